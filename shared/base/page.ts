@@ -1,0 +1,14 @@
+import { z } from "zod";
+
+export const PAGE_ITEMS_MAX = 100;
+export const PAGE_ITEMS_DEFAULT = 50;
+
+/** Every list is asked for in this form: how many, and where the page before ended. */
+export const PageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(PAGE_ITEMS_DEFAULT),
+  cursor: z.string().max(1024).optional(),
+});
+export type PageQuery = z.infer<typeof PageQuery>;
+
+/** One page of a list; `nextCursor` is absent on the last one. */
+export type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: string };

@@ -1,0 +1,38 @@
+/** One table: its keys and indexes. The one-machine platform creates it from this, and the CDK app deploys it from this. */
+export type TableShape = {
+  /** The name after the installation's prefix, such as `control` in `weir-control`. */
+  readonly name: string;
+  readonly partitionKey: string;
+  readonly sortKey?: string;
+  /** Sparse indexes that project keys only. */
+  readonly indexes?: readonly { readonly name: string; readonly partitionKey: string; readonly sortKey: string }[];
+  readonly purpose: string;
+};
+
+export const CONTROL = {
+  name: "control",
+  partitionKey: "pk",
+  sortKey: "sk",
+  // Only the first revision of a noun carries gk and gs, so the index lists each noun once.
+  indexes: [{ name: "group", partitionKey: "gk", sortKey: "gs" }],
+  purpose: "what people change, as revisions: tenants, keys, models, versions, splits",
+} as const satisfies TableShape;
+
+export const LEDGER = {
+  name: "ledger",
+  partitionKey: "pk",
+  sortKey: "sk",
+  purpose: "one row per request, in minute and shard buckets: the truth about money",
+} as const satisfies TableShape;
+
+export const LIMITS = {
+  name: "limits",
+  partitionKey: "pk",
+  purpose: "one item per tenant and policy: the theoretical arrival time of its leases",
+} as const satisfies TableShape;
+
+export const TABLES: readonly TableShape[] = [CONTROL, LEDGER, LIMITS];
+
+export function tableName(prefix: string, table: TableShape): string {
+  return `${prefix}-${table.name}`;
+}

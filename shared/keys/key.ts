@@ -1,0 +1,61 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { z } from "zod";
+import { type Ids, toBase62 } from "../base/id.ts";
+
+export const Scope = z.enum(["infer", "usage", "operate"]);
+export type Scope = z.infer<typeof Scope>;
+
+/** A key as it is stored: never the secret, only its HMAC under a versioned pepper. */
+export const Key = z.object({
+  id: z.string(),
+  tenant: z.string(),
+  name: z.string().min(1).max(200),
+  scopes: z.array(Scope).min(1),
+  secretHmac: z.string(),
+  pepperVersion: z.int().positive(),
+  isRevoked: z.boolean(),
+});
+export type Key = z.infer<typeof Key>;
+
+/** A key as it is read off a request: `weir_<env>_<cell>_<id>_<32 base62 secret><6 base62 CRC-32>`. */
+export type KeyText = { readonly env: string; readonly cell: string; readonly id: string; readonly secret: string };
+
+/** Peppers by version; the highest makes new HMACs, the others still check old ones. */
+export type Peppers = ReadonlyMap<number, string>;
+
+const KEY_FORM = /^(weir_([a-z0-9]{1,16})_([a-z0-9]{1,16})_([0-9A-Za-z]{16})_([0-9A-Za-z]{32}))([0-9A-Za-z]{6})$/;
+
+/** Makes a new key; the text is shown to its owner once and never stored. */
+export function makeKeyText(place: { env: string; cell: string }, ids: Ids): { id: string; secret: string; text: string } {
+  const id = ids.base62(16);
+  const secret = ids.base62(32);
+  const body = `weir_${place.env}_${place.cell}_${id}_${secret}`;
+  return { id, secret, text: body + checksumOf(body) };
+}
+
+/** Reads a key's text without any I/O; undefined if its form or its checksum is wrong. */
+export function parseKeyText(text: string): KeyText | undefined {
+  const match = KEY_FORM.exec(text);
+  if (match === null) return undefined;
+  const [, body = "", env = "", cell = "", id = "", secret = "", checksum = ""] = match;
+  return checksumOf(body) === checksum ? { env, cell, id, secret } : undefined;
+}
+
+/** HMAC-SHA-256 of a secret, hexadecimal. The secret has 190 bits of entropy, so a slow hash would add nothing. */
+export function secretHmacOf(secret: string, pepper: string): string {
+  return createHmac("sha256", pepper).update(secret).digest("hex");
+}
+
+/** Compares in constant time, so that a wrong secret tells nothing by its answer's time. */
+export function isSecretOf(key: Key, secret: string, peppers: Peppers): boolean {
+  const pepper = peppers.get(key.pepperVersion);
+  if (pepper === undefined) return false;
+  const expected = Buffer.from(key.secretHmac, "hex");
+  const given = createHmac("sha256", pepper).update(secret).digest();
+  return expected.length === given.length && timingSafeEqual(expected, given);
+}
+
+function checksumOf(body: string): string {
+  return toBase62(crc32(body), 6);
+}

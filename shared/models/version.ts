@@ -1,0 +1,131 @@
+import { z } from "zod";
+import { sha256Hex } from "../base/hash.ts";
+import { NAME_PATTERN } from "../tenants/tenant.ts";
+
+export const FILE_COUNT_MAX = 200;
+export const FILE_BYTES_MAX = 50 * 1024 ** 3;
+export const PART_BYTES = 8 * 1024 ** 2;
+
+export const ModelName = z.string().regex(NAME_PATTERN, "a model's name is 1 to 63 of a-z 0-9 . _ - and starts with a letter or digit");
+
+/** A file's place inside its version: relative, with `/`, and never outside the folder. */
+export const FilePath = z
+  .string()
+  .min(1)
+  .max(300)
+  .refine(isInsideFolder, "a path must stay inside the model's folder: relative, with /, without . and ..");
+
+export const VersionFile = z.object({
+  path: FilePath,
+  bytes: z.int().min(0).max(FILE_BYTES_MAX),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "sha256 is 64 lowercase hexadecimal digits"),
+});
+export type VersionFile = z.infer<typeof VersionFile>;
+
+/** The files of a version, checked as a whole: each path once. */
+export const VersionFiles = z
+  .array(VersionFile)
+  .min(1)
+  .max(FILE_COUNT_MAX)
+  .refine((files) => new Set(files.map((file) => file.path)).size === files.length, "each path may appear once");
+
+export const Task = z.enum(["embed", "classify"]);
+export type Task = z.infer<typeof Task>;
+
+/** Which of a version's ONNX files runs; the names are those of the Hugging Face layout. */
+export const Dtype = z.enum(["fp32", "fp16", "q8", "int8", "uint8", "q4", "q4f16", "bnb4"]);
+export type Dtype = z.infer<typeof Dtype>;
+
+/** Where a version runs: the pool's name (a deployed inference function) and which file of it. */
+export const Placement = z.object({ pool: z.string().regex(NAME_PATTERN), dtype: Dtype });
+export type Placement = z.infer<typeof Placement>;
+
+/** What intake learned of a version by loading and running it. */
+export const VersionFacts = z.object({
+  task: Task,
+  family: z.string(),
+  /** The longest input that the model reads, in tokens with its special ones. */
+  tokensMax: z.int().positive(),
+  /** Elements of one vector (`embed`), or the labels in the order of the head's outputs (`classify`). */
+  dimensions: z.int().positive().optional(),
+  labels: z.array(z.string()).optional(),
+  dtypes: z.array(Dtype).min(1),
+});
+export type VersionFacts = z.infer<typeof VersionFacts>;
+
+/** What a gateway needs to call an OpenAI-compatible engine; only operators may set it. */
+export const Upstream = z.object({
+  /** The engine's base URL, such as `http://10.0.3.7:8000/v1`. */
+  url: z.url({ protocol: /^https?$/ }).max(2000),
+  /** What the engine calls the model. */
+  model: z.string().min(1).max(200),
+  /** Name of the gateway's environment variable with the engine's key; the prefix keeps other secrets out of reach. */
+  credential: z
+    .string()
+    .regex(/^WEIR_UPSTREAM_[A-Z0-9_]{1,60}$/, "a credential is named WEIR_UPSTREAM_…")
+    .optional(),
+});
+export type Upstream = z.infer<typeof Upstream>;
+
+const VersionBase = z.object({
+  model: ModelName,
+  number: z.int().positive(),
+  /** SHA-256 over the sorted file list: the same content is the same version. For an upstream, over its settings. */
+  contentDigest: z.string(),
+});
+
+/** A version's life: `checking` → `ready` | `rejected`. Its content never changes, only what is known of it. */
+export const Version = z.discriminatedUnion("state", [
+  VersionBase.extend({ state: z.literal("checking"), files: VersionFiles, placement: Placement }),
+  VersionBase.extend({ state: z.literal("rejected"), files: VersionFiles, placement: Placement, reason: z.string() }),
+  VersionBase.extend({
+    state: z.literal("ready"),
+    files: VersionFiles,
+    placement: Placement,
+    facts: VersionFacts,
+    /** SHA-256 of the manifest, which is stored under that name. */
+    manifestDigest: z.string(),
+  }),
+  VersionBase.extend({ state: z.literal("upstream"), upstream: Upstream }),
+]);
+export type Version = z.infer<typeof Version>;
+export type ReadyVersion = Extract<Version, { state: "ready" }>;
+export type UpstreamVersion = Extract<Version, { state: "upstream" }>;
+
+/** What an inference function loads: written to the blob store last, under its own digest, and never changed. */
+export const Manifest = z.object({
+  schema: z.literal(1),
+  model: ModelName,
+  number: z.int().positive(),
+  contentDigest: z.string(),
+  files: VersionFiles,
+  facts: VersionFacts,
+});
+export type Manifest = z.infer<typeof Manifest>;
+
+/** A named family of versions, and who may use it. */
+export const Model = z.object({
+  name: ModelName,
+  /** Tenants that may see and call it; `*` is every tenant. */
+  tenants: z.union([z.literal("*"), z.array(z.string()).max(1000)]),
+});
+export type Model = z.infer<typeof Model>;
+
+export function isVisibleTo(model: Model, tenant: string): boolean {
+  return model.tenants === "*" || model.tenants.includes(tenant);
+}
+
+/** The digest that makes two publications of the same files one version, whatever order they were listed in. */
+export function contentDigestOf(files: readonly VersionFile[]): string {
+  const lines = files.map((file) => `${file.sha256} ${file.bytes} ${file.path}`);
+  return sha256Hex(lines.sort().join("\n"));
+}
+
+/** Keys in the bucket. Only intake writes below `blobs/` and `manifests/`, after it has hashed every byte. */
+export const blobKey = (sha256: string) => `blobs/${sha256}`;
+export const manifestKey = (digest: string) => `manifests/${digest}.json`;
+export const incomingKey = (sha256: string) => `incoming/${sha256}`;
+
+function isInsideFolder(path: string): boolean {
+  return !/[\\\0]/.test(path) && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+}

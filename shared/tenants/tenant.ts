@@ -1,0 +1,24 @@
+import { z } from "zod";
+
+export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+
+/** Requests per second over any time, and how many may come at once. */
+export const RequestRate = z.object({
+  requestsPerSecond: z.number().positive().max(100_000),
+  burst: z.int().min(1).max(1_000_000),
+});
+export type RequestRate = z.infer<typeof RequestRate>;
+
+/** Who calls and who pays. A closed tenant's keys are refused. */
+export const Tenant = z.object({
+  id: z.string().regex(NAME_PATTERN, "a tenant's id is 1 to 63 of a-z 0-9 . _ - and starts with a letter or digit"),
+  name: z.string().min(1).max(200),
+  isClosed: z.boolean(),
+  rate: RequestRate,
+});
+export type Tenant = z.infer<typeof Tenant>;
+
+export const RATE_DEFAULT: RequestRate = { requestsPerSecond: 100, burst: 200 };
+
+/** The tenant whose keys operate this installation; it is made by the first start and cannot be closed. */
+export const OPERATORS = "operators";

@@ -1,0 +1,31 @@
+import type { UsageRow } from "./row.ts";
+
+/** Where metered requests are made durable, before anything of their answers leaves. */
+export type Ledger = {
+  /**
+   * Settles a post-paid unary request: resolves once its row is durable.
+   * Fails with `unavailable` if that could not be had within `timeoutMs`; a void marker then follows, so that the request is not billed.
+   */
+  readonly settle: (row: UsageRow, timeoutMs: number) => Promise<void>;
+  /** Resolves when everything that was handed in has been written or given up: for shutdown. */
+  readonly drain: () => Promise<void>;
+};
+
+/** Sums of one tenant's settled rows that share model, version, arm and UTC hour. */
+export type UsageSum = {
+  /** The UTC hour, `2026-11-23T19`. */
+  readonly hour: string;
+  readonly model: string;
+  readonly version: number;
+  readonly arm: string;
+  readonly requests: number;
+  readonly inputs: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly computeMs: number;
+};
+
+export type UsageReader = {
+  /** Adds up a tenant's rows accepted in [fromMs, toMs); void rows and voided ones do not count. */
+  readonly read: (tenant: string, range: { fromMs: number; toMs: number }) => Promise<UsageSum[]>;
+};

@@ -1,0 +1,13 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["{shared,edge,functions,cdk,test}/**/*.test.ts"],
+    exclude: ["**/node_modules/**", "test/bench/**"],
+    reporters: ["default", "./test/count-reporter.ts"],
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    // Two cores: more workers only make the processes that journeys start slower.
+    maxWorkers: 2,
+  },
+});
