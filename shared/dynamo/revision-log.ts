@@ -1,0 +1,201 @@
+import { type AttributeValue, PutItemCommand, QueryCommand, type QueryCommandInput } from "@aws-sdk/client-dynamodb";
+import { z } from "zod";
+import { Failure } from "../base/failure.ts";
+import type { Page, PageQuery } from "../base/page.ts";
+import { type Dynamo, isConditionFailed, withStore } from "./client.ts";
+import { CONTROL, tableName } from "./tables.ts";
+
+/** Who changes something, and why. */
+export type Change = { readonly by: string; readonly why: string; readonly atMs: number };
+
+export type Revision<T> = {
+  readonly revision: number;
+  readonly body: T;
+  readonly by: string;
+  readonly why: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+};
+
+export type Noun<T> = {
+  readonly name: string;
+  readonly schema: z.ZodType<T>;
+  /** Where an id's revisions lie; absent, each id has a partition of its own. */
+  readonly addressOf?: (id: string) => RevisionAddress;
+  /** The list that an id appears in, such as all keys of a tenant; taken from its first revision. */
+  readonly groupOf?: (body: T) => string;
+};
+
+export type RevisionAddress = { readonly pk: string; readonly skPrefix: string };
+
+/** A mutable noun as a log: revision n+1 is put if absent, the current one is the last, and history and audit are the revisions. */
+export type RevisionLog<T> = {
+  /** Puts the revision after `after` (0 for the first). Fails with `conflict` if somebody else has put it. */
+  readonly append: (id: string, after: number, entry: { body: T; change: Change }) => Promise<Revision<T>>;
+  /** The last revision, read consistently. */
+  readonly current: (id: string) => Promise<Revision<T> | undefined>;
+  /** Newest first. */
+  readonly history: (id: string, page: PageQuery) => Promise<Page<Revision<T>>>;
+  /** The current revisions of a group, by id. The index lags a write by moments. */
+  readonly list: (group: string, page: PageQuery) => Promise<Page<Revision<T>>>;
+  /** The current revisions of all ids whose addresses share a partition, highest address first, read consistently. */
+  readonly listPartition: (pk: string, page: PageQuery) => Promise<Page<Revision<T>>>;
+};
+
+type Item = Record<string, AttributeValue>;
+type Log<T> = { dynamo: Dynamo; noun: Noun<T>; table: string; addressOf: (id: string) => RevisionAddress };
+
+export function createRevisionLog<T>(dynamo: Dynamo, noun: Noun<T>): RevisionLog<T> {
+  const addressOf = noun.addressOf ?? ((id) => ({ pk: `${noun.name}#${id}`, skPrefix: "" }));
+  const log: Log<T> = { dynamo, noun, table: tableName(dynamo.settings.tablePrefix, CONTROL), addressOf };
+  return {
+    append: (id, after, entry) => withStore(() => append(log, { id, after, ...entry })),
+    current: (id) => withStore(() => current(log, id)),
+    history: (id, page) => withStore(() => history(log, id, page)),
+    list: (group, page) => withStore(() => list(log, group, page)),
+    listPartition: (pk, page) => withStore(() => listPartition(log, pk, page)),
+  };
+}
+
+async function append<T>(log: Log<T>, entry: { id: string; after: number; body: T; change: Change }): Promise<Revision<T>> {
+  const { id, after, change } = entry;
+  const body = log.noun.schema.parse(entry.body);
+  const revision = { revision: after + 1, body, by: change.by, why: change.why, at: new Date(change.atMs).toISOString() };
+  const put = new PutItemCommand({
+    TableName: log.table,
+    Item: itemOf(log, id, revision),
+    ConditionExpression: "attribute_not_exists(pk)",
+  });
+  try {
+    await log.dynamo.client.send(put);
+  } catch (cause) {
+    if (!isConditionFailed(cause)) throw cause;
+    // The SDK repeats a put whose acknowledgement was lost; finding our own revision means that it went through.
+    const there = after === 0 ? await current(log, id) : (await history(log, id, { limit: 1 })).items[0];
+    if (there && JSON.stringify(there) === JSON.stringify(revision)) return there;
+    throw new Failure(
+      "conflict",
+      `${log.noun.name} '${id}' was changed by somebody else (revision ${after + 1} exists). Read it and try again.`,
+      { cause },
+    );
+  }
+  return revision;
+}
+
+async function current<T>(log: Log<T>, id: string): Promise<Revision<T> | undefined> {
+  return (await history(log, id, { limit: 1 })).items[0];
+}
+
+async function history<T>(log: Log<T>, id: string, page: PageQuery): Promise<Page<Revision<T>>> {
+  const { pk, skPrefix } = log.addressOf(id);
+  const before = page.cursor === undefined ? `${skPrefix}r~` : `${skPrefix}r#${padded(Number(page.cursor))}`;
+  const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(
+    new QueryCommand({
+      TableName: log.table,
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :before",
+      ExpressionAttributeValues: { ":pk": { S: pk }, ":from": { S: `${skPrefix}r#` }, ":before": { S: before } },
+      ConsistentRead: true,
+      ScanIndexForward: false,
+      Limit: page.limit,
+    }),
+  );
+  const items = Items.map((item) => revisionOf(log, item));
+  const last = items.at(-1);
+  return LastEvaluatedKey && last && last.revision > 1 ? { items, nextCursor: String(last.revision - 1) } : { items };
+}
+
+async function list<T>(log: Log<T>, group: string, page: PageQuery): Promise<Page<Revision<T>>> {
+  const [index] = CONTROL.indexes;
+  const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(
+    new QueryCommand({
+      TableName: log.table,
+      IndexName: index.name,
+      KeyConditionExpression: "gk = :group",
+      ExpressionAttributeValues: { ":group": { S: group } },
+      Limit: page.limit,
+      ...startAfter(page.cursor),
+    }),
+  );
+  const revisions = await Promise.all(Items.map((item) => current(log, textOf(item, "gs"))));
+  const items = revisions.filter((each) => each !== undefined);
+  return LastEvaluatedKey ? { items, nextCursor: cursorOf(LastEvaluatedKey) } : { items };
+}
+
+async function listPartition<T>(log: Log<T>, pk: string, page: PageQuery): Promise<Page<Revision<T>>> {
+  const newest = new Map<string, Revision<T>>();
+  let start = page.cursor;
+  // One extra id shows whether there is a next page, and where this one ends.
+  for (let more = true; more && newest.size <= page.limit; ) {
+    const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(new QueryCommand(partitionQuery(log, pk, start)));
+    for (const item of Items) {
+      const idPart = textOf(item, "sk").replace(/r#[0-9]+$/, "");
+      if (!newest.has(idPart)) newest.set(idPart, revisionOf(log, item));
+    }
+    more = LastEvaluatedKey !== undefined;
+    start = LastEvaluatedKey && textOf(LastEvaluatedKey, "sk");
+  }
+  const [ids, items] = [[...newest.keys()], [...newest.values()]];
+  const nextId = ids[page.limit];
+  // The cursor is just above the next id's newest revision, and below everything that this page holds.
+  return nextId === undefined ? { items } : { items: items.slice(0, page.limit), nextCursor: `${nextId}r~` };
+}
+
+function partitionQuery<T>(log: Log<T>, pk: string, before: string | undefined): QueryCommandInput {
+  return {
+    TableName: log.table,
+    KeyConditionExpression: before === undefined ? "pk = :pk" : "pk = :pk AND sk < :before",
+    ExpressionAttributeValues: { ":pk": { S: pk }, ...(before === undefined ? {} : { ":before": { S: before } }) },
+    ConsistentRead: true,
+    ScanIndexForward: false,
+  };
+}
+
+function itemOf<T>(log: Log<T>, id: string, revision: Revision<T>): Item {
+  const { pk, skPrefix } = log.addressOf(id);
+  const group = revision.revision === 1 ? log.noun.groupOf?.(revision.body) : undefined;
+  return {
+    pk: { S: pk },
+    sk: { S: `${skPrefix}r#${padded(revision.revision)}` },
+    n: { N: String(revision.revision) },
+    at: { S: revision.at },
+    by: { S: revision.by },
+    why: { S: revision.why },
+    body: { S: JSON.stringify(revision.body) },
+    ...(group === undefined ? {} : { gk: { S: group }, gs: { S: id } }),
+  };
+}
+
+function revisionOf<T>(log: Log<T>, item: Item): Revision<T> {
+  return {
+    revision: Number(item["n"]?.N),
+    body: log.noun.schema.parse(JSON.parse(textOf(item, "body"))),
+    by: textOf(item, "by"),
+    why: textOf(item, "why"),
+    at: textOf(item, "at"),
+  };
+}
+
+function padded(revision: number): string {
+  return String(revision).padStart(9, "0");
+}
+
+function textOf(item: Item, name: string): string {
+  const text = item[name]?.S;
+  if (text === undefined) throw new Error(`an item of the control table has no ${name}`);
+  return text;
+}
+
+const Cursor = z.record(z.enum(["pk", "sk", "gk", "gs"]), z.object({ S: z.string() }));
+
+function cursorOf(key: Item): string {
+  return Buffer.from(JSON.stringify(key)).toString("base64url");
+}
+
+function startAfter(cursor: string | undefined): { ExclusiveStartKey?: Item } {
+  if (cursor === undefined) return {};
+  try {
+    return { ExclusiveStartKey: Cursor.parse(JSON.parse(Buffer.from(cursor, "base64url").toString())) };
+  } catch (cause) {
+    throw new Failure("invalid_request", "The cursor is not one that this list gave.", { field: "cursor", cause });
+  }
+}

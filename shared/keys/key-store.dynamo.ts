@@ -1,0 +1,9 @@
+import type { Dynamo } from "../dynamo/client.ts";
+import { createRevisionLog, type RevisionLog } from "../dynamo/revision-log.ts";
+import { Key } from "./key.ts";
+
+export const keyGroupOf = (tenant: string) => `keys#${tenant}`;
+
+export function createKeyStore(dynamo: Dynamo): RevisionLog<Key> {
+  return createRevisionLog(dynamo, { name: "key", schema: Key, groupOf: (key) => keyGroupOf(key.tenant) });
+}
