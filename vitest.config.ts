@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: more workers only make the processes that journeys start slower.
     maxWorkers: 2,
+    // The SDK signs every request; the emulators accept any signature.
+    env: { AWS_ACCESS_KEY_ID: "test", AWS_SECRET_ACCESS_KEY: "test" },
   },
 });

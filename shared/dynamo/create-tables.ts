@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CreateTableCommand, type CreateTableCommandInput, DescribeTableCommand } from "@aws-sdk/client-dynamodb";
+import type { Dynamo } from "./client.ts";
+import { TABLES, type TableShape, tableName } from "./tables.ts";
+
+const ACTIVE_TIMEOUT_MS = 30_000;
+const ACTIVE_POLL_MS = 25;
+
+/** Makes the tables that are not there, and resolves when all can be written to. For emulators: in the cloud CloudFormation owns the tables. */
+export async function createTables(dynamo: Dynamo): Promise<void> {
+  const signal = AbortSignal.timeout(ACTIVE_TIMEOUT_MS);
+  await Promise.all(TABLES.map((table) => createTable(dynamo, table, signal)));
+}
+
+async function createTable(dynamo: Dynamo, table: TableShape, signal: AbortSignal) {
+  const name = tableName(dynamo.settings.tablePrefix, table);
+  let status = await statusOf(dynamo, name, signal);
+  if (status === undefined) await create(dynamo, table, signal);
+  while (status !== "ACTIVE") {
+    await sleep(ACTIVE_POLL_MS, undefined, { signal });
+    status = await statusOf(dynamo, name, signal);
+  }
+}
+
+async function create(dynamo: Dynamo, table: TableShape, abortSignal: AbortSignal) {
+  try {
+    await dynamo.client.send(new CreateTableCommand(commandOf(dynamo, table)), { abortSignal });
+  } catch (error) {
+    // Two processes of one installation may start together: the other's table is as good as ours.
+    if (!isNamed(error, "ResourceInUseException")) throw error;
+  }
+}
+
+function commandOf(dynamo: Dynamo, table: TableShape): CreateTableCommandInput {
+  const indexes = table.indexes ?? [];
+  const attributes = new Set([...namesOf(table), ...indexes.flatMap(namesOf)]);
+  return {
+    TableName: tableName(dynamo.settings.tablePrefix, table),
+    BillingMode: "PAY_PER_REQUEST",
+    AttributeDefinitions: [...attributes].map((name) => ({ AttributeName: name, AttributeType: "S" })),
+    KeySchema: keySchemaOf(table),
+    ...(indexes.length === 0 ? {} : { GlobalSecondaryIndexes: indexes.map(indexOf) }),
+  };
+}
+
+function indexOf(index: { name: string; partitionKey: string; sortKey: string }) {
+  return { IndexName: index.name, KeySchema: keySchemaOf(index), Projection: { ProjectionType: "KEYS_ONLY" as const } };
+}
+
+function keySchemaOf(keys: { partitionKey: string; sortKey?: string }) {
+  return namesOf(keys).map((name, place) => ({ AttributeName: name, KeyType: place === 0 ? ("HASH" as const) : ("RANGE" as const) }));
+}
+
+function namesOf({ partitionKey, sortKey }: { partitionKey: string; sortKey?: string }): string[] {
+  return sortKey === undefined ? [partitionKey] : [partitionKey, sortKey];
+}
+
+async function statusOf(dynamo: Dynamo, name: string, abortSignal: AbortSignal): Promise<string | undefined> {
+  try {
+    const { Table } = await dynamo.client.send(new DescribeTableCommand({ TableName: name }), { abortSignal });
+    return Table?.TableStatus;
+  } catch (error) {
+    if (isNamed(error, "ResourceNotFoundException")) return undefined;
+    throw error;
+  }
+}
+
+function isNamed(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name;
+}
