@@ -1,3 +1,5 @@
+import { z } from "zod";
+
 /** Every expected refusal, once: what it answers over HTTP and whether the same request may succeed later. */
 const FAILURES = {
   invalid_request: { status: 400, isRetryable: false },
@@ -54,3 +56,15 @@ export class Failure extends Error {
 export function isFailureCode(code: string): code is FailureCode {
   return Object.hasOwn(FAILURES, code);
 }
+
+/** A failure as the admin API answers it; the dialects have their own forms. */
+export const FailureAnswer = z
+  .object({
+    error: z.object({
+      code: z.string().meta({ description: "A word that scripts may rely on, such as `not_found`" }),
+      message: z.string(),
+      field: z.string().optional().meta({ description: "Path of the offending input" }),
+      requestId: z.string(),
+    }),
+  })
+  .meta({ id: "Failure" });

@@ -12,3 +12,8 @@ export type PageQuery = z.infer<typeof PageQuery>;
 
 /** One page of a list; `nextCursor` is absent on the last one. */
 export type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: string };
+
+/** The schema of one page of a list. */
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), nextCursor: z.string().optional() });
+}

@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { FailureAnswer } from "../shared/base/failure.ts";
+import { PageQuery, pageOf } from "../shared/base/page.ts";
+import { assembleOpenApi, type PathGroup } from "./openapi.ts";
+
+const Boat = z.object({ name: z.string(), oars: z.int().min(0).default(2) }).meta({ id: "Boat" });
+const boats: PathGroup = {
+  name: "boats",
+  summary: "What floats",
+  failure: FailureAnswer,
+  paths: [
+    {
+      method: "get",
+      path: "/boats",
+      summary: "Lists boats",
+      query: PageQuery,
+      answer: { status: 200, summary: "One page", schema: pageOf(Boat) },
+    },
+    {
+      method: "put",
+      path: "/boats/{name}",
+      summary: "Keeps a boat",
+      scope: "operate",
+      body: Boat,
+      answer: { status: 200, summary: "The boat", schema: Boat },
+      refusals: ["conflict"],
+    },
+  ],
+};
+
+test("a schema with an id is one component, and everything else is where it is used", () => {
+  const document = assembleOpenApi([boats], "1.2.3");
+
+  expect(document.info.version).toBe("1.2.3");
+  expect(Object.keys(document.components.schemas).toSorted()).toEqual(["Boat", "Failure"]);
+  expect(document.paths["/boats"]?.["get"]).toMatchObject({
+    operationId: "getBoats",
+    parameters: [
+      { name: "limit", in: "query", required: false, schema: { type: "integer", minimum: 1, maximum: 100, default: 50 } },
+      { name: "cursor", in: "query", required: false, schema: { type: "string" } },
+    ],
+    responses: {
+      200: { content: { "application/json": { schema: { properties: { items: { items: { $ref: "#/components/schemas/Boat" } } } } } } },
+    },
+  });
+});
+
+test("a path that needs a key says its scope and every refusal that a key or a body brings", () => {
+  const operation = assembleOpenApi([boats], "1").paths["/boats/{name}"]?.["put"];
+
+  expect(operation).toMatchObject({ security: [{ key: [] }], parameters: [{ name: "name", in: "path", required: true }] });
+  const answers = z.object({ responses: z.record(z.string(), z.unknown()) }).parse(operation).responses;
+  expect(Object.keys(answers)).toEqual(["200", "400", "401", "403", "409", "413", "415", "429", "503"]);
+});
+
+test("a path that is described twice, or two schemas with one id, are our own mistakes", () => {
+  const OtherBoat = z.object({ wheels: z.int() }).meta({ id: "Boat" });
+  const carts: PathGroup = {
+    ...boats,
+    name: "carts",
+    paths: [{ method: "get", path: "/carts", summary: "Lists carts", answer: { status: 200, summary: "One", schema: OtherBoat } }],
+  };
+
+  expect(() => assembleOpenApi([boats, boats], "1")).toThrow("get /boats is described twice");
+  expect(() => assembleOpenApi([boats, carts], "1")).toThrow("two schemas have the id Boat");
+});

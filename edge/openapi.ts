@@ -1,0 +1,141 @@
+import { z } from "zod";
+import { Failure, type FailureCode } from "../shared/base/failure.ts";
+import type { Scope } from "../shared/keys/key.ts";
+
+/** What a routes file says of its paths, next to their handlers; `/openapi.json` is assembled from these. */
+export type PathGroup = {
+  /** The heading of these paths in /docs, such as `tenants`. */
+  readonly name: string;
+  readonly summary: string;
+  /** How failures look here: each dialect has its own form. */
+  readonly failure: z.ZodType;
+  readonly paths: readonly PathDescription[];
+};
+
+export type PathDescription = {
+  readonly method: "get" | "post" | "put" | "patch" | "delete";
+  /** With parameters in braces: `/admin/tenants/{id}`. */
+  readonly path: string;
+  readonly summary: string;
+  /** The scope that a key needs; absent, no key is needed. */
+  readonly scope?: Scope;
+  readonly query?: z.ZodObject;
+  readonly headers?: readonly { readonly name: string; readonly summary: string }[];
+  readonly body?: z.ZodType;
+  readonly answer: { readonly status: number; readonly summary: string; readonly schema?: z.ZodType };
+  /** Refusals of this path alone; those that follow from having a key or a body are added to it. */
+  readonly refusals?: readonly FailureCode[];
+};
+
+export type OpenApi = {
+  readonly openapi: "3.1.1";
+  readonly info: { readonly title: string; readonly version: string; readonly summary: string };
+  readonly tags: readonly { readonly name: string; readonly description: string }[];
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Json>>>>;
+  readonly components: { readonly schemas: Record<string, Json>; readonly securitySchemes: Json };
+};
+
+type Json = Readonly<Record<string, unknown>>;
+type Components = Record<string, Json>;
+
+const BEARER = {
+  type: "http",
+  scheme: "bearer",
+  description: "A key of the form `weir_<env>_<cell>_<id>_<secret>`. `x-api-key` is accepted too.",
+};
+const KEY_REFUSALS = ["unauthenticated", "forbidden", "rate_limited", "unavailable"] as const;
+const BODY_REFUSALS = ["invalid_request", "too_large", "unsupported_media"] as const;
+
+/** Assembles the OpenAPI 3.1 document; a schema with an id (`.meta({ id })`) becomes a component. */
+export function assembleOpenApi(groups: readonly PathGroup[], version: string): OpenApi {
+  const schemas: Components = {};
+  const paths: Record<string, Record<string, Json>> = {};
+  for (const group of groups) {
+    for (const path of group.paths) {
+      const methods = paths[path.path] ?? {};
+      if (methods[path.method] !== undefined) throw new Error(`${path.method} ${path.path} is described twice`);
+      paths[path.path] = { ...methods, [path.method]: operationOf(path, group, schemas) };
+    }
+  }
+  return {
+    openapi: "3.1.1",
+    info: { title: "Weir", version, summary: "Serverless edge inference gateway" },
+    tags: groups.map(({ name, summary }) => ({ name, description: summary })),
+    paths,
+    components: { schemas, securitySchemes: { key: BEARER } },
+  };
+}
+
+function operationOf(path: PathDescription, group: PathGroup, components: Components): Json {
+  const { status, summary, schema } = path.answer;
+  return {
+    tags: [group.name],
+    summary: path.summary,
+    operationId: operationIdOf(path),
+    ...(path.scope === undefined ? {} : { description: `Needs a key with the scope \`${path.scope}\`.`, security: [{ key: [] }] }),
+    parameters: parametersOf(path, components),
+    ...(path.body === undefined ? {} : { requestBody: { required: true, content: jsonContent(path.body, components) } }),
+    responses: {
+      [status]: { description: summary, ...(schema === undefined ? {} : { content: jsonContent(schema, components) }) },
+      ...refusalsOf(path, group.failure, components),
+    },
+  };
+}
+
+/** `get /admin/tenants/{id}` is `getAdminTenantsId`: unique because method and path are. */
+function operationIdOf({ method, path }: PathDescription): string {
+  const words = path.split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
+  return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join("");
+}
+
+function parametersOf(path: PathDescription, components: Components): Json[] {
+  const names = [...path.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+  return [
+    ...names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
+    ...(path.query === undefined ? [] : queryParametersOf(path.query, components)),
+    ...(path.headers ?? []).map(({ name, summary }) => ({ name, in: "header", description: summary, schema: { type: "string" } })),
+  ];
+}
+
+function queryParametersOf(query: z.ZodObject, components: Components): Json[] {
+  return Object.entries(query.shape).map(([name, field]) => ({
+    name,
+    in: "query",
+    required: !z.safeParse(field, undefined).success,
+    schema: schemaOf(field, components),
+  }));
+}
+
+function refusalsOf(path: PathDescription, failure: z.ZodType, components: Components): Json {
+  const codes = new Set<FailureCode>([
+    ...(path.query === undefined ? [] : (["invalid_request"] as const)),
+    ...(path.body === undefined ? [] : BODY_REFUSALS),
+    ...(path.scope === undefined ? [] : KEY_REFUSALS),
+    ...(path.refusals ?? []),
+  ]);
+  const byStatus = Map.groupBy(codes, (code) => new Failure(code, "").status);
+  const content = jsonContent(failure, components);
+  return Object.fromEntries([...byStatus].map(([status, each]) => [status, { description: each.join(", "), content }]));
+}
+
+function jsonContent(schema: z.ZodType, components: Components): Json {
+  return { "application/json": { schema: schemaOf(schema, components) } };
+}
+
+function schemaOf(schema: z.core.$ZodType, components: Components): Json {
+  // `input`: what a caller may send, and what a reader of an answer must expect; fields that are not named here may come with a newer gateway.
+  const { $schema: _, $defs = {}, ...json } = z.toJSONSchema(schema, { io: "input" });
+  for (const [id, definition] of Object.entries($defs)) addComponent(components, id, inComponents(definition));
+  return inComponents(json);
+}
+
+function addComponent(components: Components, id: string, schema: Json) {
+  const there = components[id];
+  if (there !== undefined && JSON.stringify(there) !== JSON.stringify(schema)) throw new Error(`two schemas have the id ${id}`);
+  components[id] = schema;
+}
+
+/** zod puts definitions below `$defs`; OpenAPI has one place for all. */
+function inComponents(json: object): Json {
+  return JSON.parse(JSON.stringify(json).replaceAll('"$ref":"#/$defs/', '"$ref":"#/components/schemas/'));
+}
