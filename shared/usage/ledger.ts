@@ -2,6 +2,8 @@ import type { UsageRow } from "./row.ts";
 
 /** Where metered requests are made durable, before anything of their answers leaves. */
 export type Ledger = {
+  /** Fails with `unavailable` while this machine's clock is too far from the store's: a row's address would lie. Asked before work is done. */
+  readonly assertSoundClock: () => void;
   /**
    * Settles a post-paid unary request: resolves once its row is durable.
    * Fails with `unavailable` if that could not be had within `timeoutMs`; a void marker then follows, so that the request is not billed.

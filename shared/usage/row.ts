@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { bucketOf } from "../base/hash.ts";
 import { acceptedAtMsOf } from "../base/id.ts";
 
@@ -6,7 +7,8 @@ export const ROW_SCHEMA = 1;
 /** How a metered request ended for its caller. Refusals leave no row. */
 export type Outcome = "ok" | "cancelled";
 
-export type Tier = "edge" | "cpu" | "gpu" | "upstream";
+export const Tier = z.enum(["edge", "cpu", "gpu", "upstream"]);
+export type Tier = z.infer<typeof Tier>;
 
 /** One metered request, as the domain sees it. Integers only: money is rated from rows, never stored in them. */
 export type UsageRow = {

@@ -1,0 +1,28 @@
+import { Hono } from "hono";
+import { adminRoutes } from "./admin/routes.ts";
+import type { Deps } from "./deps.ts";
+import { hfRoutes } from "./dialects/hf/routes.ts";
+import { oipRoutes } from "./dialects/oip/routes.ts";
+import { openaiRoutes } from "./dialects/openai/routes.ts";
+import type { EdgeEnv } from "./env.ts";
+import { healthRoutes } from "./health.ts";
+import { answerFailure, answerNotFound } from "./middleware/answer-failure.ts";
+import { authenticate } from "./middleware/authenticate.ts";
+import { capBody } from "./middleware/cap-body.ts";
+import { crossOrigin } from "./middleware/cross-origin.ts";
+import { limitRate } from "./middleware/limit-rate.ts";
+import { stampRequest } from "./middleware/stamp-request.ts";
+
+/** The gateway's table of contents. */
+export function createApp(deps: Deps) {
+  return new Hono<EdgeEnv>()
+    .onError(answerFailure(deps))
+    .notFound(answerNotFound())
+    .use(stampRequest(deps), crossOrigin(), capBody())
+    .route("/health", healthRoutes(deps))
+    .use(authenticate(deps), limitRate(deps)) // everything below needs a key
+    .route("/v1", openaiRoutes(deps))
+    .route("/v2", oipRoutes(deps))
+    .route("/hf", hfRoutes(deps))
+    .route("/admin", adminRoutes(deps));
+}

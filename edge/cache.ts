@@ -1,0 +1,60 @@
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../shared/base/clock.ts";
+
+export type CacheSettings<T> = {
+  readonly load: (key: string) => Promise<T>;
+  readonly clock: Clock;
+  /** Younger values are answered as they are. */
+  readonly freshMs: number;
+  /** Values between `freshMs` and this are answered while they are read again; older ones are waited for. Nothing older is ever answered. */
+  readonly hardMs: number;
+  readonly itemsMax: number;
+};
+
+type Entry<T> = { readonly value: T; readonly readAtMs: number };
+
+/** A read-through cache with a stated staleness: one load at a time per key, and "there is none" is a value like any other. */
+export type Cache<T> = {
+  /** The value itself if it is at hand, so that the hot path does not wait for a promise. */
+  readonly get: (key: string) => T | Promise<T>;
+  readonly forget: (key: string) => void;
+};
+
+export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
+  const entries = new LRUCache<string, Entry<T>>({ max: settings.itemsMax });
+  const loads = new Map<string, Promise<T>>();
+
+  function load(key: string): Promise<T> {
+    const running = loads.get(key);
+    if (running !== undefined) return running;
+    const readAtMs = settings.clock.nowMs(); // a value is as old as the question, not as its answer
+    const loading = settings
+      .load(key)
+      .then((value) => {
+        // A load that `forget` has overtaken may have read what was before.
+        if (loads.get(key) === loading) entries.set(key, { value, readAtMs });
+        return value;
+      })
+      .finally(() => {
+        if (loads.get(key) === loading) loads.delete(key);
+      });
+    loads.set(key, loading);
+    return loading;
+  }
+
+  return {
+    get(key) {
+      const entry = entries.get(key);
+      const ageMs = entry === undefined ? Number.POSITIVE_INFINITY : settings.clock.nowMs() - entry.readAtMs;
+      if (entry !== undefined && ageMs < settings.freshMs) return entry.value;
+      const loading = load(key);
+      if (entry === undefined || ageMs >= settings.hardMs) return loading;
+      loading.catch(() => {}); // the stale value still serves; the next caller tries again
+      return entry.value;
+    },
+    forget(key) {
+      entries.delete(key);
+      loads.delete(key);
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import type { Clock } from "../shared/base/clock.ts";
+import type { Page, PageQuery } from "../shared/base/page.ts";
+import type { Revision, RevisionLog } from "../shared/dynamo/revision-log.ts";
+import { MODEL_GROUP } from "../shared/models/model-store.dynamo.ts";
+import { type ModelReference, modelNotFound, parseModelReference } from "../shared/models/reference.ts";
+import { isVisibleTo, type Model, type ReadyVersion, type UpstreamVersion, type Version } from "../shared/models/version.ts";
+import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
+import { liveVersionOf, pickArm, type Split } from "../shared/routing/split.ts";
+import { createCache } from "./cache.ts";
+
+const ROUTE_FRESH_MS = 2_000;
+/** A split that is set is in force everywhere after this time; the promise is 5 s. */
+const ROUTE_HARD_MS = 4_000;
+const ROUTES_MAX = 10_000;
+
+export type CatalogSettings = {
+  readonly models: RevisionLog<Model>;
+  readonly versions: VersionStore;
+  readonly splits: RevisionLog<Split>;
+  readonly clock: Clock;
+};
+
+export type ServableVersion = ReadyVersion | UpstreamVersion;
+
+/** Where a request goes: a version that can answer, and the arm that it was assigned by (`pinned` when the caller named the version). */
+export type Target = { readonly version: ServableVersion; readonly arm: string };
+
+export type Asking = { readonly reference: string; readonly tenant: string; readonly unit: string };
+
+/** A model as its users see it. */
+export type VisibleModel = { readonly model: Revision<Model>; readonly live: ServableVersion };
+
+export type Catalog = {
+  /** Decides which version answers. Fails with `not_found` for what does not exist, is not ready, or may not be seen: one answer for all. */
+  readonly resolve: (asking: Asking) => Promise<Target>;
+  /** The models that a tenant may use and that have a live version. Filtering comes after paging, so a page may be short. */
+  readonly list: (tenant: string, page: PageQuery) => Promise<Page<VisibleModel>>;
+  /** The versions of a model that can answer, for a tenant that may see it; highest number first. */
+  readonly versionsOf: (asking: Omit<Asking, "unit">) => Promise<ServableVersion[]>;
+};
+
+type Route = { readonly model: Revision<Model> | undefined; readonly split: Split | undefined };
+type Caches = {
+  route: (model: string) => Route | Promise<Route>;
+  version: (model: string, number: number) => Promise<ServableVersion | undefined>;
+};
+
+export const PINNED_ARM = "pinned";
+
+export function createCatalog(settings: CatalogSettings): Catalog {
+  const caches = createCaches(settings);
+  return {
+    resolve: (asking) => resolve(caches, asking),
+    async list(tenant, page) {
+      const models = await settings.models.list(MODEL_GROUP, page);
+      const items = await Promise.all(models.items.map((model) => visible(caches, model, tenant)));
+      return { ...models, items: items.filter((each) => each !== undefined) };
+    },
+    async versionsOf({ reference, tenant }) {
+      const { model } = await visibleRoute(caches, { reference, tenant, model: parseModelReference(reference).model });
+      const versions = await settings.versions.list(model.body.name, { limit: 100 });
+      return versions.items.map((each) => each.body).filter(isServable);
+    },
+  };
+}
+
+function createCaches(settings: CatalogSettings): Caches {
+  const ages = { clock: settings.clock, freshMs: ROUTE_FRESH_MS, hardMs: ROUTE_HARD_MS, itemsMax: ROUTES_MAX };
+  const routes = createCache<Route>({ ...ages, load: (model) => loadRoute(settings, model) });
+  const versions = createCache<Version | undefined>({
+    ...ages,
+    load: async (id) => {
+      const [model = "", number] = id.split("@");
+      return (await settings.versions.current(model, Number(number)))?.body;
+    },
+  });
+  return {
+    route: (model) => routes.get(model),
+    version: async (model, number) => {
+      const version = await versions.get(`${model}@${number}`);
+      return version && isServable(version) ? version : undefined;
+    },
+  };
+}
+
+async function loadRoute(settings: CatalogSettings, model: string): Promise<Route> {
+  const [found, split] = await Promise.all([settings.models.current(model), settings.splits.current(model)]);
+  return { model: found, split: split?.body };
+}
+
+async function resolve(caches: Caches, asking: Asking): Promise<Target> {
+  const reference = parseModelReference(asking.reference);
+  const { split } = await visibleRoute(caches, { ...asking, model: reference.model });
+  const assigned = assign(reference, split, asking.unit);
+  const version = assigned && (await caches.version(reference.model, assigned.version));
+  if (assigned === undefined || version === undefined) throw modelNotFound(asking.reference);
+  return { version, arm: assigned.name };
+}
+
+function assign(reference: ModelReference, split: Split | undefined, unit: string) {
+  switch (reference.kind) {
+    case "split":
+      return split && pickArm(split, unit);
+    case "version":
+      return { name: PINNED_ARM, version: reference.number };
+    case "alias":
+      return undefined; // no model has an alias yet
+  }
+}
+
+async function visibleRoute(caches: Caches, asking: { reference: string; tenant: string; model: string }) {
+  const { model, split } = await caches.route(asking.model);
+  if (model === undefined || !isVisibleTo(model.body, asking.tenant)) throw modelNotFound(asking.reference);
+  return { model, split };
+}
+
+async function visible(caches: Caches, model: Revision<Model>, tenant: string): Promise<VisibleModel | undefined> {
+  const { split } = await caches.route(model.body.name);
+  if (split === undefined || !isVisibleTo(model.body, tenant)) return undefined;
+  const live = await caches.version(model.body.name, liveVersionOf(split));
+  return live && { model, live };
+}
+
+function isServable(version: Version): version is ServableVersion {
+  return version.state === "ready" || version.state === "upstream";
+}

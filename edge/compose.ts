@@ -1,0 +1,91 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../shared/base/clock.ts";
+import { Failure } from "../shared/base/failure.ts";
+import { systemIds } from "../shared/base/id.ts";
+import { createDynamo } from "../shared/dynamo/client.ts";
+import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
+import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
+import type { InferenceClient } from "../shared/inference/contract.ts";
+import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
+import { createLeaseStore } from "../shared/limits/lease-store.dynamo.ts";
+import { createRateLimiter } from "../shared/limits/limiter.ts";
+import { createModelStore } from "../shared/models/model-store.dynamo.ts";
+import { createVersionStore } from "../shared/models/version-store.dynamo.ts";
+import { createSplitStore } from "../shared/routing/split-store.dynamo.ts";
+import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
+import { createLedger } from "../shared/usage/ledger.dynamo.ts";
+import { createUsageReader } from "../shared/usage/usage-reader.dynamo.ts";
+import { createCatalog } from "./catalog.ts";
+import type { EdgeConfig, PoolSettings } from "./config.ts";
+import type { Deps, Log } from "./deps.ts";
+import { createDirectory } from "./directory.ts";
+import { createUpstreamClient } from "./serve/upstream-client.ts";
+
+export type Composition = {
+  readonly deps: Deps /** Writes what waits and lets go of the connections. */;
+  readonly close: () => Promise<void>;
+};
+
+const READY_TIMEOUT_MS = 2_000;
+
+/** Builds everything that handlers touch; `clientFor` says how this runtime reaches a pool. */
+export function compose(config: EdgeConfig, clientFor: (pool: PoolSettings) => InferenceClient): Composition {
+  const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
+  const [clock, ids, log] = [systemClock, systemIds, logJson];
+  const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
+  const lean = createLeanDynamo(dynamo, clock);
+  const control = {
+    tenants: createTenantStore(dynamo),
+    keys: createKeyStore(dynamo),
+    models: createModelStore(dynamo),
+    versions: createVersionStore(dynamo),
+    splits: createSplitStore(dynamo),
+  };
+  const peppers = new Map(Object.entries(config.WEIR_PEPPERS).map(([version, pepper]) => [Number(version), pepper]));
+  const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
+  const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
+  const upstream = createUpstreamClient(config.upstreamCredentials);
+  const deps: Deps = {
+    config,
+    clock,
+    ids,
+    log,
+    control,
+    ledger,
+    upstream,
+    directory: createDirectory({ ...control, clock, peppers, place }),
+    catalog: createCatalog({ ...control, clock }),
+    limiter: createRateLimiter(createLeaseStore({ lean, tablePrefix, lessee: randomUUID() }), clock),
+    pools: new Map(config.WEIR_POOLS.map((pool) => [pool.name, { name: pool.name, tier: pool.tier, client: clientFor(pool) }])),
+    usage: createUsageReader({ lean, tablePrefix, schedule }),
+    isReady: () => isReady(lean, tablePrefix, ledger),
+  };
+  const close = async () => {
+    await ledger.drain();
+    await Promise.all([upstream.close(), lean.close()]);
+    dynamo.client.destroy();
+  };
+  return { deps, close };
+}
+
+/** One read of the store, which also tells how far the clocks are apart. */
+async function isReady(lean: LeanDynamo, tablePrefix: string, ledger: Deps["ledger"]): Promise<boolean> {
+  try {
+    await lean.call("DescribeTable", { TableName: tableName(tablePrefix, CONTROL) }, READY_TIMEOUT_MS);
+    ledger.assertSoundClock();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One JSON object a line: what log stores read. Errors keep their stack here and nowhere else. */
+const logJson: Log = (level, message, fields = {}) => {
+  const { error, ...rest } = fields;
+  const told = error instanceof Error ? { error: error.stack, cause: causeOf(error) } : { error };
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...rest, ...told })}\n`);
+};
+
+function causeOf(error: Error): string | undefined {
+  return error.cause instanceof Error && !(error.cause instanceof Failure) ? error.cause.stack : undefined;
+}

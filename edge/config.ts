@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { Tier } from "../shared/usage/row.ts";
+
+const jsonOf = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown; // the schema that follows checks it
+      } catch {
+        context.addIssue("must be JSON");
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+const FunctionDoor = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("http"), url: z.url() }),
+  z.object({ kind: z.literal("lambda"), functionName: z.string().min(1) }),
+]);
+
+/** A pool is one deployed inference function: its tier and its door. */
+const Pool = z.object({ name: z.string().min(1), tier: Tier }).and(FunctionDoor);
+export type PoolSettings = z.infer<typeof Pool>;
+
+const Environment = z.object({
+  AWS_REGION: z.string().default("us-east-1"),
+  WEIR_HOST: z.string().default("127.0.0.1"),
+  WEIR_PORT: z.coerce.number().int().min(0).max(65_535).default(8787),
+  /** Names of the installation that stand in every key. */
+  WEIR_ENV: z
+    .string()
+    .regex(/^[a-z0-9]{1,16}$/)
+    .default("local"),
+  WEIR_CELL: z
+    .string()
+    .regex(/^[a-z0-9]{1,16}$/)
+    .default("c1"),
+  WEIR_TABLE_PREFIX: z.string().default("weir"),
+  WEIR_BUCKET: z.string().default("weir-models"),
+  WEIR_DYNAMO_ENDPOINT: z.url().optional(),
+  WEIR_S3_ENDPOINT: z.url().optional(),
+  /** HMAC peppers by version, `{"1":"…"}`; the highest makes new keys. */
+  WEIR_PEPPERS: jsonOf(z.record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(16))),
+  WEIR_POOLS: jsonOf(z.array(Pool)),
+  WEIR_INTAKE: jsonOf(FunctionDoor),
+  /** From which minute the ledger has how many shards; see shared/usage/row.ts. */
+  WEIR_SHARDS: jsonOf(z.array(z.object({ fromMinute: z.string(), shardCount: z.int().min(1).max(16_384) })).min(1)).default([
+    { fromMinute: "", shardCount: 1 },
+  ]),
+  /** Secrets that CloudFront adds as `Weir-Origin`; two are valid during a rotation, none means no check. */
+  WEIR_ORIGIN_SECRETS: jsonOf(z.array(z.string().min(16)).max(2)).default([]),
+  /** Folder with swagger-ui's files for /docs. */
+  WEIR_DOCS_ASSETS: z.string().optional(),
+});
+
+export type EdgeConfig = z.infer<typeof Environment> & {
+  /** Keys of foreign engines: every variable named WEIR_UPSTREAM_… */
+  readonly upstreamCredentials: ReadonlyMap<string, string>;
+};
+
+/** Parses the environment once; throws a sentence that names what is wrong. */
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): EdgeConfig {
+  const parsed = Environment.safeParse(environment);
+  if (!parsed.success) throw new Error(`The gateway's environment is wrong:\n${z.prettifyError(parsed.error)}`);
+  const credentials = Object.entries(environment).filter(([name]) => name.startsWith("WEIR_UPSTREAM_"));
+  return { ...parsed.data, upstreamCredentials: new Map(credentials.map(([name, value]) => [name, value ?? ""])) };
+}

@@ -1,0 +1,47 @@
+import type { Clock } from "../shared/base/clock.ts";
+import type { Ids } from "../shared/base/id.ts";
+import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
+import type { InferenceClient } from "../shared/inference/contract.ts";
+import type { Key } from "../shared/keys/key.ts";
+import type { RateLimiter } from "../shared/limits/limiter.ts";
+import type { Model } from "../shared/models/version.ts";
+import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
+import type { Split } from "../shared/routing/split.ts";
+import type { Tenant } from "../shared/tenants/tenant.ts";
+import type { Ledger, UsageReader } from "../shared/usage/ledger.ts";
+import type { Tier } from "../shared/usage/row.ts";
+import type { Catalog } from "./catalog.ts";
+import type { EdgeConfig } from "./config.ts";
+import type { Directory } from "./directory.ts";
+import type { UpstreamClient } from "./serve/upstream-client.ts";
+
+export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
+
+/** A deployed inference function that versions are placed on. */
+export type Pool = { readonly name: string; readonly tier: Tier; readonly client: InferenceClient };
+
+/** Everything that handlers may touch; composition roots make it, tests make their own. */
+export type Deps = {
+  readonly config: EdgeConfig;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Log;
+  /** Who a key speaks for, and which versions answer for a model: cached reads for the hot path. */
+  readonly directory: Directory;
+  readonly catalog: Catalog;
+  readonly limiter: RateLimiter;
+  readonly pools: ReadonlyMap<string, Pool>;
+  readonly upstream: UpstreamClient;
+  readonly ledger: Ledger;
+  readonly usage: UsageReader;
+  /** Whether the store answers and the clock is sound, asked now. */
+  readonly isReady: () => Promise<boolean>;
+  /** The control plane's stores, for the admin API. */
+  readonly control: {
+    readonly tenants: RevisionLog<Tenant>;
+    readonly keys: RevisionLog<Key>;
+    readonly models: RevisionLog<Model>;
+    readonly versions: VersionStore;
+    readonly splits: RevisionLog<Split>;
+  };
+};

@@ -1,0 +1,6 @@
+import type { Failure } from "../../../shared/base/failure.ts";
+
+/** `{"error":"…"}`: the protocol's only error form. */
+export function renderOipFailure(failure: Failure | undefined, requestId: string) {
+  return { error: failure?.message ?? `Something failed on our side. The request id is ${requestId}.` };
+}

@@ -1,0 +1,7 @@
+import { Hono } from "hono";
+import type { Deps } from "../../deps.ts";
+import type { EdgeEnv } from "../../env.ts";
+
+export function oipRoutes(_deps: Deps) {
+  return new Hono<EdgeEnv>();
+}

@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { Failure } from "../../../shared/base/failure.ts";
+import type { InferenceResult, ModelInput, TaskRequest } from "../../../shared/inference/contract.ts";
+import type { ReadyVersion } from "../../../shared/models/version.ts";
+import type { Deps } from "../../deps.ts";
+import type { EdgeContext } from "../../env.ts";
+import { parseJson, readBody } from "../../http.ts";
+import { callOf, sayServed } from "../../serve/call.ts";
+import { assertTask, chooseTarget, serveTarget } from "../../serve/serve.ts";
+import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
+
+/** OpenAI's own limit. */
+const INPUTS_MAX = 2_048;
+
+const TokenIds = z.array(z.int().min(0)).min(1, "may not be empty");
+
+/** https://platform.openai.com/docs/api-reference/embeddings/create; fields that we do not know are left alone, as OpenAI's clients expect. */
+export const EmbeddingsRequest = z
+  .object({
+    model: ModelField,
+    input: z.union([z.string(), TokenIds, z.array(z.string()).min(1).max(INPUTS_MAX), z.array(TokenIds).min(1).max(INPUTS_MAX)], {
+      error: `must be a text, 1 to ${INPUTS_MAX} texts, token ids, or 1 to ${INPUTS_MAX} lists of token ids`,
+    }),
+    encoding_format: z.enum(["float", "base64"]).default("float"),
+    dimensions: z.int().positive().optional(),
+    user: z.string().optional(),
+  })
+  .meta({ id: "EmbeddingsRequest" });
+export type EmbeddingsRequest = z.infer<typeof EmbeddingsRequest>;
+
+/** `POST /v1/embeddings`. Too long an input is refused, as OpenAI does. */
+export function answerEmbeddings(deps: Deps) {
+  return async function answerEmbeddings(c: EdgeContext) {
+    const body = await readBody(c);
+    const asked = parseJson(body, EmbeddingsRequest);
+    const inputs = inputsOf(asked.input);
+    const call = callOf(c, { dialect: "openai", reference: asked.model, body, user: asked.user });
+    const target = await chooseTarget(deps, call);
+    if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path: "/embeddings", task: "embed", body, inputs: inputs.length });
+    const served = await serveTarget(deps, call, {
+      target,
+      ask: (version) => askEmbeddings(version, asked, inputs),
+      render: (result, version) => renderEmbeddings(result, asked, `${version.model}@${version.number}`),
+    });
+    sayServed(c, served);
+    return c.body(served.body, 200, { "Content-Type": "application/json" });
+  };
+}
+
+function inputsOf(input: EmbeddingsRequest["input"]): ModelInput[] {
+  if (typeof input === "string") return [textInput(input, "input")];
+  return isTokenIds(input)
+    ? [{ kind: "tokens", tokenIds: input }]
+    : input.map((each, index) => (typeof each === "string" ? textInput(each, `input.${index}`) : { kind: "tokens", tokenIds: each }));
+}
+
+function isTokenIds(input: readonly (number | string | number[])[]): input is number[] {
+  return typeof input[0] === "number";
+}
+
+/** OpenAI refuses an empty text, so its clients' users never meet a vector of nothing. */
+function textInput(text: string, field: string): ModelInput {
+  if (text === "") throw new Failure("invalid_request", `${field}: an input may not be an empty text`, { field });
+  return { kind: "text", text };
+}
+
+function askEmbeddings(version: ReadyVersion, asked: EmbeddingsRequest, inputs: readonly ModelInput[]): TaskRequest {
+  assertTask(version, "embed");
+  const { dimensions } = asked;
+  const most = version.facts.dimensions ?? 0;
+  if (dimensions !== undefined && dimensions > most) {
+    throw new Failure("invalid_request", `dimensions: this model's vectors have ${most} elements`, { field: "dimensions" });
+  }
+  return { task: "embed", inputs, overlong: "refuse", ...(dimensions === undefined ? {} : { dimensions }) };
+}
+
+/** Written by hand, because the base64 form of a vector needs no step through JSON numbers. */
+function renderEmbeddings({ body, inputTokens }: InferenceResult, asked: EmbeddingsRequest, model: string): string {
+  if (body.task !== "embed") throw new Error(`asked for vectors, got ${body.task}`);
+  const { vectors, dimensions } = body;
+  const data = inputTokens.map((_, index) => {
+    const vector = vectors.subarray(index * dimensions, (index + 1) * dimensions);
+    return `{"object":"embedding","index":${index},"embedding":${encode(vector, asked.encoding_format)}}`;
+  });
+  const tokens = inputTokens.reduce((sum, each) => sum + each, 0);
+  const usage = `{"prompt_tokens":${tokens},"total_tokens":${tokens}}`;
+  return `{"object":"list","data":[${data.join(",")}],"model":${JSON.stringify(model)},"usage":${usage}}`;
+}
+
+function encode(vector: Float32Array, format: EmbeddingsRequest["encoding_format"]): string {
+  if (format === "base64") return `"${Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString("base64")}"`;
+  return JSON.stringify(Array.from(vector));
+}

@@ -1,0 +1,53 @@
+import type { Clock } from "../shared/base/clock.ts";
+import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
+import { isSecretOf, type Key, type KeyText, type Peppers, type Scope } from "../shared/keys/key.ts";
+import type { Principal } from "../shared/keys/principal.ts";
+import type { Tenant } from "../shared/tenants/tenant.ts";
+import { createCache } from "./cache.ts";
+
+const KEY_FRESH_MS = 5_000;
+/** A revoked key is refused everywhere after this time at the latest. */
+const KEY_HARD_MS = 30_000;
+const KEYS_MAX = 50_000;
+
+export type DirectorySettings = {
+  readonly keys: RevisionLog<Key>;
+  readonly tenants: RevisionLog<Tenant>;
+  readonly clock: Clock;
+  readonly peppers: Peppers;
+  readonly place: { readonly env: string; readonly cell: string };
+};
+
+/** Says who a key speaks for; keys and their tenants are cached, misses too. */
+export type Directory = {
+  /** Undefined for a key that is unknown, revoked, of another installation, with a wrong secret, or of a closed tenant. */
+  readonly find: (key: KeyText) => Promise<Principal | undefined>;
+};
+
+type Entry = { readonly key: Key; readonly principal: Principal };
+
+export function createDirectory(settings: DirectorySettings): Directory {
+  const cache = createCache({
+    load: (id) => load(settings, id),
+    clock: settings.clock,
+    freshMs: KEY_FRESH_MS,
+    hardMs: KEY_HARD_MS,
+    itemsMax: KEYS_MAX,
+  });
+  return {
+    async find(text) {
+      const isOurs = text.env === settings.place.env && text.cell === settings.place.cell;
+      const entry = isOurs ? await cache.get(text.id) : undefined;
+      return entry && isSecretOf(entry.key, text.secret, settings.peppers) ? entry.principal : undefined;
+    },
+  };
+}
+
+async function load(settings: DirectorySettings, id: string): Promise<Entry | undefined> {
+  const key = (await settings.keys.current(id))?.body;
+  if (key === undefined || key.isRevoked) return undefined;
+  const tenant = (await settings.tenants.current(key.tenant))?.body;
+  if (tenant === undefined || tenant.isClosed) return undefined;
+  const scopes = new Set<Scope>(key.scopes);
+  return { key, principal: { keyId: id, tenant: tenant.id, scopes, rate: tenant.rate } };
+}

@@ -1,0 +1,79 @@
+import type { z } from "zod";
+import { Failure } from "../shared/base/failure.ts";
+import type { EdgeContext } from "./env.ts";
+import { BODY_BYTES_MAX } from "./limits.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Reads a whole body of at most `BODY_BYTES_MAX`, however it is sent. */
+export async function readBody(c: EdgeContext): Promise<Uint8Array> {
+  // A stated length is known to be small enough (see capBody); a chunked body is counted while it comes.
+  if (c.req.header("content-length") !== undefined) return new Uint8Array(await c.req.arrayBuffer());
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > BODY_BYTES_MAX) throw bodyTooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Reads a JSON body and checks it against its schema. Fails with `invalid_request` and the field's name. */
+export async function readJson<T>(c: EdgeContext, schema: z.ZodType<T>): Promise<T> {
+  return parseJson(await readBody(c), schema);
+}
+
+/** The same for bytes that are read already. A missing Content-Type is fine: some clients send none. */
+export function parseJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): T {
+  return checked(decodeJson(bytes), schema);
+}
+
+/** Checks a value, such as a query, against its schema. */
+export function checked<T>(value: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw failureOf(parsed.error);
+}
+
+export function bodyTooLarge(): Failure {
+  return new Failure("too_large", `The body is larger than ${BODY_BYTES_MAX / 1024 ** 2} MiB.`);
+}
+
+/** Aborts when the caller leaves before its answer is complete. */
+export function callerSignal(c: EdgeContext): AbortSignal {
+  const { outgoing } = c.env ?? {};
+  // Asking the Request for its signal makes node-server build a whole Request; the socket says the same for less.
+  if (outgoing === undefined) return c.req.raw.signal;
+  const controller = new AbortController();
+  if (outgoing.destroyed) controller.abort();
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+function decodeJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch (cause) {
+    throw new Failure("invalid_request", "The body is not valid UTF-8.", { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Failure("invalid_request", `The body is not valid JSON: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function failureOf(error: z.ZodError): Failure {
+  const [issue] = error.issues;
+  const field = issue?.path.join(".") ?? "";
+  const message = issue?.message ?? "The request does not have the right form.";
+  return field === "" ? new Failure("invalid_request", message) : new Failure("invalid_request", `${field}: ${message}`, { field });
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message.slice(0, 200) : "unreadable";
+}

@@ -1,0 +1,8 @@
+/** The gateway's named limits, each with its unit. */
+export const BODY_BYTES_MAX = 10 * 1024 ** 2;
+export const REQUEST_TIMEOUT_MS = 60_000;
+export const SETTLE_TIMEOUT_MS = 10_000;
+/** A client that sends its head or body slower than this is cut off. */
+export const HEADERS_TIMEOUT_MS = 10_000;
+export const BODY_TIMEOUT_MS = 30_000;
+export const DRAIN_TIMEOUT_MS = 25_000;

@@ -1,0 +1,29 @@
+import type { MiddlewareHandler } from "hono";
+import { Failure } from "../../shared/base/failure.ts";
+import { parseKeyText, type Scope } from "../../shared/keys/key.ts";
+import type { Deps } from "../deps.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
+
+/** Finds out who calls. Form and checksum are checked first, so that a garbled key costs no I/O; every refusal is one message. */
+export function authenticate(deps: Pick<Deps, "directory">): MiddlewareHandler<EdgeEnv> {
+  return async function authenticate(c, next) {
+    const key = parseKeyText(keyTextOf(c));
+    const principal = key && (await deps.directory.find(key));
+    if (principal === undefined) throw new Failure("unauthenticated", "The API key is missing or not valid.");
+    c.set("principal", principal);
+    await next();
+  };
+}
+
+/** Refuses keys that lack a scope. */
+export function requireScope(scope: Scope): MiddlewareHandler<EdgeEnv> {
+  return async function requireScope(c, next) {
+    if (!c.get("principal").scopes.has(scope)) throw new Failure("forbidden", `This API key lacks the scope '${scope}'.`);
+    await next();
+  };
+}
+
+function keyTextOf(c: EdgeContext): string {
+  const authorization = c.req.header("authorization") ?? "";
+  return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? c.req.header("x-api-key") ?? "";
+}

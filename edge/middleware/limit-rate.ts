@@ -1,0 +1,51 @@
+import type { MiddlewareHandler } from "hono";
+import { serializeList } from "structured-headers";
+import { Failure } from "../../shared/base/failure.ts";
+import type { Verdict } from "../../shared/limits/limiter.ts";
+import type { RequestRate } from "../../shared/tenants/tenant.ts";
+import type { Deps } from "../deps.ts";
+import type { EdgeEnv } from "../env.ts";
+
+const POLICY = "requests";
+
+/** Holds a tenant to its requests per second, before the body is read. Headers as draft-ietf-httpapi-ratelimit-headers-10. */
+export function limitRate(deps: Pick<Deps, "limiter">): MiddlewareHandler<EdgeEnv> {
+  return async function limitRate(c, next) {
+    const { tenant, rate } = c.get("principal");
+    const verdict = await deps.limiter.take(`${tenant}#${POLICY}`, rate);
+    c.header("RateLimit-Policy", policyHeader(rate));
+    c.header("RateLimit", stateHeader(verdict));
+    if (!verdict.isAdmitted) {
+      const message = `Too many requests: the limit is ${rate.requestsPerSecond} per second with bursts of ${rate.burst}.`;
+      throw new Failure("rate_limited", message, { retryAfterMs: verdict.retryAfterMs });
+    }
+    await next();
+  };
+}
+
+function policyHeader(rate: RequestRate): string {
+  // A full burst comes back in this window.
+  const windowSeconds = Math.max(1, Math.ceil(rate.burst / rate.requestsPerSecond));
+  return serializeList([
+    [
+      POLICY,
+      new Map([
+        ["q", rate.burst],
+        ["w", windowSeconds],
+      ]),
+    ],
+  ]);
+}
+
+function stateHeader(verdict: Verdict): string {
+  const seconds = Math.ceil((verdict.isAdmitted ? verdict.fullInMs : verdict.retryAfterMs) / 1000);
+  return serializeList([
+    [
+      POLICY,
+      new Map([
+        ["r", verdict.remaining],
+        ["t", seconds],
+      ]),
+    ],
+  ]);
+}

@@ -1,0 +1,29 @@
+import { createHash } from "node:crypto";
+import type { EdgeContext } from "../env.ts";
+import { callerSignal } from "../http.ts";
+import type { Call, Served } from "./serve.ts";
+
+const UNIT_CHARS_MAX = 256;
+
+/** Collects what `serve` needs to know of a request; `user` is what the dialect's own body says sticks together. */
+export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"> & { body: Uint8Array; user?: string | undefined }): Call {
+  const principal = c.get("principal");
+  return {
+    requestId: c.get("requestId"),
+    acceptedAtMs: c.get("acceptedAtMs"),
+    principal,
+    dialect: asked.dialect,
+    reference: asked.reference,
+    // A tenant's users are its own: the same name under two tenants is two units.
+    unit: `${principal.tenant}\n${(c.req.header("weir-unit") ?? asked.user ?? principal.keyId).slice(0, UNIT_CHARS_MAX)}`,
+    fingerprint: createHash("sha256").update(`${principal.tenant}\n${c.req.path}\n`).update(asked.body).digest("base64url"),
+    signal: callerSignal(c),
+  };
+}
+
+/** Says in the answer's headers who served. */
+export function sayServed(c: EdgeContext, served: Served) {
+  c.header("Weir-Model", `${served.model}@${served.version}`);
+  c.header("Weir-Arm", served.arm);
+  c.header("Weir-Tier", served.tier);
+}

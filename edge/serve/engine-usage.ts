@@ -1,0 +1,18 @@
+import { z } from "zod";
+import type { Metered } from "./serve.ts";
+
+/** Tokens as a foreign engine counted them. */
+export type EngineUsage = { readonly inputTokens: number; readonly outputTokens: number };
+
+/** Makes the row of a proxied request durable. */
+export type Meter = (usage: EngineUsage, outcome: Metered["outcome"]) => Promise<void>;
+
+const TokenCount = z.int().min(0).catch(0);
+const Usage = z.object({ prompt_tokens: TokenCount, completion_tokens: TokenCount });
+const NONE: EngineUsage = { inputTokens: 0, outputTokens: 0 };
+
+/** Reads OpenAI's `usage` object; an engine that reports none is metered as a request without tokens. */
+export function engineUsageOf(usage: unknown): EngineUsage {
+  const parsed = Usage.safeParse(usage);
+  return parsed.success ? { inputTokens: parsed.data.prompt_tokens, outputTokens: parsed.data.completion_tokens } : NONE;
+}

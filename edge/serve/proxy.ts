@@ -1,0 +1,79 @@
+import type { Readable } from "node:stream";
+import { Failure } from "../../shared/base/failure.ts";
+import type { UpstreamVersion } from "../../shared/models/version.ts";
+import type { Deps } from "../deps.ts";
+import { type EngineUsage, engineUsageOf, type Meter } from "./engine-usage.ts";
+import { type Call, remainingMs, type Served, settle } from "./serve.ts";
+import { type UpstreamAnswer, upstreamFailure } from "./upstream-client.ts";
+import { meterEventStream } from "./upstream-stream.ts";
+
+const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
+const ERROR_BYTES_MAX = 64 * 1024;
+
+/** A request for a foreign engine, with the model's name as the engine knows it. */
+export type ProxyPlan = {
+  readonly version: UpstreamVersion;
+  readonly arm: string;
+  readonly path: string;
+  readonly task: string;
+  readonly body: Uint8Array;
+  readonly inputs: number;
+};
+
+export type ProxyAnswer = Served & {
+  readonly status: number;
+  readonly contentType: string;
+  readonly retryAfter: string | undefined;
+  readonly body: Uint8Array | ReadableStream<Uint8Array>;
+};
+
+/** Passes a request to a foreign engine and its answer back: a whole one after it is metered, a stream with its last event held until then. */
+export async function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<ProxyAnswer> {
+  const startedAtMs = deps.clock.nowMs();
+  const served: Served = { model: plan.version.model, version: plan.version.number, arm: plan.arm, tier: "upstream" };
+  const { upstream } = plan.version;
+  const { signal } = call;
+  const answer = await deps.upstream.post({ upstream, path: plan.path, body: plan.body, signal, timeoutMs: remainingMs(deps, call) });
+  const head = { ...served, status: answer.status, contentType: answer.contentType, retryAfter: answer.retryAfter };
+  if (answer.status !== 200) return { ...head, body: await refusalBody(answer) };
+  const meter: Meter = (usage, outcome) =>
+    settle(deps, call, { ...served, ...usage, task: plan.task, outcome, inputs: plan.inputs, computeMs: deps.clock.nowMs() - startedAtMs });
+  if (answer.contentType.startsWith("text/event-stream")) return { ...head, body: meterEventStream(answer.body, { meter, signal }) };
+  const bytes = await collect(answer.body, { bytesMax: ANSWER_BYTES_MAX, signal });
+  await meter(usageOf(bytes), signal.aborted ? "cancelled" : "ok");
+  return { ...head, body: bytes };
+}
+
+function usageOf(bytes: Uint8Array): EngineUsage {
+  try {
+    const answer = JSON.parse(Buffer.from(bytes).toString()) as { usage?: unknown } | null; // only `usage` is read, and that is checked
+    return engineUsageOf(answer?.usage);
+  } catch (cause) {
+    throw new Failure("engine_failed", "The engine behind this model answered something that is not JSON.", { cause });
+  }
+}
+
+/** A caller's mistake is told in the engine's words; what is wrong between us and the engine is not the caller's business. */
+async function refusalBody(answer: UpstreamAnswer): Promise<Uint8Array> {
+  const body = await collect(answer.body, { bytesMax: ERROR_BYTES_MAX, signal: AbortSignal.timeout(5_000) });
+  if ([400, 404, 413, 415, 422, 429].includes(answer.status)) return body;
+  const cause = new Error(`status ${answer.status}: ${Buffer.from(body).toString().slice(0, 500)}`);
+  if (answer.status === 503) throw new Failure("unavailable", "The engine behind this model is not ready.", { retryAfterMs: 5_000, cause });
+  throw new Failure("engine_failed", "The engine behind this model failed.", { cause });
+}
+
+async function collect(body: Readable, { bytesMax, signal }: { bytesMax: number; signal: AbortSignal }): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      // undici's bodies give buffers
+      bytes += chunk.length;
+      if (bytes > bytesMax) throw new Failure("engine_failed", `The engine's answer is larger than ${bytesMax / 1024 ** 2} MiB.`);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw upstreamFailure(cause, signal);
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}

@@ -1,0 +1,100 @@
+import { DynamoRefusal, type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
+import { LIMITS, tableName } from "../dynamo/tables.ts";
+import { type Gcra, roomAt } from "./gcra.ts";
+import type { Lease, LeaseRequest, LeaseStore } from "./limiter.ts";
+
+const LEASE_TIMEOUT_MS = 2_000;
+const ATTEMPTS_MAX = 3;
+/** Processes are counted over this window and the one before. */
+const LESSEE_WINDOW_US = 10_000_000;
+
+type Settings = {
+  readonly lean: LeanDynamo;
+  readonly tablePrefix: string /** This process, among those that lease. */;
+  readonly lessee: string;
+};
+type Answer = { Attributes?: WireItem };
+
+/** One item per policy: `tat`, and who leased of late as string sets `w<window>` (two are kept). */
+export function createLeaseStore(settings: Settings): LeaseStore {
+  const table = tableName(settings.tablePrefix, LIMITS);
+  return { lease: (request) => withLeanStore(() => lease({ ...settings, table }, request)) };
+}
+
+async function lease(settings: Settings & { table: string }, request: LeaseRequest): Promise<Lease> {
+  let want = request.want;
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const moved = (await move(settings, { ...request, want }, "advance")) ?? (await move(settings, { ...request, want }, "restart"));
+    if (moved !== undefined) return { granted: want, tatUs: tatOf(moved), lesseeCount: lesseesOf(moved, request.nowUs) };
+    const item = await read(settings, request.policyKey);
+    const room = roomAt(request.policy, tatOf(item), request.nowUs);
+    if (room === 0) return { granted: 0, tatUs: tatOf(item), lesseeCount: lesseesOf(item, request.nowUs) };
+    want = Math.min(want, room);
+  }
+  // Others moved the item between every read and write: they took what there was.
+  const item = await read(settings, request.policyKey);
+  return { granted: 0, tatUs: Math.max(tatOf(item), request.nowUs + request.policy.burst * request.policy.intervalUs), lesseeCount: 1 };
+}
+
+/** DynamoDB's expressions have no max(): a TAT in the future is advanced, one in the past starts again from now. */
+async function move(
+  settings: Settings & { table: string },
+  request: LeaseRequest,
+  from: "advance" | "restart",
+): Promise<WireItem | undefined> {
+  const { policy, want, nowUs } = request;
+  const values = {
+    ":now": nowUs,
+    ":next": nowUs + want * policy.intervalUs,
+    ":cost": want * policy.intervalUs,
+    ":latest": latestFor(policy, want, nowUs),
+  };
+  const set = from === "advance" ? "SET tat = tat + :cost" : "SET tat = :next";
+  const when = from === "advance" ? "tat >= :now AND tat <= :latest" : "attribute_not_exists(tat) OR tat < :now";
+  const used = Object.entries(values).filter(([name]) => set.includes(name) || when.includes(name));
+  const window = Math.floor(nowUs / LESSEE_WINDOW_US);
+  try {
+    const answer = await settings.lean.call<Answer>(
+      "UpdateItem",
+      {
+        TableName: settings.table,
+        Key: { pk: { S: request.policyKey } },
+        UpdateExpression: `${set} ADD #window :me REMOVE #old`,
+        ConditionExpression: when,
+        ExpressionAttributeNames: { "#window": `w${window % 3}`, "#old": `w${(window + 1) % 3}` },
+        ExpressionAttributeValues: {
+          ...Object.fromEntries(used.map(([name, value]) => [name, { N: String(value) }])),
+          ":me": { SS: [settings.lessee] },
+        },
+        ReturnValues: "ALL_NEW",
+      },
+      LEASE_TIMEOUT_MS,
+    );
+    return answer.Attributes;
+  } catch (cause) {
+    if (cause instanceof DynamoRefusal && cause.isConditionFailed) return undefined;
+    throw cause;
+  }
+}
+
+/** The latest TAT that still leaves room for this many credits. */
+function latestFor(policy: Gcra, want: number, nowUs: number): number {
+  return nowUs + (policy.burst - want) * policy.intervalUs;
+}
+
+async function read(settings: Settings & { table: string }, policyKey: string): Promise<WireItem> {
+  const input = { TableName: settings.table, Key: { pk: { S: policyKey } }, ConsistentRead: true };
+  return (await settings.lean.call<{ Item?: WireItem }>("GetItem", input, LEASE_TIMEOUT_MS)).Item ?? {};
+}
+
+function tatOf(item: WireItem): number {
+  const tat = item["tat"];
+  return tat !== undefined && "N" in tat ? Number(tat.N) : 0;
+}
+
+function lesseesOf(item: WireItem, nowUs: number): number {
+  const window = Math.floor(nowUs / LESSEE_WINDOW_US);
+  const sets = [item[`w${window % 3}`], item[`w${(window + 2) % 3}`]];
+  const names = sets.flatMap((set) => (set !== undefined && "SS" in set ? set.SS : []));
+  return Math.max(1, new Set(names).size);
+}

@@ -1,0 +1,74 @@
+import type { Clock } from "../base/clock.ts";
+import { Failure } from "../base/failure.ts";
+import { acceptedAtMsOf } from "../base/id.ts";
+import { storeUnavailable } from "../dynamo/client.ts";
+import type { LeanDynamo, WireItem } from "../dynamo/lean-client.ts";
+import { LEDGER, tableName } from "../dynamo/tables.ts";
+import { createGroupWriter, type GroupWriter } from "./group-writer.ts";
+import type { Ledger } from "./ledger.ts";
+import { ledgerAddress, type ShardSchedule, type UsageRow } from "./row.ts";
+import { settledItem, voidMarker } from "./wire-row.ts";
+
+/** Beyond this the row's minute could lie, so metered work is refused until the clock is right. */
+const CLOCK_SKEW_MS_MAX = 30_000;
+/** How long a void marker is repeated before it is given up, loudly. */
+const MARKER_TIMEOUT_MS = 15 * 60_000;
+const CALL_TIMEOUT_MS = 3_000;
+
+export type LedgerSettings = {
+  readonly lean: LeanDynamo;
+  readonly tablePrefix: string;
+  readonly schedule: ShardSchedule;
+  readonly clock: Clock;
+  readonly log: (level: "error" | "warn", message: string, fields?: Record<string, unknown>) => void;
+};
+
+export function createLedger(settings: LedgerSettings): Ledger {
+  const writer = createGroupWriter({
+    clock: settings.clock,
+    write: (items) => writeBatch(settings, items),
+  });
+  return {
+    assertSoundClock: () => assertSoundClock(settings.lean),
+    settle: (row, timeoutMs) => settle(settings, writer, { row, timeoutMs }),
+    drain: () => writer.drain(),
+  };
+}
+
+async function settle(settings: LedgerSettings, writer: GroupWriter, { row, timeoutMs }: { row: UsageRow; timeoutMs: number }) {
+  assertSoundClock(settings.lean);
+  const address = ledgerAddress(row, settings.schedule);
+  const item = settledItem(address, { ...row, acceptedAtMs: acceptedAtMsOf(row.requestId) });
+  const outcome = await writer.write(item, timeoutMs);
+  if (outcome === "written") return;
+  // A row that may be there although nobody acknowledged it is voided, so that a caller without an answer is not billed.
+  if (outcome === "unknown") void markVoid(settings, writer, { address, row });
+  throw storeUnavailable(new Error(`the usage row was not acknowledged within ${timeoutMs} ms`));
+}
+
+async function markVoid(settings: LedgerSettings, writer: GroupWriter, unknown: { address: { pk: string; sk: string }; row: UsageRow }) {
+  const marked = await writer.write(voidMarker(unknown.address, settings.clock.nowMs()), MARKER_TIMEOUT_MS);
+  if (marked !== "written")
+    settings.log("error", "a void marker could not be written", { requestId: unknown.row.requestId, tenant: unknown.row.tenant });
+}
+
+/** One BatchWriteItem; answers what the store left unprocessed. Puts of settled rows may be repeated: they are the same each time. */
+async function writeBatch(settings: LedgerSettings, items: readonly WireItem[]): Promise<readonly WireItem[]> {
+  const table = tableName(settings.tablePrefix, LEDGER);
+  const RequestItems = { [table]: items.map((Item) => ({ PutRequest: { Item } })) };
+  type Answer = { UnprocessedItems?: Record<string, { PutRequest: { Item: WireItem } }[]> };
+  const answer = await settings.lean.call<Answer>("BatchWriteItem", { RequestItems }, CALL_TIMEOUT_MS);
+  return (answer.UnprocessedItems?.[table] ?? []).map((each) => each.PutRequest.Item);
+}
+
+function assertSoundClock(lean: LeanDynamo) {
+  const skewMs = lean.clockSkewMs();
+  if (Math.abs(skewMs) <= CLOCK_SKEW_MS_MAX) return;
+  throw new Failure(
+    "unavailable",
+    `This gateway's clock is ${Math.round(skewMs / 1000)} s off the store's; metered work waits until it is right.`,
+    {
+      retryAfterMs: 30_000,
+    },
+  );
+}
