@@ -6,6 +6,7 @@ import { createDynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
+import { peppersOf } from "../shared/keys/key.ts";
 import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
 import { createLeaseStore } from "../shared/limits/lease-store.dynamo.ts";
 import { createRateLimiter } from "../shared/limits/limiter.ts";
@@ -41,7 +42,6 @@ export function compose(config: EdgeConfig, clientFor: (pool: PoolSettings) => I
     versions: createVersionStore(dynamo),
     splits: createSplitStore(dynamo),
   };
-  const peppers = new Map(Object.entries(config.WEIR_PEPPERS).map(([version, pepper]) => [Number(version), pepper]));
   const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
   const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
   const upstream = createUpstreamClient(config.upstreamCredentials);
@@ -53,7 +53,7 @@ export function compose(config: EdgeConfig, clientFor: (pool: PoolSettings) => I
     control,
     ledger,
     upstream,
-    directory: createDirectory({ ...control, clock, peppers, place }),
+    directory: createDirectory({ ...control, clock, place, peppers: peppersOf(config.WEIR_PEPPERS) }),
     catalog: createCatalog({ ...control, clock }),
     limiter: createRateLimiter(createLeaseStore({ lean, tablePrefix, lessee: randomUUID() }), clock),
     pools: new Map(config.WEIR_POOLS.map((pool) => [pool.name, { name: pool.name, tier: pool.tier, client: clientFor(pool) }])),

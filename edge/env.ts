@@ -9,6 +9,10 @@ export type EdgeEnv = {
     requestId: string;
     acceptedAtMs: number;
     principal: Principal;
+    /** Headers that middleware wants to say; see `tell` in http.ts. */
+    told: Record<string, string>;
+    /** The answer carries them already. */
+    isTold: boolean;
   };
 };
 

@@ -40,6 +40,22 @@ export function bodyTooLarge(): Failure {
   return new Failure("too_large", `The body is larger than ${BODY_BYTES_MAX / 1024 ** 2} MiB.`);
 }
 
+/** Notes a header for the answer, whoever writes it. A plain record: building a `Headers` for each request costs more than routing it. */
+export function tell(c: EdgeContext, name: string, value: string) {
+  c.get("told")[name] = value;
+}
+
+/** The hot path's answer: body and headers go to the socket as they are. Other routes may use `c.json` and the like. */
+export function answer(
+  c: EdgeContext,
+  body: string | Uint8Array | ReadableStream<Uint8Array>,
+  head: { status?: number; contentType: string },
+): Response {
+  c.set("isTold", true);
+  const told = { ...c.get("told"), "Content-Type": head.contentType };
+  return new Response(body as ConstructorParameters<typeof Response>[0], { status: head.status ?? 200, headers: told }); // none of our buffers is shared memory
+}
+
 /** Aborts when the caller leaves before its answer is complete. */
 export function callerSignal(c: EdgeContext): AbortSignal {
   const { outgoing } = c.env ?? {};

@@ -5,6 +5,7 @@ import type { Verdict } from "../../shared/limits/limiter.ts";
 import type { RequestRate } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
+import { tell } from "../http.ts";
 
 const POLICY = "requests";
 
@@ -13,8 +14,8 @@ export function limitRate(deps: Pick<Deps, "limiter">): MiddlewareHandler<EdgeEn
   return async function limitRate(c, next) {
     const { tenant, rate } = c.get("principal");
     const verdict = await deps.limiter.take(`${tenant}#${POLICY}`, rate);
-    c.header("RateLimit-Policy", policyHeader(rate));
-    c.header("RateLimit", stateHeader(verdict));
+    tell(c, "RateLimit-Policy", policyHeader(rate));
+    tell(c, "RateLimit", stateHeader(verdict));
     if (!verdict.isAdmitted) {
       const message = `Too many requests: the limit is ${rate.requestsPerSecond} per second with bursts of ${rate.burst}.`;
       throw new Failure("rate_limited", message, { retryAfterMs: verdict.retryAfterMs });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { EdgeContext } from "../env.ts";
-import { callerSignal } from "../http.ts";
+import { callerSignal, tell } from "../http.ts";
 import type { Call, Served } from "./serve.ts";
 
 const UNIT_CHARS_MAX = 256;
@@ -23,7 +23,7 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
 
 /** Says in the answer's headers who served. */
 export function sayServed(c: EdgeContext, served: Served) {
-  c.header("Weir-Model", `${served.model}@${served.version}`);
-  c.header("Weir-Arm", served.arm);
-  c.header("Weir-Tier", served.tier);
+  tell(c, "Weir-Model", `${served.model}@${served.version}`);
+  tell(c, "Weir-Arm", served.arm);
+  tell(c, "Weir-Tier", served.tier);
 }

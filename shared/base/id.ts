@@ -9,9 +9,20 @@ export type Ids = {
   readonly base62: (length: number) => string;
 };
 
+/** A request id's 16 random bytes come from a pool: a call of the random source for each would cost more than the id. */
+const randomPool = {
+  bytes: Buffer.alloc(0),
+  take() {
+    if (this.bytes.length < 16) this.bytes = randomBytes(16 * 1024);
+    const taken = this.bytes.subarray(0, 16);
+    this.bytes = this.bytes.subarray(16);
+    return taken;
+  },
+};
+
 const BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-export const systemIds: Ids = { requestId: (nowMs) => uuidV7({ msecs: nowMs }), base62 };
+export const systemIds: Ids = { requestId: (nowMs) => uuidV7({ msecs: nowMs, random: randomPool.take() }), base62 };
 
 /** The instant (ms since the epoch) that a UUIDv7 was made at. */
 export function acceptedAtMsOf(requestId: string): number {

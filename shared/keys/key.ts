@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { type Ids, toBase62 } from "../base/id.ts";
@@ -22,7 +22,20 @@ export type Key = z.infer<typeof Key>;
 export type KeyText = { readonly env: string; readonly cell: string; readonly id: string; readonly secret: string };
 
 /** Peppers by version; the highest makes new HMACs, the others still check old ones. */
-export type Peppers = ReadonlyMap<number, string>;
+export type Peppers = ReadonlyMap<number, KeyObject>;
+
+/** Reads peppers as the environment holds them, `{"1":"…"}`. */
+export function peppersOf(texts: Readonly<Record<string, string>>): Peppers {
+  return new Map(Object.entries(texts).map(([version, text]) => [Number(version), createSecretKey(text, "utf8")]));
+}
+
+/** The pepper that new keys are made with. */
+export function newestPepper(peppers: Peppers): { version: number; pepper: KeyObject } {
+  const version = Math.max(...peppers.keys());
+  const pepper = peppers.get(version);
+  if (pepper === undefined) throw new Error("there is no pepper to make keys with");
+  return { version, pepper };
+}
 
 const KEY_FORM = /^(weir_([a-z0-9]{1,16})_([a-z0-9]{1,16})_([0-9A-Za-z]{16})_([0-9A-Za-z]{32}))([0-9A-Za-z]{6})$/;
 
@@ -43,7 +56,7 @@ export function parseKeyText(text: string): KeyText | undefined {
 }
 
 /** HMAC-SHA-256 of a secret, hexadecimal. The secret has 190 bits of entropy, so a slow hash would add nothing. */
-export function secretHmacOf(secret: string, pepper: string): string {
+export function secretHmacOf(secret: string, pepper: KeyObject): string {
   return createHmac("sha256", pepper).update(secret).digest("hex");
 }
 

@@ -81,8 +81,9 @@ async function fly(settings: GroupWriterSettings, state: State, batch: readonly 
 async function attempt(settings: GroupWriterSettings, state: State, batch: readonly Waiting[]): Promise<readonly Waiting[]> {
   try {
     const left = new Set((await settings.write(batch.map((each) => each.item))).map(addressOf));
-    const unwritten = batch.filter((each) => left.has(addressOf(each.item)));
-    for (const each of batch) if (!left.has(addressOf(each.item))) each.resolve("written");
+    const isLeft = (each: Waiting) => left.size > 0 && left.has(addressOf(each.item));
+    const unwritten = batch.filter(isLeft);
+    for (const each of batch) if (!isLeft(each)) each.resolve("written");
     state.failures = unwritten.length === 0 ? 0 : state.failures + 1;
     return unwritten;
   } catch {

@@ -4,7 +4,7 @@ import type { InferenceResult, ModelInput, TaskRequest } from "../../../shared/i
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { parseJson, readBody } from "../../http.ts";
+import { answer, parseJson, readBody } from "../../http.ts";
 import { callOf, sayServed } from "../../serve/call.ts";
 import { assertTask, chooseTarget, serveTarget } from "../../serve/serve.ts";
 import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
@@ -43,7 +43,7 @@ export function answerEmbeddings(deps: Deps) {
       render: (result, version) => renderEmbeddings(result, asked, `${version.model}@${version.number}`),
     });
     sayServed(c, served);
-    return c.body(served.body, 200, { "Content-Type": "application/json" });
+    return answer(c, served.body, { contentType: "application/json" });
   };
 }
 

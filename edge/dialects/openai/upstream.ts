@@ -1,9 +1,9 @@
-import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { z } from "zod";
 import type { UpstreamVersion } from "../../../shared/models/version.ts";
 import type { Target } from "../../catalog.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
+import { answer, tell } from "../../http.ts";
 import { sayServed } from "../../serve/call.ts";
 import { type ProxyPlan, proxy } from "../../serve/proxy.ts";
 import type { Call } from "../../serve/serve.ts";
@@ -22,11 +22,10 @@ type Asked = Omit<ProxyPlan, "version" | "arm"> & { readonly call: Call; readonl
 /** Passes the request on under the engine's name for the model and answers what the engine answers. */
 export async function proxyOpenai(deps: Deps, c: EdgeContext, { call, target, ...plan }: Asked): Promise<Response> {
   const body = renamed(plan.body, call.reference, target.version.upstream.model);
-  const answer = await proxy(deps, call, { ...plan, ...target, body });
-  sayServed(c, answer);
-  if (answer.retryAfter !== undefined) c.header("Retry-After", answer.retryAfter);
-  const status = answer.status as ContentfulStatusCode; // engines answer these paths with a body
-  return c.body(answer.body as Uint8Array<ArrayBuffer> | ReadableStream, status, { "Content-Type": answer.contentType }); // no body of ours is shared memory
+  const proxied = await proxy(deps, call, { ...plan, ...target, body });
+  sayServed(c, proxied);
+  if (proxied.retryAfter !== undefined) tell(c, "Retry-After", proxied.retryAfter);
+  return answer(c, proxied.body, proxied);
 }
 
 /** The body with the engine's name for the model; the very same bytes if the names are equal. */
