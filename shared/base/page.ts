@@ -15,5 +15,5 @@ export type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: stri
 
 /** The schema of one page of a list. */
 export function pageOf<T extends z.ZodType>(item: T) {
-  return z.object({ items: z.array(item), nextCursor: z.string().optional() });
+  return z.object({ items: z.array(item), nextCursor: z.string().exactOptional() });
 }

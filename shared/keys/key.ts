@@ -2,6 +2,7 @@ import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "no
 import { crc32 } from "node:zlib";
 import { z } from "zod";
 import { type Ids, toBase62 } from "../base/id.ts";
+import { RevisionStamp, Why } from "../base/revision.ts";
 
 export const Scope = z.enum(["infer", "usage", "operate"]);
 export type Scope = z.infer<typeof Scope>;
@@ -17,6 +18,22 @@ export const Key = z.object({
   isRevoked: z.boolean(),
 });
 export type Key = z.infer<typeof Key>;
+
+/** A key as the admin API shows it: nothing that the secret could be guessed or checked by. */
+export const KeyRevision = Key.omit({ secretHmac: true, pepperVersion: true }).extend({ revision: RevisionStamp }).meta({ id: "Key" });
+export type KeyRevision = z.infer<typeof KeyRevision>;
+
+export const NewKey = z.strictObject({
+  tenant: Key.shape.tenant,
+  name: Key.shape.name,
+  scopes: Key.shape.scopes.refine((scopes) => new Set(scopes).size === scopes.length, "each scope may appear once"),
+  why: Why.optional(),
+});
+export type NewKey = z.infer<typeof NewKey>;
+
+/** The only answer that holds a key's text. */
+export const CreatedKey = KeyRevision.extend({ key: z.string() }).meta({ id: "CreatedKey" });
+export type CreatedKey = z.infer<typeof CreatedKey>;
 
 /** A key as it is read off a request: `weir_<env>_<cell>_<id>_<32 base62 secret><6 base62 CRC-32>`. */
 export type KeyText = { readonly env: string; readonly cell: string; readonly id: string; readonly secret: string };

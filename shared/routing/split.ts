@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { bucketOf } from "../base/hash.ts";
+import { RevisionStamp, Why } from "../base/revision.ts";
 import { ModelName } from "../models/version.ts";
 
 export const SLOT_COUNT = 10_000;
@@ -19,7 +20,27 @@ export const Split = z.object({
 export type Split = z.infer<typeof Split>;
 
 /** What an operator asks for: the share of each version in basis points (1/10,000); they sum to 10,000. */
-export type Share = { readonly version: number; readonly shareBps: number };
+export const Share = z.object({ version: z.int().positive(), shareBps: z.int().min(1).max(SLOT_COUNT) }).meta({ id: "Share" });
+export type Share = Readonly<z.infer<typeof Share>>;
+
+export const Shares = z
+  .array(Share)
+  .min(1)
+  .max(ARM_COUNT_MAX)
+  .refine((shares) => new Set(shares.map(({ version }) => version)).size === shares.length, "each version may appear once")
+  .superRefine((shares, context) => {
+    const sum = sumOf(shares);
+    if (sum !== SLOT_COUNT) context.addIssue(`the shares must sum to ${SLOT_COUNT} basis points (100 %), not to ${sum} (${sum / 100} %)`);
+  });
+
+export const SplitChange = z.strictObject({ shares: Shares, why: Why.optional() });
+export type SplitChange = z.infer<typeof SplitChange>;
+
+/** A split as the admin API shows it; `live` is the version of its stable arm. */
+export const SplitRevision = z
+  .object({ model: ModelName, live: z.int().positive(), shares: z.array(Share.extend({ arm: z.string() })), revision: RevisionStamp })
+  .meta({ id: "Split" });
+export type SplitRevision = z.infer<typeof SplitRevision>;
 
 /** Decides, with integers, the same arm for the same unit on every machine. */
 export function pickArm(split: Split, unit: string): Arm {
@@ -50,6 +71,10 @@ export function reshare(model: string, before: Split | undefined, shares: readon
   for (const { version, shareBps } of shares) claim(owners, version, shareBps - countOf(owners, version));
   const arms = nameArms(before, shares);
   return { model, arms, ranges: rangesOf(owners, arms) };
+}
+
+function sumOf(shares: readonly Share[]): number {
+  return shares.reduce((sum, { shareBps }) => sum + shareBps, 0);
 }
 
 function ownersOf(split: Split): number[] {

@@ -1,12 +1,15 @@
 import { z } from "zod";
+import { RevisionStamp, Why } from "../base/revision.ts";
 
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 /** Requests per second over any time, and how many may come at once. */
-export const RequestRate = z.object({
-  requestsPerSecond: z.number().positive().max(100_000),
-  burst: z.int().min(1).max(1_000_000),
-});
+export const RequestRate = z
+  .object({
+    requestsPerSecond: z.number().positive().max(100_000),
+    burst: z.int().min(1).max(1_000_000),
+  })
+  .meta({ id: "RequestRate" });
 export type RequestRate = z.infer<typeof RequestRate>;
 
 /** Who calls and who pays. A closed tenant's keys are refused. */
@@ -17,6 +20,24 @@ export const Tenant = z.object({
   rate: RequestRate,
 });
 export type Tenant = z.infer<typeof Tenant>;
+
+/** A tenant as the admin API shows it. */
+export const TenantRevision = Tenant.extend({ revision: RevisionStamp }).meta({ id: "Tenant" });
+export type TenantRevision = z.infer<typeof TenantRevision>;
+
+/** What makes a tenant; its name is its id and its rate `RATE_DEFAULT` unless said. */
+export const NewTenant = z.strictObject({
+  id: Tenant.shape.id,
+  name: Tenant.shape.name.optional(),
+  rate: RequestRate.optional(),
+  why: Why.optional(),
+});
+export type NewTenant = z.infer<typeof NewTenant>;
+
+export const TenantChange = z
+  .strictObject({ name: Tenant.shape.name.optional(), rate: RequestRate.optional(), why: Why.optional() })
+  .refine(({ name, rate }) => name !== undefined || rate !== undefined, "say what to change: name or rate");
+export type TenantChange = z.infer<typeof TenantChange>;
 
 export const RATE_DEFAULT: RequestRate = { requestsPerSecond: 100, burst: 200 };
 

@@ -1,3 +1,4 @@
+import type { UsageSum } from "./report.ts";
 import type { UsageRow } from "./row.ts";
 
 /** Where metered requests are made durable, before anything of their answers leaves. */
@@ -11,20 +12,6 @@ export type Ledger = {
   readonly settle: (row: UsageRow, timeoutMs: number) => Promise<void>;
   /** Resolves when everything that was handed in has been written or given up: for shutdown. */
   readonly drain: () => Promise<void>;
-};
-
-/** Sums of one tenant's settled rows that share model, version, arm and UTC hour. */
-export type UsageSum = {
-  /** The UTC hour, `2026-11-23T19`. */
-  readonly hour: string;
-  readonly model: string;
-  readonly version: number;
-  readonly arm: string;
-  readonly requests: number;
-  readonly inputs: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  readonly computeMs: number;
 };
 
 export type UsageReader = {

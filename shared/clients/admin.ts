@@ -1,0 +1,63 @@
+import type { z } from "zod";
+import { type Page, type PageQuery, pageOf } from "../base/page.ts";
+import { CreatedKey, KeyRevision, type NewKey } from "../keys/key.ts";
+import { type SplitChange, SplitRevision } from "../routing/split.ts";
+import { Status } from "../status/status.ts";
+import { type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
+import type { Http } from "./http.ts";
+
+type PageAsk = Partial<PageQuery>;
+
+/** The admin API, for operators: one function a path, failures as `Failure`. */
+export type AdminClient = ReturnType<typeof createAdminClient>;
+
+export function createAdminClient(http: Http) {
+  return {
+    status: () => http.ask({ method: "GET", path: ["admin", "status"], answer: Status }),
+    tenants: tenantsOf(http),
+    keys: keysOf(http),
+    splits: splitsOf(http),
+  };
+}
+
+function tenantsOf(http: Http) {
+  const root = ["admin", "tenants"];
+  return {
+    create: (body: NewTenant) => http.ask({ method: "POST", path: root, body, answer: TenantRevision }),
+    list: (page: PageAsk) => listOf(http, { path: root, query: page, item: TenantRevision }),
+    show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: TenantRevision }),
+    change: (id: string, body: TenantChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: TenantRevision }),
+    close: (id: string, why?: string) =>
+      http.ask({ method: "POST", path: [...root, id, "close"], headers: reason(why), answer: TenantRevision }),
+    history: (id: string, page: PageAsk) => listOf(http, { path: [...root, id, "history"], query: page, item: TenantRevision }),
+  };
+}
+
+function keysOf(http: Http) {
+  const root = ["admin", "keys"];
+  return {
+    create: (body: NewKey) => http.ask({ method: "POST", path: root, body, answer: CreatedKey }),
+    list: (tenant: string, page: PageAsk) => listOf(http, { path: root, query: { tenant, ...page }, item: KeyRevision }),
+    show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: KeyRevision }),
+    revoke: (id: string, why?: string) => http.ask({ method: "DELETE", path: [...root, id], headers: reason(why), answer: KeyRevision }),
+  };
+}
+
+function splitsOf(http: Http) {
+  const root = ["admin", "splits"];
+  return {
+    show: (model: string) => http.ask({ method: "GET", path: [...root, model], answer: SplitRevision }),
+    set: (model: string, body: SplitChange) => http.ask({ method: "PUT", path: [...root, model], body, answer: SplitRevision }),
+    history: (model: string, page: PageAsk) => listOf(http, { path: [...root, model, "history"], query: page, item: SplitRevision }),
+  };
+}
+
+type List<T> = { path: readonly string[]; query: Readonly<Record<string, string | number | undefined>>; item: z.ZodType<T> };
+
+function listOf<T>(http: Http, { path, query, item }: List<T>): Promise<Page<T>> {
+  return http.ask({ method: "GET", path, query, answer: pageOf(item) });
+}
+
+function reason(why: string | undefined): Readonly<Record<string, string>> {
+  return why === undefined ? {} : { "weir-reason": why };
+}
