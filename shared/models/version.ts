@@ -124,7 +124,9 @@ export function contentDigestOf(files: readonly VersionFile[]): string {
 /** Keys in the bucket. Only intake writes below `blobs/` and `manifests/`, after it has hashed every byte. */
 export const blobKey = (sha256: string) => `blobs/${sha256}`;
 export const manifestKey = (digest: string) => `manifests/${digest}.json`;
-export const incomingKey = (sha256: string) => `incoming/${sha256}`;
+/** A file arrives as parts: ordinary objects that can be listed, so that an upload resumes without any upload id to remember. */
+export const incomingKey = (sha256: string, part: number) => `${incomingPrefix(sha256)}${String(part).padStart(5, "0")}`;
+export const incomingPrefix = (sha256: string) => `incoming/${sha256}/`;
 
 function isInsideFolder(path: string): boolean {
   return !/[\\\0]/.test(path) && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
