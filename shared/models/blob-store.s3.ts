@@ -149,7 +149,9 @@ function sourceOf(store: Store, sha256: string, part: ReadPart) {
 }
 
 async function put(store: Store, key: string, text: string): Promise<void> {
-  await store.client.send(new store.sdk.PutObjectCommand({ Bucket: store.bucket, Key: key, Body: text }));
+  const Body = Buffer.from(text);
+  // The length is stated, or the SDK takes an empty body for a stream of unknown length.
+  await store.client.send(new store.sdk.PutObjectCommand({ Bucket: store.bucket, Key: key, Body, ContentLength: Body.length }));
 }
 
 async function removeParts(store: Store, sha256: string): Promise<void> {
