@@ -1,6 +1,7 @@
 import { type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
 import { LEDGER, tableName } from "../dynamo/tables.ts";
-import type { UsageReader, UsageSum } from "./ledger.ts";
+import type { UsageReader } from "./ledger.ts";
+import type { UsageSum } from "./report.ts";
 import { bucketKey, minuteOf, type ShardSchedule, shardCountAt } from "./row.ts";
 import { type StoredUsage, storedUsageOf, textOf, VOID_SUFFIX } from "./wire-row.ts";
 
