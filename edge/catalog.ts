@@ -1,9 +1,8 @@
 import type { Clock } from "../shared/base/clock.ts";
 import type { Page, PageQuery } from "../shared/base/page.ts";
 import type { Revision, RevisionLog } from "../shared/dynamo/revision-log.ts";
-import { MODEL_GROUP } from "../shared/models/model-store.dynamo.ts";
 import { type ModelReference, modelNotFound, parseModelReference } from "../shared/models/reference.ts";
-import { isVisibleTo, type Model, type ReadyVersion, type UpstreamVersion, type Version } from "../shared/models/version.ts";
+import { isVisibleTo, MODEL_GROUP, type Model, type ReadyVersion, type UpstreamVersion, type Version } from "../shared/models/version.ts";
 import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
 import { liveVersionOf, pickArm, type Split } from "../shared/routing/split.ts";
 import { createCache } from "./cache.ts";

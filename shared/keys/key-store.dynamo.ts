@@ -1,8 +1,6 @@
 import type { Dynamo } from "../dynamo/client.ts";
 import { createRevisionLog, type RevisionLog } from "../dynamo/revision-log.ts";
-import { Key } from "./key.ts";
-
-export const keyGroupOf = (tenant: string) => `keys#${tenant}`;
+import { Key, keyGroupOf } from "./key.ts";
 
 export function createKeyStore(dynamo: Dynamo): RevisionLog<Key> {
   return createRevisionLog(dynamo, { name: "key", schema: Key, groupOf: (key) => keyGroupOf(key.tenant) });

@@ -35,6 +35,9 @@ export type NewKey = z.infer<typeof NewKey>;
 export const CreatedKey = KeyRevision.extend({ key: z.string() }).meta({ id: "CreatedKey" });
 export type CreatedKey = z.infer<typeof CreatedKey>;
 
+/** The group that lists a tenant's keys. */
+export const keyGroupOf = (tenant: string) => `keys#${tenant}`;
+
 /** A key as it is read off a request: `weir_<env>_<cell>_<id>_<32 base62 secret><6 base62 CRC-32>`. */
 export type KeyText = { readonly env: string; readonly cell: string; readonly id: string; readonly secret: string };
 

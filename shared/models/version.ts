@@ -103,6 +103,9 @@ export const Manifest = z.object({
 });
 export type Manifest = z.infer<typeof Manifest>;
 
+/** The group that lists all models. */
+export const MODEL_GROUP = "models";
+
 /** A named family of versions, and who may use it. */
 export const Model = z.object({
   name: ModelName,

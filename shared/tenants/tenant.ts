@@ -39,6 +39,9 @@ export const TenantChange = z
   .refine(({ name, rate }) => name !== undefined || rate !== undefined, "say what to change: name or rate");
 export type TenantChange = z.infer<typeof TenantChange>;
 
+/** The group that lists all tenants. */
+export const TENANT_GROUP = "tenants";
+
 export const RATE_DEFAULT: RequestRate = { requestsPerSecond: 100, burst: 200 };
 
 /** The tenant whose keys operate this installation; it is made by the first start and cannot be closed. */
