@@ -68,6 +68,12 @@ const ErrorBody = z.object({
   error: z.object({ code: z.string(), message: z.string(), field: z.string().optional(), retryAfterMs: z.number().min(0).optional() }),
 });
 
+/** The event of the function behind the Lambda API, where no headers are. */
+export const LambdaEvent = z.object({ timeoutMs: z.number().positive().max(TIMEOUT_MS_MAX), request: z.unknown() });
+/** Its answer: the bytes of the HTTP answer in base64, because Lambda promises to carry JSON only. */
+export const LambdaAnswer = z.object({ status: z.int(), body: z.base64() });
+export type LambdaAnswer = z.infer<typeof LambdaAnswer>;
+
 const LENGTH_BYTES = 4;
 const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 

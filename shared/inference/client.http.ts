@@ -1,0 +1,116 @@
+import { type Dispatcher, Pool } from "undici";
+import { Failure } from "../base/failure.ts";
+import type { CallLimits, InferenceClient, InferenceRequest, InferenceResult } from "./contract.ts";
+import { decodeFailure, decodeResult, encodeRequest, garbled, TIMEOUT_HEADER } from "./wire.ts";
+
+export type HttpClientSettings = {
+  /** The function's base URL, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Connections at once; more calls wait in the pool, inside their timeout. */
+  readonly connectionsMax?: number;
+};
+
+const CONNECTIONS_MAX = 256;
+/** The largest honest answer is 2,048 vectors of 4,096 elements with their header. */
+const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
+const CONNECT_TIMEOUT_MS = 2_000;
+const ATTEMPTS_MAX = 2;
+/** What a second attempt needs to be worth it. */
+const RETRY_TIME_MS_MIN = 50;
+const RETRY_AFTER_MS = 1_000;
+
+/** An inference function over HTTP: `POST /invocations`. */
+export function createHttpInferenceClient(settings: HttpClientSettings): InferenceClient & { readonly close: () => Promise<void> } {
+  const pool = new Pool(new URL(settings.url).origin, {
+    connections: settings.connectionsMax ?? CONNECTIONS_MAX,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    maxResponseSize: ANSWER_BYTES_MAX,
+    // Each call has its own deadline.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  return { run: (request, limits) => run(pool, request, limits), close: () => pool.destroy() };
+}
+
+async function run(pool: Pool, request: InferenceRequest, limits: CallLimits): Promise<InferenceResult> {
+  const deadline = startDeadline(limits);
+  try {
+    const answer = await sendTwice(pool, encodeRequest(request), deadline);
+    if (answer.status !== 200) throw decodeFailure(answer.status, answer.bytes);
+    return decodeResult(answer.bytes, request.body);
+  } catch (error) {
+    throw deadline.isOver() ? deadline.failure(error) : error;
+  } finally {
+    deadline.stop();
+  }
+}
+
+type Answer = { readonly status: number; readonly bytes: Uint8Array };
+
+/** Running a model changes nothing, so a call whose connection broke before the first byte of an answer is sent once more. */
+async function sendTwice(pool: Pool, body: string, deadline: Deadline): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    let head: Dispatcher.ResponseData;
+    try {
+      head = await send(pool, body, deadline);
+    } catch (cause) {
+      if (deadline.isOver() || attempt === ATTEMPTS_MAX || deadline.leftMs() < RETRY_TIME_MS_MIN) throw unreachable(cause);
+      continue;
+    }
+    return { status: head.statusCode, bytes: await readBody(head) };
+  }
+}
+
+function send(pool: Pool, body: string, deadline: Deadline): Promise<Dispatcher.ResponseData> {
+  return pool.request({
+    method: "POST",
+    path: "/invocations",
+    headers: { "content-type": "application/json", [TIMEOUT_HEADER]: String(Math.max(1, Math.floor(deadline.leftMs()))) },
+    body,
+    signal: deadline.signal,
+  });
+}
+
+async function readBody(head: Dispatcher.ResponseData): Promise<Uint8Array> {
+  try {
+    return await head.body.bytes();
+  } catch (cause) {
+    // Part of the answer came, so the work was done: whoever wants it again asks again.
+    throw garbled("it broke off", cause);
+  }
+}
+
+const NOT_THERE = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "UND_ERR_CONNECT_TIMEOUT"]);
+
+function unreachable(cause: unknown): Failure {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  if (NOT_THERE.has(code)) {
+    return new Failure("unavailable", "The inference function cannot be reached.", { cause, retryAfterMs: RETRY_AFTER_MS });
+  }
+  return new Failure("engine_failed", "The inference function broke off.", { cause });
+}
+
+type Deadline = ReturnType<typeof startDeadline>;
+
+/** One timer and one listener for the whole call; cheaper than composing AbortSignals on the hot path. */
+function startDeadline({ signal, timeoutMs }: CallLimits) {
+  const endsAtMs = performance.now() + timeoutMs;
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, timeoutMs);
+  signal.addEventListener("abort", abort, { once: true });
+  if (signal.aborted) abort();
+  return {
+    signal: controller.signal,
+    leftMs: () => endsAtMs - performance.now(),
+    isOver: () => controller.signal.aborted,
+    failure: (cause: unknown) =>
+      signal.aborted
+        ? new Failure("cancelled", "The caller left.", { cause })
+        : new Failure("timeout", "The model did not answer in time.", { cause, retryAfterMs: RETRY_AFTER_MS }),
+    stop: () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    },
+  };
+}
