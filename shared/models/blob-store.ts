@@ -46,3 +46,7 @@ export function partsOf(bytes: number): Part[] {
     return { number: index + 1, offset, bytes: Math.min(PART_BYTES, bytes - offset) };
   });
 }
+
+export function bytesOfParts(parts: readonly Part[]): number {
+  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
+}

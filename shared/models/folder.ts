@@ -49,9 +49,17 @@ export function dtypesIn(paths: ReadonlySet<string> | ReadonlyMap<string, unknow
 export async function checkFolder(folder: Folder, dtype: Dtype): Promise<void> {
   if (folder.files.size > FILE_COUNT_MAX) throw wrong("", `the folder has ${folder.files.size} files, and ${FILE_COUNT_MAX} are allowed`);
   for (const path of folder.files.keys()) checkPath(path);
+  checkPaths(folder.files, dtype);
   await checkJson(folder, CONFIG_FILE);
   await checkJson(folder, TOKENIZER_FILE);
   await checkGraph(folder, dtype);
+}
+
+/** The part of it that the names alone tell. */
+export function checkPaths(paths: ReadonlySet<string> | ReadonlyMap<string, unknown>, dtype: Dtype): void {
+  for (const path of [CONFIG_FILE, TOKENIZER_FILE]) if (!paths.has(path)) throw wrong(path, `${path} is missing`);
+  if (graphPathIn(paths, dtype) !== undefined) return;
+  throw wrong(graphPathsOf(dtype)[0], `there is no graph for ${dtype}: ${graphPathsOf(dtype).join(" or ")} is missing`);
 }
 
 function checkPath(path: string) {
@@ -60,8 +68,7 @@ function checkPath(path: string) {
 }
 
 async function checkJson(folder: Folder, path: string): Promise<void> {
-  const bytes = folder.files.get(path);
-  if (bytes === undefined) throw wrong(path, `${path} is missing`);
+  const bytes = folder.files.get(path) ?? 0;
   if (bytes > JSON_BYTES_MAX) throw wrong(path, `${path} is larger than ${JSON_BYTES_MAX / 1024 ** 2} MiB`);
   const text = Buffer.from(await folder.readAt(path, 0, bytes)).toString("utf8");
   if (!isJsonObject(text)) throw wrong(path, `${path} is not a JSON object`);
