@@ -5,11 +5,11 @@ import { systemIds } from "../shared/base/id.ts";
 import { createDynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
-import type { InferenceClient } from "../shared/inference/contract.ts";
 import { peppersOf } from "../shared/keys/key.ts";
 import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
 import { createLeaseStore } from "../shared/limits/lease-store.dynamo.ts";
 import { createRateLimiter } from "../shared/limits/limiter.ts";
+import { createBlobStore } from "../shared/models/blob-store.s3.ts";
 import { createModelStore } from "../shared/models/model-store.dynamo.ts";
 import { createVersionStore } from "../shared/models/version-store.dynamo.ts";
 import { createSplitStore } from "../shared/routing/split-store.dynamo.ts";
@@ -17,9 +17,10 @@ import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
 import { createLedger } from "../shared/usage/ledger.dynamo.ts";
 import { createUsageReader } from "../shared/usage/usage-reader.dynamo.ts";
 import { createCatalog } from "./catalog.ts";
-import type { EdgeConfig, PoolSettings } from "./config.ts";
+import type { EdgeConfig } from "./config.ts";
 import type { Deps, Log } from "./deps.ts";
 import { createDirectory } from "./directory.ts";
+import { openIntake, openPools } from "./doors.ts";
 import { createUpstreamClient } from "./serve/upstream-client.ts";
 
 export type Composition = {
@@ -29,8 +30,8 @@ export type Composition = {
 
 const READY_TIMEOUT_MS = 2_000;
 
-/** Builds everything that handlers touch; `clientFor` says how this runtime reaches a pool. */
-export function compose(config: EdgeConfig, clientFor: (pool: PoolSettings) => InferenceClient): Composition {
+/** Builds everything that handlers touch. */
+export function compose(config: EdgeConfig): Composition {
   const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
   const [clock, ids, log] = [systemClock, systemIds, logJson];
   const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
@@ -45,6 +46,8 @@ export function compose(config: EdgeConfig, clientFor: (pool: PoolSettings) => I
   const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
   const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
   const upstream = createUpstreamClient(config.upstreamCredentials);
+  const pools = openPools(config);
+  const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
   const deps: Deps = {
     config,
     clock,
@@ -56,13 +59,16 @@ export function compose(config: EdgeConfig, clientFor: (pool: PoolSettings) => I
     directory: createDirectory({ ...control, clock, place, peppers: peppersOf(config.WEIR_PEPPERS) }),
     catalog: createCatalog({ ...control, clock }),
     limiter: createRateLimiter(createLeaseStore({ lean, tablePrefix, lessee: randomUUID() }), clock),
-    pools: new Map(config.WEIR_POOLS.map((pool) => [pool.name, { name: pool.name, tier: pool.tier, client: clientFor(pool) }])),
+    pools: new Map(pools.map((pool) => [pool.name, pool])),
+    blobs,
+    intake: openIntake(config),
     usage: createUsageReader({ lean, tablePrefix, schedule }),
     isReady: () => isReady(lean, tablePrefix, ledger),
   };
   const close = async () => {
     await ledger.drain();
-    await Promise.all([upstream.close(), lean.close()]);
+    await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
+    blobs.close();
     dynamo.client.destroy();
   };
   return { deps, close };

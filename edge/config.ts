@@ -14,10 +14,13 @@ const jsonOf = <T extends z.ZodType>(schema: T) =>
     })
     .pipe(schema);
 
+/** How a function is reached. */
 const FunctionDoor = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("http"), url: z.url() }),
   z.object({ kind: z.literal("lambda"), functionName: z.string().min(1) }),
 ]);
+
+export type FunctionDoor = z.infer<typeof FunctionDoor>;
 
 /** A pool is one deployed inference function: its tier and its door. */
 const Pool = z.object({ name: z.string().min(1), tier: Tier }).and(FunctionDoor);

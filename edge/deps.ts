@@ -4,6 +4,8 @@ import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
 import type { RateLimiter } from "../shared/limits/limiter.ts";
+import type { BlobStore } from "../shared/models/blob-store.ts";
+import type { IntakeClient } from "../shared/models/intake-client.ts";
 import type { Model } from "../shared/models/version.ts";
 import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
 import type { Split } from "../shared/routing/split.ts";
@@ -34,6 +36,9 @@ export type Deps = {
   readonly upstream: UpstreamClient;
   readonly ledger: Ledger;
   readonly usage: UsageReader;
+  /** Where publications go: their bytes, and whoever checks them. */
+  readonly blobs: BlobStore;
+  readonly intake: IntakeClient;
   /** Whether the store answers and the clock is sound, asked now. */
   readonly isReady: () => Promise<boolean>;
   /** The control plane's stores, for the admin API. */

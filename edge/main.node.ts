@@ -1,11 +1,10 @@
 import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
-import { clientFor } from "./pool-client.ts";
 import { startServer } from "./server.ts";
 
 /** The gateway on any machine with Node: listens on WEIR_HOST:WEIR_PORT, says so over IPC if a parent listens, and drains when told to end. */
 const config = readConfig();
-const server = await startServer(compose(config, clientFor), { host: config.WEIR_HOST, port: config.WEIR_PORT });
+const server = await startServer(compose(config), { host: config.WEIR_HOST, port: config.WEIR_PORT });
 process.send?.({ ready: true, port: server.port });
 
 async function end() {
