@@ -6,7 +6,7 @@ import type { InferenceRequest, InferenceResult, TaskRequest, TaskResult } from 
 /** Limits of one call, checked again by the function: it trusts no caller. */
 export const INPUTS_MAX = 2_048;
 /** UTF-16 units of one text. */
-export const TEXT_CHARS_MAX = 256 * 1024;
+export const TEXT_CHARS_MAX = 1024 ** 2;
 export const TOKENS_PER_INPUT_MAX = 32_768;
 export const TOKEN_ID_MAX = 2 ** 31 - 1;
 export const DIMENSIONS_MAX = 65_536;

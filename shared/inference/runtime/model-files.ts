@@ -1,0 +1,194 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { Failure } from "../../base/failure.ts";
+import { FilePath } from "../../models/version.ts";
+import type { ClassifyFunction } from "../contract.ts";
+
+/** How token vectors become one vector; the order is the one in which sentence-transformers joins several. */
+export const POOLINGS = ["cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken"] as const;
+export type Pooling = (typeof POOLINGS)[number];
+
+/** What a model's own files say of how to run it. */
+export type ModelSettings = {
+  /** `model_type`: bert, albert, roberta, electra, … */
+  readonly family: string;
+  /** The longest input, in tokens with its special ones. */
+  readonly tokensMax: number;
+  /** Rows of the word embeddings, if the files say; a token id at or above it would read outside of them. */
+  readonly vocabSize: number | undefined;
+  /** RoBERTa knows one token type only; a second would read outside of its embeddings. */
+  readonly typeCount: number;
+  /** What padding is made of: RoBERTa tells padding from text by this id, and it is 1 there. */
+  readonly padId: number;
+  readonly isLowercased: boolean;
+  /** Put before every text by models that were trained so (`default_prompt_name`). */
+  readonly prompt: string;
+  readonly poolings: readonly Pooling[];
+  readonly isNormalized: boolean;
+  /** Modules after the transformer that Weir does not compute; the graph must contain them. */
+  readonly otherModules: readonly string[];
+  readonly labels: readonly string[] | undefined;
+  /** What the configuration makes of logits; absent, their number says. */
+  readonly classifyFunction: ClassifyFunction | undefined;
+};
+
+export type ModelFiles = {
+  readonly folder: string;
+  readonly settings: ModelSettings;
+  /** tokenizer.json and tokenizer_config.json, for the tokenizer alone. */
+  readonly tokenizer: object;
+  readonly tokenizerConfig: object;
+};
+
+const Config = z.looseObject({
+  model_type: z.string().min(1),
+  vocab_size: z.int().positive().optional(),
+  type_vocab_size: z.int().min(0).optional(),
+  max_position_embeddings: z.int().positive().nullish(),
+  pad_token_id: z.int().min(0).nullish(),
+  id2label: z.record(z.string(), z.string()).nullish(),
+  problem_type: z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullish(),
+});
+type Config = z.infer<typeof Config>;
+
+const TokenText = z.union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)]);
+/** Its vocabulary is left to the tokenizer: checking a quarter of a million entries here would take longer than reading them. */
+const Tokenizer = z.looseObject({ added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string() })).optional() });
+const TokenizerConfig = z.looseObject({ model_max_length: z.number().positive().nullish(), pad_token: TokenText.nullish() });
+
+const Modules = z.array(z.looseObject({ type: z.string(), path: z.union([z.literal(""), FilePath]).optional() }));
+const PoolingConfig = z.looseObject({ pooling_mode: z.enum(POOLINGS).optional(), include_prompt: z.boolean().optional() });
+const SentenceBert = z.looseObject({ max_seq_length: z.int().positive().nullish(), do_lower_case: z.boolean().optional() });
+const SentenceTransformers = z.looseObject({
+  prompts: z.record(z.string(), z.string()).optional(),
+  default_prompt_name: z.string().nullish(),
+});
+
+/** Families whose positions start after the padding id (transformers, `create_position_ids_from_input_ids`). */
+const OFFSET_FAMILIES = new Set(["roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "xmod", "data2vec-text", "mpnet", "longformer"]);
+/** For a model whose files do not say: what the encoders were trained with. */
+const TOKENS_MAX_DEFAULT = 512;
+
+/** Reads a model's folder in the Hugging Face layout. Fails with `invalid_request`, naming the file, if it cannot be used. */
+export async function readModelFiles(folder: string): Promise<ModelFiles> {
+  const read = <T>(path: string, schema: z.ZodType<T>) => readJson(join(folder, path), path, schema);
+  const config = required("config.json", await read("config.json", Config));
+  const tokenizer = required("tokenizer.json", await read("tokenizer.json", Tokenizer));
+  const tokenizerConfig = (await read("tokenizer_config.json", TokenizerConfig)) ?? {};
+  const sentenceBert = (await read("sentence_bert_config.json", SentenceBert)) ?? {};
+  const modules = (await read("modules.json", Modules)) ?? [];
+  const pooling = await read(join(modules.find(isModule("Pooling"))?.path ?? "1_Pooling", "config.json"), PoolingConfig);
+  const prompt = promptOf((await read("config_sentence_transformers.json", SentenceTransformers)) ?? {});
+  if (prompt !== "" && pooling?.include_prompt === false)
+    throw unfit("1_Pooling/config.json", "a prompt outside of the pooling is not supported");
+  const padId = padIdOf(config, tokenizer, tokenizerConfig.pad_token ?? undefined);
+  const settings: ModelSettings = {
+    family: config.model_type,
+    tokensMax: tokensMaxOf(config, tokenizerConfig.model_max_length, sentenceBert.max_seq_length),
+    vocabSize: config.vocab_size,
+    typeCount: config.type_vocab_size ?? 2,
+    padId,
+    isLowercased: sentenceBert.do_lower_case ?? false,
+    prompt,
+    poolings: poolingsOf(pooling),
+    isNormalized: modules.some(isModule("Normalize")),
+    otherModules: modules.map(({ type }) => moduleName(type)).filter((name) => !["Transformer", "Pooling", "Normalize"].includes(name)),
+    labels: config.id2label ? labelsOf(config.id2label) : undefined,
+    classifyFunction: functionOf(config),
+  };
+  return { folder, settings, tokenizer, tokenizerConfig };
+}
+
+/** The smallest of what the files say: the sentence-transformers limit, the tokenizer's (1e30 stands for none), and the positions. */
+function tokensMaxOf(config: Config, tokenizerMax: number | null | undefined, sentenceMax: number | null | undefined): number {
+  const positions = config.max_position_embeddings ?? undefined;
+  // RoBERTa's 514 positions are 512 for text: the padding id and what lies below it are not used.
+  const offset = OFFSET_FAMILIES.has(config.model_type) ? (config.pad_token_id ?? 1) + 1 : 0;
+  const said = [sentenceMax, tokenizerMax, positions === undefined ? undefined : positions - offset];
+  const limits = said.filter((limit): limit is number => typeof limit === "number" && limit >= 1 && limit < 1e9);
+  return limits.length === 0 ? TOKENS_MAX_DEFAULT : Math.floor(Math.min(...limits));
+}
+
+function padIdOf(config: Config, tokenizer: z.infer<typeof Tokenizer>, padToken: string | undefined): number {
+  return tokenizer.added_tokens?.find(({ content }) => content === padToken)?.id ?? config.pad_token_id ?? 0;
+}
+
+/** sentence-transformers' 1_Pooling; without it, its default for a plain transformer, the mean. */
+function poolingsOf(config: z.infer<typeof PoolingConfig> | undefined): Pooling[] {
+  if (config === undefined) return ["mean"];
+  if (config.pooling_mode !== undefined) return [config.pooling_mode];
+  const chosen = POOLINGS.filter((pooling) => config[keyOf(pooling)] === true);
+  if (chosen.length === 0) throw unfit("1_Pooling/config.json", "it chooses no pooling that Weir knows");
+  return chosen;
+}
+
+function keyOf(pooling: Pooling): string {
+  const isTokens = ["max", "mean", "weightedmean"].includes(pooling);
+  if (pooling === "cls") return "pooling_mode_cls_token";
+  return isTokens
+    ? `pooling_mode_${pooling}_tokens`
+    : pooling === "lasttoken"
+      ? "pooling_mode_lasttoken"
+      : "pooling_mode_mean_sqrt_len_tokens";
+}
+
+/** transformers, `TextClassificationPipeline.postprocess`; where the head's width decides, it is decided with the logits at hand. */
+function functionOf(config: Config): ClassifyFunction | undefined {
+  switch (config.problem_type) {
+    case "regression":
+      return "none";
+    case "multi_label_classification":
+      return "sigmoid";
+    default:
+      return undefined; // one label: sigmoid; several: softmax
+  }
+}
+
+function labelsOf(id2label: Readonly<Record<string, string>>): string[] {
+  const count = Object.keys(id2label).length;
+  return Array.from({ length: count }, (_, id) => {
+    const label = id2label[id];
+    if (label === undefined) throw unfit("config.json", `id2label has ${count} labels and none for ${id}`);
+    return label;
+  });
+}
+
+function promptOf(config: z.infer<typeof SentenceTransformers>): string {
+  return config.prompts?.[config.default_prompt_name ?? ""] ?? "";
+}
+
+const moduleName = (type: string) => type.slice(type.lastIndexOf(".") + 1);
+const isModule = (name: string) => (module: { type: string }) => moduleName(module.type) === name;
+
+async function readJson<T>(file: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  const text = await readFile(file, "utf8").catch(unlessMissing);
+  if (text === undefined) return undefined;
+  const parsed = schema.safeParse(jsonOf(text, path));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw unfit(path, `${issue?.path.join(".")}: ${issue?.message}`);
+}
+
+function jsonOf(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Failure("invalid_request", `${path} is not JSON.`, { field: path, cause });
+  }
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+  throw error;
+}
+
+function required<T>(path: string, value: T | undefined): T {
+  if (value === undefined) throw unfit(path, "it is missing");
+  return value;
+}
+
+/** Why a folder cannot be served, with the file that says so. */
+export function unfit(path: string, why: string): Failure {
+  return new Failure("invalid_request", `${path}: ${why}.`, { field: path });
+}
