@@ -1,9 +1,8 @@
-import type { Clock } from "../../shared/base/clock.ts";
 import { Failure } from "../../shared/base/failure.ts";
+import { eachItem } from "../../shared/base/page.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
 import { type BlobStore, bytesOfParts, type Content, type Part, partsOf } from "../../shared/models/blob-store.ts";
 import { checkPaths } from "../../shared/models/folder.ts";
-import type { IntakeClient } from "../../shared/models/intake-client.ts";
 import {
   contentsOf,
   isSamePublication,
@@ -18,11 +17,8 @@ import { ensureFirstSplit } from "../../shared/routing/first-split.ts";
 import type { Deps } from "../deps.ts";
 
 /** What publishing touches. */
-export type PublishDeps = Pick<Deps, "control" | "pools"> & {
-  readonly clock: Clock;
+export type PublishDeps = Pick<Deps, "blobs" | "clock" | "control" | "intake" | "pools"> & {
   readonly config: Pick<Deps["config"], "upstreamCredentials">;
-  readonly blobs: BlobStore;
-  readonly intake: IntakeClient;
 };
 
 /** One answer names at most this many parts (1.6 GB): signing costs time, and a URL is of no use before its turn comes. */
@@ -79,20 +75,11 @@ type Found = { readonly same: Revision<Version> | undefined; readonly lastNumber
 
 async function findSame(deps: PublishDeps, model: string, asked: Upload | NewVersion): Promise<Found> {
   let lastNumber = 0;
-  for await (const version of everyVersion(deps, model)) {
+  for await (const version of eachItem((page) => deps.control.versions.list(model, page))) {
     lastNumber = Math.max(lastNumber, version.body.number);
     if (isSamePublication(version.body, asked)) return { same: version, lastNumber };
   }
   return { same: undefined, lastNumber };
-}
-
-async function* everyVersion(deps: PublishDeps, model: string) {
-  for (let cursor: string | undefined, isLast = false; !isLast; ) {
-    const page = await deps.control.versions.list(model, cursor === undefined ? { limit: 100 } : { limit: 100, cursor });
-    yield* page.items;
-    cursor = page.nextCursor;
-    isLast = cursor === undefined;
-  }
 }
 
 type Missing = { readonly content: Content; readonly parts: readonly Part[] };

@@ -17,3 +17,16 @@ export type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: stri
 export function pageOf<T extends z.ZodType>(item: T) {
   return z.object({ items: z.array(item), nextCursor: z.string().exactOptional() });
 }
+
+const PAGES_MAX = 10_000;
+
+/** Every item of a list, page by page, for our own loops: a consistent walk if the list is. */
+export async function* eachItem<T>(list: (page: PageQuery) => Promise<Page<T>>): AsyncGenerator<T> {
+  let page = await list({ limit: PAGE_ITEMS_MAX });
+  for (let pages = 1; ; pages += 1) {
+    yield* page.items;
+    if (page.nextCursor === undefined) return;
+    if (pages >= PAGES_MAX) throw new Error(`a list has more than ${PAGES_MAX} pages`);
+    page = await list({ limit: PAGE_ITEMS_MAX, cursor: page.nextCursor });
+  }
+}

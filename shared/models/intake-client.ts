@@ -1,7 +1,10 @@
+import { z } from "zod";
 import { Failure } from "../base/failure.ts";
+import { ModelName } from "./version.ts";
 
 /** A version that intake is asked to check. */
-export type IntakeJob = { readonly model: string; readonly number: number };
+export const IntakeJob = z.object({ model: ModelName, number: z.int().positive() });
+export type IntakeJob = Readonly<z.infer<typeof IntakeJob>>;
 
 /** Intake's door: HTTP on one machine, the Lambda API in the cloud. */
 export type IntakeClient = {

@@ -1,0 +1,45 @@
+import { systemClock } from "../../shared/base/clock.ts";
+import { createDynamo } from "../../shared/dynamo/client.ts";
+import { createBlobStore } from "../../shared/models/blob-store.s3.ts";
+import type { IntakeJob } from "../../shared/models/intake-client.ts";
+import { createModelStore } from "../../shared/models/model-store.dynamo.ts";
+import { createVersionStore } from "../../shared/models/version-store.dynamo.ts";
+import { createSplitStore } from "../../shared/routing/split-store.dynamo.ts";
+import type { Log } from "./check-queue.ts";
+import { checkVersion } from "./check-version.ts";
+import type { IntakeConfig } from "./config.ts";
+import { runGolden } from "./run-golden.ts";
+import { tidy } from "./tidy.ts";
+
+const MIB = 1024 ** 2;
+
+/** Builds what intake does from its settings: the same for the HTTP server and for Lambda. */
+export function compose(config: IntakeConfig) {
+  const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix: config.WEIR_TABLE_PREFIX, endpoint: config.WEIR_DYNAMO_ENDPOINT });
+  const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  const limits = { timeoutMs: config.WEIR_GOLDEN_TIMEOUT_MS, memoryMib: config.WEIR_GOLDEN_MEMORY_MIB };
+  const deps = {
+    clock: systemClock,
+    blobs,
+    models: createModelStore(dynamo),
+    versions: createVersionStore(dynamo),
+    splits: createSplitStore(dynamo),
+    runGolden: runGolden.bind(undefined, limits),
+    workFolder: config.WEIR_WORK_DIR,
+    folderBytesMax: config.WEIR_FOLDER_MIB_MAX * MIB,
+  };
+  return {
+    check: (job: IntakeJob, signal: AbortSignal) => checkVersion(deps, job, signal),
+    tidy: () => tidy(deps),
+    close: () => {
+      blobs.close();
+      dynamo.client.destroy();
+    },
+  };
+}
+
+/** One JSON object a line: what log stores read. Errors keep their stack here and nowhere else. */
+export const logJson: Log = (level, message, { error, ...fields } = {}) => {
+  const told = error === undefined ? {} : { error: error instanceof Error ? error.stack : error };
+  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...fields, ...told })}\n`);
+};

@@ -1,0 +1,56 @@
+import { writeFileSync } from "node:fs";
+import { setPriority } from "node:os";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { inspectModel } from "./inspect-model.ts";
+import { type GoldenAnswer, GoldenOrder } from "./run-golden.ts";
+
+const MEMORY_CHECK_MS = 20;
+const PRIORITY_LOW = 10;
+
+// ONNX runs block their thread, so they have one of their own: the main thread stays awake to measure memory and to notice that its parent is gone.
+if (isMainThread) supervise(GoldenOrder.parse(JSON.parse(process.argv[2] ?? "")));
+else parentPort?.postMessage(await inspect(GoldenOrder.parse(workerData)));
+
+function supervise(order: GoldenOrder) {
+  yieldToOthers();
+  process.on("disconnect", die);
+  setInterval(() => {
+    if (process.memoryUsage.rss() > order.memoryMib * 1024 ** 2) end({ kind: "memory" });
+  }, MEMORY_CHECK_MS);
+  const worker = new Worker(new URL(import.meta.url), { workerData: order });
+  worker.on("message", end);
+  worker.on("error", (error) => end({ kind: "refused", reason: reasonOf(error) }));
+}
+
+async function inspect(order: GoldenOrder): Promise<GoldenAnswer> {
+  try {
+    return { kind: "facts", facts: await inspectModel(order.folder, order.dtype) };
+  } catch (cause) {
+    return { kind: "refused", reason: reasonOf(cause) };
+  }
+}
+
+/** One sentence, without a stack and without this machine's paths. */
+function reasonOf(cause: unknown): string {
+  const [line = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+  return `The model cannot be loaded and run: ${line.replaceAll(/\/\S*weir-check-[^/\s]*\//g, "")}`;
+}
+
+function end(answer: GoldenAnswer) {
+  // Its thread may be inside a run that never ends, and an orderly exit would wait for it.
+  process.send?.(answer, die);
+}
+
+function die() {
+  process.kill(process.pid, "SIGKILL");
+}
+
+/** Requests being served come first, and if the machine runs out of memory then this process shall be the one that goes. */
+function yieldToOthers() {
+  setPriority(PRIORITY_LOW);
+  try {
+    writeFileSync("/proc/self/oom_score_adj", "1000");
+  } catch {
+    // Only Linux has it; elsewhere the memory check has to do.
+  }
+}

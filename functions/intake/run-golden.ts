@@ -1,0 +1,82 @@
+import { fork } from "node:child_process";
+import { extname } from "node:path";
+import { z } from "zod";
+import { Dtype, VersionFacts } from "../../shared/models/version.ts";
+import type { GoldenModel } from "./check-version.ts";
+import { rejection } from "./rejection.ts";
+
+export type GoldenLimits = { readonly timeoutMs: number; readonly memoryMib: number };
+
+/** What the child says before it ends; a child that says nothing has crashed or was killed. */
+export const GoldenAnswer = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("facts"), facts: VersionFacts }),
+  z.object({ kind: z.literal("refused"), reason: z.string() }),
+  z.object({ kind: z.literal("memory") }),
+]);
+export type GoldenAnswer = z.infer<typeof GoldenAnswer>;
+
+/** The child's words on its command line. */
+export const GoldenOrder = z.object({ folder: z.string(), dtype: Dtype, memoryMib: z.number() });
+export type GoldenOrder = z.infer<typeof GoldenOrder>;
+
+/** JavaScript's part of the memory; the weights and tensors lie outside of it and are watched. */
+const HEAP_MIB_MAX = 1_024;
+
+/**
+ * Loads and runs a model in a process of its own, which may crash, hang or grow without harm to this one: it is killed when its time is over, when its
+ * memory is too much, and when this process ends. It gets nothing of this process's environment, so no credentials either.
+ */
+export async function runGolden(limits: GoldenLimits, model: GoldenModel, signal: AbortSignal): Promise<VersionFacts> {
+  const order: GoldenOrder = { ...model, memoryMib: limits.memoryMib };
+  // Beside this file, in the sources as in a bundle.
+  const main = new URL(`./main.golden${extname(import.meta.url)}`, import.meta.url);
+  const child = fork(main, [JSON.stringify(order)], {
+    execArgv: [`--max-old-space-size=${Math.min(HEAP_MIB_MAX, limits.memoryMib)}`],
+    env: {},
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  const kill = () => child.kill("SIGKILL");
+  let answer: GoldenAnswer | undefined;
+  child.on("message", (message) => {
+    answer = GoldenAnswer.parse(message);
+  });
+  let isOver = false;
+  const timer = setTimeout(() => {
+    isOver = true;
+    kill();
+  }, limits.timeoutMs);
+  signal.addEventListener("abort", kill);
+  try {
+    const ended = await endOf(child);
+    signal.throwIfAborted();
+    return factsOf({ answer, isOver, ended }, limits);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", kill);
+  }
+}
+
+type Ended = { readonly code: number | null; readonly killedBy: NodeJS.Signals | null };
+
+function endOf(child: ReturnType<typeof fork>): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, killedBy) => resolve({ code, killedBy }));
+  });
+}
+
+type Run = { readonly answer: GoldenAnswer | undefined; readonly isOver: boolean; readonly ended: Ended };
+
+function factsOf({ answer, isOver, ended }: Run, limits: GoldenLimits): VersionFacts {
+  if (isOver) throw rejection(`The model did not load and answer within ${limits.timeoutMs / 1000} s.`);
+  switch (answer?.kind) {
+    case "facts":
+      return answer.facts;
+    case "refused":
+      throw rejection(answer.reason);
+    case "memory":
+      throw rejection(`The model needs more than ${limits.memoryMib} MiB of memory to load and answer.`);
+    case undefined:
+      throw rejection(`The model ended the process that loaded and ran it (${ended.killedBy ?? `exit code ${ended.code}`}).`);
+  }
+}

@@ -1,0 +1,130 @@
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Failure } from "../base/failure.ts";
+import { scanFolder } from "../models/folder.disk.ts";
+import { checkFolder, dtypesIn, type Folder } from "../models/folder.ts";
+import { contentsOf, type NewVersion, UploadPlan, VersionRevision } from "../models/publication.ts";
+import { type Dtype, type Model, PART_BYTES, type Placement, type VersionFile } from "../models/version.ts";
+import type { Http } from "./http.ts";
+import { patiently } from "./patiently.ts";
+import { sendParts } from "./send-parts.ts";
+
+export type FolderToPublish = {
+  readonly folder: string;
+  readonly model: string;
+  readonly pool: string;
+  /** Absent, the most exact one that the folder has. */
+  readonly dtype?: Dtype | undefined;
+  readonly tenants?: Model["tenants"] | undefined;
+  readonly why?: string | undefined;
+};
+
+/** Where a publication stands; bytes that are there already count as sent. */
+export type PublishStep =
+  | { readonly kind: "hashing" | "sending"; readonly bytesDone: number; readonly bytesTotal: number }
+  | { readonly kind: "checking"; readonly version: VersionRevision };
+
+export type Published = { readonly version: VersionRevision; readonly bytesSent: number };
+
+const CHECK_TIMEOUT_MS = 900_000;
+const POLL_WAIT_MS = 250;
+const POLL_WAIT_MS_MAX = 2_000;
+/** Rounds of sending that brought nothing forward before it is given up. */
+const IDLE_ROUNDS_MAX = 3;
+
+/**
+ * Publishes a folder as a version and waits until it is `ready`. Sends only what is not there, so that a publication that was cut off goes on where
+ * it stopped, and the same content again answers with the version that exists. Fails with `invalid_request` and the reason if it is rejected.
+ */
+export async function publishFolder(http: Http, order: FolderToPublish, onStep: (step: PublishStep) => void): Promise<Published> {
+  const folder = await scanFolder(order.folder);
+  const placement: Placement = { pool: order.pool, dtype: order.dtype ?? bestDtypeIn(folder) };
+  await checkFolder(folder, placement.dtype);
+  const files = await hashFiles(folder, onStep);
+  const upload = { http, model: order.model, folder, files, placement };
+  const bytesSent = await sendFiles(upload, onStep);
+  const { tenants, why } = order;
+  const body: NewVersion = { files, placement, ...(tenants && { tenants }), ...(why !== undefined && { why }) };
+  const path = ["admin", "models", order.model, "versions"];
+  const version = await patiently(() => http.ask({ method: "POST", path, body, answer: VersionRevision }));
+  return { version: await waitUntilChecked(http, version, onStep), bytesSent };
+}
+
+function bestDtypeIn(folder: Folder): Dtype {
+  const [best, ...others] = dtypesIn(folder.files);
+  if (best === "fp32" || (best !== undefined && others.length === 0)) return best;
+  if (best === undefined) throw new Failure("invalid_request", "onnx/model.onnx is missing: the folder has no ONNX graph.");
+  throw new Failure("invalid_request", `Say which of the folder's graphs shall run: ${[best, ...others].join(", ")}.`, { field: "dtype" });
+}
+
+async function hashFiles(folder: Folder, onStep: (step: PublishStep) => void): Promise<VersionFile[]> {
+  const bytesTotal = sumOf(folder.files.values());
+  let bytesDone = 0;
+  const files: VersionFile[] = [];
+  for (const [path, bytes] of [...folder.files].sort()) {
+    const hash = createHash("sha256");
+    for (let offset = 0; offset < bytes; offset += PART_BYTES) {
+      const chunk = await folder.readAt(path, offset, Math.min(PART_BYTES, bytes - offset));
+      hash.update(chunk);
+      bytesDone += chunk.length;
+      onStep({ kind: "hashing", bytesDone, bytesTotal });
+    }
+    files.push({ path, bytes, sha256: hash.digest("hex") });
+  }
+  return files;
+}
+
+type UploadOrder = {
+  readonly http: Http;
+  readonly model: string;
+  readonly folder: Folder;
+  readonly files: readonly VersionFile[];
+  readonly placement: Placement;
+};
+
+/** Asks what is missing and sends it, round after round: an answer names only so many parts, and a URL works only so long. */
+async function sendFiles(upload: UploadOrder, onStep: (step: PublishStep) => void): Promise<number> {
+  const bytesTotal = sumOf(contentsOf(upload.files).map(({ bytes }) => bytes));
+  let bytesSent = 0;
+  for (let idleRounds = 0, bytesMissingBefore = Number.POSITIVE_INFINITY; ; ) {
+    const { parts, bytesMissing } = await planOf(upload);
+    if (parts.length === 0) return bytesSent;
+    idleRounds = bytesMissing < bytesMissingBefore ? 0 : idleRounds + 1;
+    if (idleRounds >= IDLE_ROUNDS_MAX) throw new Failure("unavailable", "The upload does not get on: what is sent does not arrive.");
+    bytesMissingBefore = bytesMissing;
+    let bytesDone = bytesTotal - bytesMissing;
+    onStep({ kind: "sending", bytesDone, bytesTotal });
+    await sendParts({ ...upload, parts }, (bytes) => {
+      bytesDone += bytes;
+      bytesSent += bytes;
+      onStep({ kind: "sending", bytesDone, bytesTotal });
+    });
+  }
+}
+
+function planOf({ http, model, files, placement }: UploadOrder): Promise<UploadPlan> {
+  const path = ["admin", "models", model, "uploads"];
+  return patiently(() => http.ask({ method: "POST", path, body: { files, placement }, answer: UploadPlan }));
+}
+
+async function waitUntilChecked(http: Http, first: VersionRevision, onStep: (step: PublishStep) => void): Promise<VersionRevision> {
+  const path = ["admin", "models", first.model, "versions", String(first.number)];
+  let version = first;
+  for (let waitedMs = 0, waitMs = POLL_WAIT_MS; version.state === "checking"; waitMs = Math.min(POLL_WAIT_MS_MAX, waitMs * 1.5)) {
+    onStep({ kind: "checking", version });
+    if (waitedMs >= CHECK_TIMEOUT_MS)
+      throw new Failure("timeout", `${first.model}@${first.number} is still being checked. Publish again to wait for it.`);
+    await sleep(waitMs);
+    waitedMs += waitMs;
+    version = await http.ask({ method: "GET", path, answer: VersionRevision });
+  }
+  if (version.state === "rejected")
+    throw new Failure("invalid_request", `${version.model}@${version.number} was rejected: ${version.reason}`);
+  return version;
+}
+
+function sumOf(numbers: Iterable<number>): number {
+  let sum = 0;
+  for (const each of numbers) sum += each;
+  return sum;
+}
