@@ -16,10 +16,14 @@ function render(status: Status): string {
   const { store, counts } = status;
   const lines = [
     ["gateway", `version ${status.version}, up ${Math.floor(status.uptimeMs / 1000)} s`],
-    ["store", store.isReachable ? `reachable, ${store.latencyMs} ms` : "NOT reachable"],
-    ...status.pools.map(({ name, tier, isReachable }) => [`pool ${name}`, `${tier}, ${isReachable ? "reachable" : "NOT reachable"}`]),
-    ["tenants", `${counts.tenants}`],
-    ["models", `${counts.models}`],
+    ["store", store.isReachable ? `reachable, ${store.latencyMs} ms` : "unreachable"],
+    ...status.pools.map(({ name, tier, state }) => [`pool ${name}`, `${tier}, ${state}`]),
+    ...(counts === undefined
+      ? []
+      : [
+          ["tenants", `${counts.tenants}`],
+          ["models", `${counts.models}`],
+        ]),
   ];
   return table(["PART", "STATE"], lines);
 }

@@ -2,9 +2,19 @@ import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
 import { requireScope } from "../middleware/authenticate.ts";
+import { keyRoutes } from "./keys.ts";
 import { modelRoutes } from "./models.ts";
+import { splitRoutes } from "./splits.ts";
+import { statusRoutes } from "./status.ts";
+import { tenantRoutes } from "./tenants.ts";
 
 /** `/admin`: the operators' JSON API. */
 export function adminRoutes(deps: Deps) {
-  return new Hono<EdgeEnv>().use(requireScope("operate")).route("/models", modelRoutes(deps));
+  return new Hono<EdgeEnv>()
+    .use(requireScope("operate"))
+    .route("/status", statusRoutes(deps))
+    .route("/tenants", tenantRoutes(deps))
+    .route("/keys", keyRoutes(deps))
+    .route("/models", modelRoutes(deps))
+    .route("/splits", splitRoutes(deps));
 }

@@ -1,4 +1,10 @@
-import { type AttributeValue, PutItemCommand, QueryCommand, type QueryCommandInput } from "@aws-sdk/client-dynamodb";
+import {
+  type AttributeValue,
+  PutItemCommand,
+  QueryCommand,
+  type QueryCommandInput,
+  type QueryCommandOutput,
+} from "@aws-sdk/client-dynamodb";
 import { z } from "zod";
 import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
@@ -38,6 +44,8 @@ export type RevisionLog<T> = {
   readonly history: (id: string, page: PageQuery) => Promise<Page<Revision<T>>>;
   /** The current revisions of a group, by id. The index lags a write by moments. */
   readonly list: (group: string, page: PageQuery) => Promise<Page<Revision<T>>>;
+  /** How many ids a group has. The index lags a write by moments. */
+  readonly count: (group: string) => Promise<number>;
   /** The current revisions of all ids whose addresses share a partition, highest address first, read consistently. */
   readonly listPartition: (pk: string, page: PageQuery) => Promise<Page<Revision<T>>>;
 };
@@ -53,6 +61,7 @@ export function createRevisionLog<T>(dynamo: Dynamo, noun: Noun<T>): RevisionLog
     current: (id) => withStore(() => current(log, id)),
     history: (id, page) => withStore(() => history(log, id, page)),
     list: (group, page) => withStore(() => list(log, group, page)),
+    count: (group) => withStore(() => count(log, group)),
     listPartition: (pk, page) => withStore(() => listPartition(log, pk, page)),
   };
 }
@@ -88,6 +97,7 @@ async function current<T>(log: Log<T>, id: string): Promise<Revision<T> | undefi
 
 async function history<T>(log: Log<T>, id: string, page: PageQuery): Promise<Page<Revision<T>>> {
   const { pk, skPrefix } = log.addressOf(id);
+  if (page.cursor !== undefined && !/^[1-9][0-9]{0,8}$/.test(page.cursor)) throw foreignCursor();
   const before = page.cursor === undefined ? `${skPrefix}r~` : `${skPrefix}r#${padded(Number(page.cursor))}`;
   const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(
     new QueryCommand({
@@ -113,12 +123,33 @@ async function list<T>(log: Log<T>, group: string, page: PageQuery): Promise<Pag
       KeyConditionExpression: "gk = :group",
       ExpressionAttributeValues: { ":group": { S: group } },
       Limit: page.limit,
-      ...startAfter(page.cursor),
+      ...startAfter(group, page.cursor),
     }),
   );
   const revisions = await Promise.all(Items.map((item) => current(log, textOf(item, "gs"))));
   const items = revisions.filter((each) => each !== undefined);
   return LastEvaluatedKey ? { items, nextCursor: cursorOf(LastEvaluatedKey) } : { items };
+}
+
+async function count<T>(log: Log<T>, group: string): Promise<number> {
+  const [index] = CONTROL.indexes;
+  let sum = 0;
+  let start: Item | undefined;
+  do {
+    const { Count = 0, LastEvaluatedKey }: QueryCommandOutput = await log.dynamo.client.send(
+      new QueryCommand({
+        TableName: log.table,
+        IndexName: index.name,
+        KeyConditionExpression: "gk = :group",
+        ExpressionAttributeValues: { ":group": { S: group } },
+        Select: "COUNT",
+        ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+      }),
+    );
+    sum += Count;
+    start = LastEvaluatedKey;
+  } while (start !== undefined);
+  return sum;
 }
 
 async function listPartition<T>(log: Log<T>, pk: string, page: PageQuery): Promise<Page<Revision<T>>> {
@@ -191,11 +222,22 @@ function cursorOf(key: Item): string {
   return Buffer.from(JSON.stringify(key)).toString("base64url");
 }
 
-function startAfter(cursor: string | undefined): { ExclusiveStartKey?: Item } {
+function startAfter(group: string, cursor: string | undefined): { ExclusiveStartKey?: Item } {
   if (cursor === undefined) return {};
+  const key = keyOf(cursor);
+  // DynamoDB takes a key of another group for our mistake; it is the caller's.
+  if (key?.gk.S !== group) throw foreignCursor();
+  return { ExclusiveStartKey: key };
+}
+
+function keyOf(cursor: string) {
   try {
-    return { ExclusiveStartKey: Cursor.parse(JSON.parse(Buffer.from(cursor, "base64url").toString())) };
-  } catch (cause) {
-    throw new Failure("invalid_request", "The cursor is not one that this list gave.", { field: "cursor", cause });
+    return Cursor.parse(JSON.parse(Buffer.from(cursor, "base64url").toString()));
+  } catch {
+    return undefined; // whatever it is, this list did not give it
   }
+}
+
+function foreignCursor(): Failure {
+  return new Failure("invalid_request", "The cursor is not one that this list gave.", { field: "cursor" });
 }

@@ -57,6 +57,17 @@ export function newestPepper(peppers: Peppers): { version: number; pepper: KeyOb
   return { version, pepper };
 }
 
+/** What keys are made with: the installation's names, chance, and the pepper. */
+export type KeyMint = { readonly place: { readonly env: string; readonly cell: string }; readonly ids: Ids; readonly peppers: Peppers };
+
+/** Makes a key as it is stored, and the text for its owner, which is shown once and never stored. */
+export function makeKey(mint: KeyMint, owner: Pick<Key, "tenant" | "name" | "scopes">): { key: Key; text: string } {
+  const { id, secret, text } = makeKeyText(mint.place, mint.ids);
+  const { version, pepper } = newestPepper(mint.peppers);
+  const { tenant, name, scopes } = owner;
+  return { key: { id, tenant, name, scopes, secretHmac: secretHmacOf(secret, pepper), pepperVersion: version, isRevoked: false }, text };
+}
+
 const KEY_FORM = /^(weir_([a-z0-9]{1,16})_([a-z0-9]{1,16})_([0-9A-Za-z]{16})_([0-9A-Za-z]{32}))([0-9A-Za-z]{6})$/;
 
 /** Makes a new key; the text is shown to its owner once and never stored. */

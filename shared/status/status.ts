@@ -8,8 +8,16 @@ export const Status = z
     startedAt: z.iso.datetime(),
     uptimeMs: z.int().min(0),
     store: z.object({ isReachable: z.boolean(), latencyMs: z.int().min(0) }),
-    pools: z.array(z.object({ name: z.string(), tier: z.string(), isReachable: z.boolean() })),
-    counts: z.object({ tenants: z.int().min(0), models: z.int().min(0) }),
+    pools: z.array(
+      z.object({
+        name: z.string(),
+        tier: z.string(),
+        /** A function that runs on demand is not asked: the question would wake it. */
+        state: z.enum(["reachable", "unreachable", "on-demand"]),
+      }),
+    ),
+    /** Absent while the store cannot be reached. */
+    counts: z.object({ tenants: z.int().min(0), models: z.int().min(0) }).optional(),
   })
   .meta({ id: "Status" });
 export type Status = z.infer<typeof Status>;

@@ -1,0 +1,22 @@
+import type { Clock } from "../../shared/base/clock.ts";
+import { Failure } from "../../shared/base/failure.ts";
+import { type RevisionStamp, Why } from "../../shared/base/revision.ts";
+import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
+import type { EdgeContext } from "../env.ts";
+
+/** Who changes something, when, and why: the body's `why`, or the header for requests that have no body. */
+export function changeOf(c: EdgeContext, clock: Clock, why: string | undefined): Change {
+  return { by: c.get("principal").keyId, why: why ?? reasonOf(c), atMs: clock.nowMs() };
+}
+
+/** A thing with the stamp of its last change, as every answer of the admin API shows it. */
+export function stamped<T extends object>(body: T, { revision: number, by, why, at }: Revision<unknown>): T & { revision: RevisionStamp } {
+  return { ...body, revision: { number, by, why, at } };
+}
+
+function reasonOf(c: EdgeContext): string {
+  // Node reads headers as Latin-1; what clients and terminals send is UTF-8.
+  const why = Why.safeParse(Buffer.from(c.req.header("weir-reason") ?? "", "latin1").toString("utf8"));
+  if (why.success) return why.data;
+  throw new Failure("invalid_request", `Weir-Reason: ${why.error.issues[0]?.message}`, { field: "Weir-Reason" });
+}

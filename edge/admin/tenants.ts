@@ -1,0 +1,132 @@
+import { Hono } from "hono";
+import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
+import { PageQuery, pageOf } from "../../shared/base/page.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { NewTenant, OPERATORS, RATE_DEFAULT, Tenant, TenantChange, TenantRevision } from "../../shared/tenants/tenant.ts";
+import { TENANT_GROUP } from "../../shared/tenants/tenant-store.dynamo.ts";
+import type { Deps } from "../deps.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
+import { checked, readJson } from "../http.ts";
+import type { PathGroup } from "../openapi.ts";
+import { changeOf, stamped } from "./change.ts";
+
+type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants"> };
+
+/** `/admin/tenants`: who calls and who pays. */
+export function tenantRoutes(deps: TenantDeps) {
+  const { tenants } = deps.control;
+  return new Hono<EdgeEnv>()
+    .post("/", async (c) => c.json(await createTenant(deps, c), 201))
+    .get("/", async (c) => {
+      const page = await tenants.list(TENANT_GROUP, checked(c.req.query(), PageQuery));
+      return c.json({ ...page, items: page.items.map(shown) });
+    })
+    .get("/:id", async (c) => c.json(shown(await tenantOf(deps, c.req.param("id")))))
+    .patch("/:id", async (c) => c.json(await changeTenant(deps, c)))
+    .post("/:id/close", async (c) => c.json(await closeTenant(deps, c)))
+    .get("/:id/history", async (c) => {
+      const { body } = await tenantOf(deps, c.req.param("id"));
+      const page = await tenants.history(body.id, checked(c.req.query(), PageQuery));
+      return c.json({ ...page, items: page.items.map(shown) });
+    });
+}
+
+/** The tenant of that id; fails with `not_found`. */
+export async function tenantOf(deps: TenantDeps, id: string): Promise<Revision<Tenant>> {
+  const tenant = Tenant.shape.id.safeParse(id).success ? await deps.control.tenants.current(id) : undefined;
+  if (tenant === undefined) throw new Failure("not_found", `There is no tenant '${id.slice(0, 100)}'.`, { field: "tenant" });
+  return tenant;
+}
+
+async function createTenant(deps: TenantDeps, c: EdgeContext) {
+  const { id, name = id, rate = RATE_DEFAULT, why } = await readJson(c, NewTenant);
+  if ((await deps.control.tenants.current(id)) !== undefined) {
+    throw new Failure("conflict", `There is a tenant '${id}' already.`, { field: "id" });
+  }
+  const body = { id, name, isClosed: false, rate };
+  return shown(await deps.control.tenants.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
+}
+
+async function changeTenant(deps: TenantDeps, c: EdgeContext) {
+  const { name, rate, why } = await readJson(c, TenantChange);
+  const current = await tenantOf(deps, c.req.param("id") ?? "");
+  if (current.body.isClosed) throw new Failure("conflict", `The tenant '${current.body.id}' is closed.`, { field: "tenant" });
+  const body = { ...current.body, name: name ?? current.body.name, rate: rate ?? current.body.rate };
+  return shown(await deps.control.tenants.append(body.id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
+}
+
+/** Closing twice changes nothing. */
+async function closeTenant(deps: TenantDeps, c: EdgeContext) {
+  const current = await tenantOf(deps, c.req.param("id") ?? "");
+  const { id, isClosed } = current.body;
+  if (id === OPERATORS) throw new Failure("conflict", `The tenant '${OPERATORS}' operates Weir and cannot be closed.`, { field: "tenant" });
+  if (isClosed) return shown(current);
+  const body = { ...current.body, isClosed: true };
+  return shown(await deps.control.tenants.append(id, current.revision, { body, change: changeOf(c, deps.clock, undefined) }));
+}
+
+function shown(tenant: Revision<Tenant>): TenantRevision {
+  return stamped(tenant.body, tenant);
+}
+
+const REASON = { name: "Weir-Reason", summary: "Why; kept in the history" };
+
+export const tenantPaths: PathGroup = {
+  name: "tenants",
+  summary: "Who calls and who pays",
+  failure: FailureAnswer,
+  paths: [
+    {
+      method: "post",
+      path: "/admin/tenants",
+      summary: "Makes a tenant",
+      scope: "operate",
+      body: NewTenant,
+      answer: { status: 201, summary: "The tenant", schema: TenantRevision },
+      refusals: ["conflict"],
+    },
+    {
+      method: "get",
+      path: "/admin/tenants",
+      summary: "Lists tenants",
+      scope: "operate",
+      query: PageQuery,
+      answer: { status: 200, summary: "One page", schema: pageOf(TenantRevision) },
+    },
+    {
+      method: "get",
+      path: "/admin/tenants/{id}",
+      summary: "Shows a tenant",
+      scope: "operate",
+      answer: { status: 200, summary: "The tenant", schema: TenantRevision },
+      refusals: ["not_found"],
+    },
+    {
+      method: "patch",
+      path: "/admin/tenants/{id}",
+      summary: "Changes a tenant's name or rate",
+      scope: "operate",
+      body: TenantChange,
+      answer: { status: 200, summary: "The tenant", schema: TenantRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "post",
+      path: "/admin/tenants/{id}/close",
+      summary: "Refuses a tenant's keys from now on, everywhere within 30 s",
+      scope: "operate",
+      headers: [REASON],
+      answer: { status: 200, summary: "The closed tenant", schema: TenantRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "get",
+      path: "/admin/tenants/{id}/history",
+      summary: "Lists what a tenant was, newest first",
+      scope: "operate",
+      query: PageQuery,
+      answer: { status: 200, summary: "One page", schema: pageOf(TenantRevision) },
+      refusals: ["not_found"],
+    },
+  ],
+};
