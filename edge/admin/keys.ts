@@ -3,8 +3,18 @@ import { z } from "zod";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
-import { CreatedKey, type Key, type KeyMint, KeyRevision, makeKey, NewKey, peppersOf, type Scope } from "../../shared/keys/key.ts";
-import { keyGroupOf } from "../../shared/keys/key-store.dynamo.ts";
+import {
+  CreatedKey,
+  type Key,
+  type KeyMint,
+  KeyRevision,
+  keyGroupOf,
+  makeKey,
+  NewKey,
+  peppersOf,
+  type Scope,
+} from "../../shared/keys/key.ts";
+
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";

@@ -1,9 +1,9 @@
 import { Hono } from "hono";
 import { request } from "undici";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
-import { MODEL_GROUP } from "../../shared/models/model-store.dynamo.ts";
+import { MODEL_GROUP } from "../../shared/models/version.ts";
 import { Status } from "../../shared/status/status.ts";
-import { TENANT_GROUP } from "../../shared/tenants/tenant-store.dynamo.ts";
+import { TENANT_GROUP } from "../../shared/tenants/tenant.ts";
 import type { PoolSettings } from "../config.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
