@@ -37,3 +37,8 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, "\u{fffd}");
 }
+
+/** 22902849 bytes are `22.9`. */
+export function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}

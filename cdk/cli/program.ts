@@ -6,6 +6,7 @@ import { readSettings, type SettingFlags } from "./config.ts";
 import { createContext } from "./context.ts";
 import { registerInferCommand } from "./infer.ts";
 import { registerKeyCommands } from "./keys.ts";
+import { registerModelCommands } from "./models.ts";
 import { createOutput, printable, type Streams } from "./output.ts";
 import { registerSplitCommands } from "./split.ts";
 import { registerStatusCommand } from "./status.ts";
@@ -51,6 +52,7 @@ function createProgram(run: Run): Command {
   registerStatusCommand(program, context);
   registerTenantCommands(program, context);
   registerKeyCommands(program, context);
+  registerModelCommands(program, context);
   registerSplitCommands(program, context);
   registerInferCommand(program, context);
   registerUsageCommand(program, context);

@@ -3,10 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../base/failure.ts";
 import { scanFolder } from "../models/folder.disk.ts";
 import { checkFolder, dtypesIn, type Folder } from "../models/folder.ts";
-import { contentsOf, type NewVersion, UploadPlan, VersionRevision } from "../models/publication.ts";
-import { type Dtype, type Model, PART_BYTES, type Placement, type VersionFile } from "../models/version.ts";
-import type { Http } from "./http.ts";
-import { patiently } from "./patiently.ts";
+import { contentsOf, type VersionRevision } from "../models/publication.ts";
+import { type Dtype, type Model, ModelName, PART_BYTES, type Placement, type VersionFile } from "../models/version.ts";
+import type { ModelsClient } from "./models.ts";
 import { sendParts } from "./send-parts.ts";
 
 export type FolderToPublish = {
@@ -36,18 +35,17 @@ const IDLE_ROUNDS_MAX = 3;
  * Publishes a folder as a version and waits until it is `ready`. Sends only what is not there, so that a publication that was cut off goes on where
  * it stopped, and the same content again answers with the version that exists. Fails with `invalid_request` and the reason if it is rejected.
  */
-export async function publishFolder(http: Http, order: FolderToPublish, onStep: (step: PublishStep) => void): Promise<Published> {
+export async function publishFolder(models: ModelsClient, order: FolderToPublish, onStep: (step: PublishStep) => void): Promise<Published> {
+  const name = ModelName.safeParse(order.model);
+  if (!name.success) throw new Failure("invalid_request", `${name.error.issues[0]?.message}.`, { field: "name" });
   const folder = await scanFolder(order.folder);
   const placement: Placement = { pool: order.pool, dtype: order.dtype ?? bestDtypeIn(folder) };
   await checkFolder(folder, placement.dtype);
   const files = await hashFiles(folder, onStep);
-  const upload = { http, model: order.model, folder, files, placement };
-  const bytesSent = await sendFiles(upload, onStep);
-  const { tenants, why } = order;
-  const body: NewVersion = { files, placement, ...(tenants && { tenants }), ...(why !== undefined && { why }) };
-  const path = ["admin", "models", order.model, "versions"];
-  const version = await patiently(() => http.ask({ method: "POST", path, body, answer: VersionRevision }));
-  return { version: await waitUntilChecked(http, version, onStep), bytesSent };
+  const bytesSent = await sendFiles({ models, model: order.model, folder, files, placement }, onStep);
+  const { model, tenants, why } = order;
+  const version = await models.makeVersion(model, { files, placement, ...(tenants && { tenants }), ...(why !== undefined && { why }) });
+  return { version: await waitUntilChecked(models, version, onStep), bytesSent };
 }
 
 function bestDtypeIn(folder: Folder): Dtype {
@@ -75,7 +73,7 @@ async function hashFiles(folder: Folder, onStep: (step: PublishStep) => void): P
 }
 
 type UploadOrder = {
-  readonly http: Http;
+  readonly models: ModelsClient;
   readonly model: string;
   readonly folder: Folder;
   readonly files: readonly VersionFile[];
@@ -87,7 +85,7 @@ async function sendFiles(upload: UploadOrder, onStep: (step: PublishStep) => voi
   const bytesTotal = sumOf(contentsOf(upload.files).map(({ bytes }) => bytes));
   let bytesSent = 0;
   for (let idleRounds = 0, bytesMissingBefore = Number.POSITIVE_INFINITY; ; ) {
-    const { parts, bytesMissing } = await planOf(upload);
+    const { parts, bytesMissing } = await upload.models.planUpload(upload.model, { files: [...upload.files], placement: upload.placement });
     if (parts.length === 0) return bytesSent;
     idleRounds = bytesMissing < bytesMissingBefore ? 0 : idleRounds + 1;
     if (idleRounds >= IDLE_ROUNDS_MAX) throw new Failure("unavailable", "The upload does not get on: what is sent does not arrive.");
@@ -102,13 +100,11 @@ async function sendFiles(upload: UploadOrder, onStep: (step: PublishStep) => voi
   }
 }
 
-function planOf({ http, model, files, placement }: UploadOrder): Promise<UploadPlan> {
-  const path = ["admin", "models", model, "uploads"];
-  return patiently(() => http.ask({ method: "POST", path, body: { files, placement }, answer: UploadPlan }));
-}
-
-async function waitUntilChecked(http: Http, first: VersionRevision, onStep: (step: PublishStep) => void): Promise<VersionRevision> {
-  const path = ["admin", "models", first.model, "versions", String(first.number)];
+async function waitUntilChecked(
+  models: ModelsClient,
+  first: VersionRevision,
+  onStep: (step: PublishStep) => void,
+): Promise<VersionRevision> {
   let version = first;
   for (let waitedMs = 0, waitMs = POLL_WAIT_MS; version.state === "checking"; waitMs = Math.min(POLL_WAIT_MS_MAX, waitMs * 1.5)) {
     onStep({ kind: "checking", version });
@@ -116,7 +112,7 @@ async function waitUntilChecked(http: Http, first: VersionRevision, onStep: (ste
       throw new Failure("timeout", `${first.model}@${first.number} is still being checked. Publish again to wait for it.`);
     await sleep(waitMs);
     waitedMs += waitMs;
-    version = await http.ask({ method: "GET", path, answer: VersionRevision });
+    version = await models.version(first.model, first.number);
   }
   if (version.state === "rejected")
     throw new Failure("invalid_request", `${version.model}@${version.number} was rejected: ${version.reason}`);

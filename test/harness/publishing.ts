@@ -15,7 +15,8 @@ import { runGolden } from "../../functions/intake/run-golden.ts";
 import { createIntakeServer } from "../../functions/intake/server.ts";
 import { tidy } from "../../functions/intake/tidy.ts";
 import { systemClock } from "../../shared/base/clock.ts";
-import { createHttp, type Http } from "../../shared/clients/http.ts";
+import { createHttp } from "../../shared/clients/http.ts";
+import { createModelsClient, type ModelsClient } from "../../shared/clients/models.ts";
 import { createHttpIntakeClient } from "../../shared/models/intake-client.http.ts";
 import { createModelStore } from "../../shared/models/model-store.dynamo.ts";
 import { createVersionStore } from "../../shared/models/version-store.dynamo.ts";
@@ -24,7 +25,7 @@ import { startDynamo } from "./dynamo.ts";
 import { startS3, type TestS3 } from "./s3.ts";
 
 export type TestPublishing = {
-  readonly http: Http;
+  readonly models: ModelsClient;
   readonly s3: TestS3;
   readonly deps: PublishDeps & CheckDeps;
   /** Asks the gateway directly, to see the status too. */
@@ -61,7 +62,7 @@ export async function startPublishing(): Promise<TestPublishing> {
     await intake.close();
   };
   return {
-    http: createHttp({ url: gateway.url, key: "operator" }),
+    models: createModelsClient(createHttp({ url: gateway.url, key: "operator" })),
     s3,
     deps,
     fetch: (path, body) => ask(gateway.url + path, body),

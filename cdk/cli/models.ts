@@ -1,0 +1,104 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { everyItem } from "../../shared/clients/http.ts";
+import { createModelsClient } from "../../shared/clients/models.ts";
+import { type Published, publishFolder } from "../../shared/clients/publish.ts";
+import type { ModelRevision, VersionRevision } from "../../shared/models/publication.ts";
+import { parseModelReference } from "../../shared/models/reference.ts";
+import { Dtype, type Model } from "../../shared/models/version.ts";
+import type { CliContext } from "./context.ts";
+import { megabytes, table } from "./output.ts";
+import { showProgress } from "./progress.ts";
+
+type PublishOptions = { name: string; pool: string; dtype?: Dtype; tenants?: Model["tenants"]; why?: string };
+type UpstreamOptions = { engine: string; engineModel: string; credential?: string; tenants?: Model["tenants"]; why?: string };
+
+const WHY = ["--why <reason>", "kept in the history"] as const;
+
+export function registerModelCommands(program: Command, context: CliContext) {
+  const models = program.command("models").description("models and their versions");
+  const client = () => createModelsClient(context.http());
+  models
+    .command("publish <folder>")
+    .description("send a folder in the Hugging Face ONNX layout and make a version of it; run it again to resume")
+    .requiredOption("--name <model>", "the model that it is a version of")
+    .option("--pool <pool>", "where it runs", "cpu")
+    .addOption(new Option("--dtype <dtype>", "which graph runs (default: fp32, or the only one there)").choices(Dtype.options))
+    .option("--tenants <ids>", "who may use the model, with commas between (default: everyone, or as it is)", parseTenants)
+    .option(...WHY)
+    .action(async (folder: string, { name, ...options }: PublishOptions) => {
+      const progress = showProgress(context.output);
+      const published = await publishFolder(client(), { folder, model: name, ...options }, progress.show).finally(progress.end);
+      context.output.print(published, renderPublished);
+    });
+  models
+    .command("upstream <model>")
+    .description("make a version of a foreign OpenAI-compatible engine")
+    .requiredOption("--engine <url>", "its base URL, such as http://10.0.3.7:8000/v1")
+    .requiredOption("--engine-model <name>", "what the engine calls the model")
+    .option("--credential <variable>", "the gateway's environment variable with its key, WEIR_UPSTREAM_…")
+    .option("--tenants <ids>", "who may use the model, with commas between (default: everyone, or as it is)", parseTenants)
+    .option(...WHY)
+    .action(async (model: string, { engine, engineModel, credential, ...options }: UpstreamOptions) => {
+      const upstream = { url: engine, model: engineModel, ...(credential === undefined ? {} : { credential }) };
+      context.output.print(await client().makeVersion(model, { upstream, ...options }), (version) => renderVersions([version]));
+    });
+  models
+    .command("list")
+    .description("list all models")
+    .action(async () => {
+      context.output.print(await everyItem(client().list), renderModels);
+    });
+  models
+    .command("show <model>")
+    .description("show a model's versions, or the one of `model@2` with its files")
+    .action(async (reference: string) => {
+      const asked = parseModelReference(reference);
+      if (asked.kind === "version") return context.output.print(await client().version(asked.model, asked.number), renderVersion);
+      const versions = await everyItem((page) => client().versions(asked.model, page));
+      context.output.print({ ...(await client().show(asked.model)), versions }, (model) => renderVersions(model.versions, model.live));
+    });
+}
+
+function parseTenants(text: string): Model["tenants"] {
+  const tenants = text.split(",").filter((tenant) => tenant !== "");
+  if (tenants.length === 0) throw new InvalidArgumentError("It must be tenants' ids with commas between, or *.");
+  return tenants.includes("*") ? "*" : tenants;
+}
+
+function renderPublished({ version, bytesSent }: Published): string {
+  const sent = bytesSent === 0 ? "everything was there already" : `${megabytes(bytesSent)} MB sent`;
+  return `${version.model}@${version.number} is ${version.state} (${sent})`;
+}
+
+function renderModels(models: readonly ModelRevision[]): string {
+  return table(
+    ["MODEL", "LIVE", "TENANTS", "CHANGED"],
+    models.map(({ name, live, tenants, revision }) => [name, live ?? "-", tenants === "*" ? "everyone" : tenants.join(","), revision.at]),
+  );
+}
+
+function renderVersions(versions: readonly VersionRevision[], live?: number): string {
+  return table(
+    ["VERSION", "STATE", "TASK", "RUNS", "MB", "CHANGED", ""],
+    versions.map((version) => [
+      `${version.model}@${version.number}`,
+      version.number === live ? `${version.state}, live` : version.state,
+      version.state === "ready" ? version.facts.task : "-",
+      version.state === "upstream" ? version.upstream.url : `${version.placement.pool} ${version.placement.dtype}`,
+      version.state === "upstream" ? "-" : megabytes(bytesOf(version.files)),
+      version.revision.at,
+      version.state === "rejected" ? version.reason : "",
+    ]),
+  );
+}
+
+function renderVersion(version: VersionRevision): string {
+  const files = version.state === "upstream" ? [] : version.files;
+  const rows = files.map(({ path, bytes, sha256 }) => [path, bytes, sha256]);
+  const { by, at, why } = version.revision;
+  return `${renderVersions([version])}\n\n${table(["FILE", "BYTES", "SHA-256"], rows)}\n\nby ${by} at ${at}: ${why}`;
+}
+
+function bytesOf(files: readonly { bytes: number }[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
