@@ -4,6 +4,7 @@ import type { Deps } from "./deps.ts";
 import { hfRoutes } from "./dialects/hf/routes.ts";
 import { oipRoutes } from "./dialects/oip/routes.ts";
 import { openaiRoutes } from "./dialects/openai/routes.ts";
+import { docsRoutes } from "./docs.ts";
 import type { EdgeEnv } from "./env.ts";
 import { healthRoutes } from "./health.ts";
 import { answerFailure, answerNotFound } from "./middleware/answer-failure.ts";
@@ -20,6 +21,7 @@ export function createApp(deps: Deps) {
     .notFound(answerNotFound())
     .use(stampRequest(deps), crossOrigin(), capBody())
     .route("/health", healthRoutes(deps))
+    .route("/", docsRoutes(deps))
     .use(authenticate(deps), limitRate(deps)) // everything below needs a key
     .route("/v1", openaiRoutes(deps))
     .route("/v2", oipRoutes(deps))

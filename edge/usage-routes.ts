@@ -3,9 +3,10 @@ import { Failure } from "../shared/base/failure.ts";
 import type { Principal } from "../shared/keys/principal.ts";
 import { USAGE_RANGE_MS_DEFAULT, USAGE_RANGE_MS_MAX, UsageQuery, UsageReport, type UsageSum } from "../shared/usage/report.ts";
 import type { Deps } from "./deps.ts";
+import { OpenaiFailure } from "./dialects/openai/failure.ts";
 import type { EdgeEnv } from "./env.ts";
 import { checked } from "./http.ts";
-import type { PathDescription } from "./openapi.ts";
+import type { PathGroup } from "./openapi.ts";
 
 type UsageDeps = Pick<Deps, "clock" | "usage"> & { readonly control: Pick<Deps["control"], "tenants"> };
 type Range = { readonly fromMs: number; readonly toMs: number };
@@ -20,14 +21,21 @@ export function usageRoutes(deps: UsageDeps) {
   });
 }
 
-export const usagePath: PathDescription = {
-  method: "get",
-  path: "/v1/usage",
-  summary: "Adds up a tenant's metered requests by hour, model, version and arm",
-  scope: "usage",
-  query: UsageQuery,
-  answer: { status: 200, summary: "The sums, and the range that they cover", schema: UsageReport },
-  refusals: ["not_found"],
+export const usagePaths: PathGroup = {
+  name: "usage",
+  summary: "A tenant's own figures",
+  failure: OpenaiFailure,
+  paths: [
+    {
+      method: "get",
+      path: "/v1/usage",
+      summary: "Adds up a tenant's metered requests by hour, model, version and arm",
+      scope: "usage",
+      query: UsageQuery,
+      answer: { status: 200, summary: "The sums, and the range that they cover", schema: UsageReport },
+      refusals: ["not_found"],
+    },
+  ],
 };
 
 async function tenantFor(deps: UsageDeps, principal: Principal, asked: string | undefined): Promise<string> {

@@ -14,7 +14,6 @@ import {
   peppersOf,
   type Scope,
 } from "../../shared/keys/key.ts";
-
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
