@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { adminRoutes } from "./admin/routes.ts";
 import type { Deps } from "./deps.ts";
 import { hfRoutes } from "./dialects/hf/routes.ts";
-import { oipRoutes } from "./dialects/oip/routes.ts";
+import { oipHealthRoutes, oipRoutes } from "./dialects/oip/routes.ts";
 import { openaiRoutes } from "./dialects/openai/routes.ts";
 import { docsRoutes } from "./docs.ts";
 import type { EdgeEnv } from "./env.ts";
@@ -16,11 +16,12 @@ import { stampRequest } from "./middleware/stamp-request.ts";
 
 /** The gateway's table of contents. */
 export function createApp(deps: Deps) {
-  return new Hono<EdgeEnv>()
+  return new Hono<EdgeEnv>({ strict: false }) // a slash at the end changes nothing: the protocol's own documents disagree about `/v2`
     .onError(answerFailure(deps))
     .notFound(answerNotFound())
     .use(stampRequest(deps), crossOrigin(), capBody())
     .route("/health", healthRoutes(deps))
+    .route("/v2/health", oipHealthRoutes(deps))
     .route("/", docsRoutes(deps))
     .use(authenticate(deps), limitRate(deps)) // everything below needs a key
     .route("/v1", openaiRoutes(deps))

@@ -7,11 +7,21 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Reads a whole body of at most `BODY_BYTES_MAX`, however it is sent. */
 export async function readBody(c: EdgeContext): Promise<Uint8Array> {
-  // A stated length is known to be small enough (see capBody); a chunked body is counted while it comes.
-  if (c.req.header("content-length") !== undefined) return new Uint8Array(await c.req.arrayBuffer());
+  try {
+    // A stated length is known to be small enough (see capBody); a chunked body is counted while it comes.
+    if (c.req.header("content-length") !== undefined) return new Uint8Array(await c.req.arrayBuffer());
+    return await collect(c.req.raw.body);
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause;
+    // The socket broke or was cut off for being slow; the server has answered that itself, if anybody is left to read it.
+    throw new Failure("cancelled", "The body broke off.", { cause });
+  }
+}
+
+async function collect(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
+  for await (const chunk of body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > BODY_BYTES_MAX) throw bodyTooLarge();
     chunks.push(chunk);
@@ -85,7 +95,8 @@ function decodeJson(bytes: Uint8Array): unknown {
 
 function failureOf(error: z.ZodError): Failure {
   const [issue] = error.issues;
-  const field = issue?.path.join(".") ?? "";
+  const strange = issue?.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
+  const field = [...(issue?.path ?? []), ...strange].join(".");
   const message = issue?.message ?? "The request does not have the right form.";
   return field === "" ? new Failure("invalid_request", message) : new Failure("invalid_request", `${field}: ${message}`, { field });
 }

@@ -9,6 +9,7 @@ import { meterEventStream } from "./upstream-stream.ts";
 
 const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
 const ERROR_BYTES_MAX = 64 * 1024;
+const ERROR_TIMEOUT_MS = 5_000;
 
 /** A request for a foreign engine, with the model's name as the engine knows it. */
 export type ProxyPlan = {
@@ -18,6 +19,8 @@ export type ProxyPlan = {
   readonly task: string;
   readonly body: Uint8Array;
   readonly inputs: number;
+  /** The engine was asked for a usage event that the caller did not ask for. */
+  readonly hidesUsage?: boolean;
 };
 
 export type ProxyAnswer = Served & {
@@ -35,11 +38,13 @@ export async function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<Pr
   const { signal } = call;
   const answer = await deps.upstream.post({ upstream, path: plan.path, body: plan.body, signal, timeoutMs: remainingMs(deps, call) });
   const head = { ...served, status: answer.status, contentType: answer.contentType, retryAfter: answer.retryAfter };
-  if (answer.status !== 200) return { ...head, body: await refusalBody(answer) };
+  if (answer.status !== 200) return { ...head, body: await refusalBody(answer, signal) };
   const meter: Meter = (usage, outcome) =>
     settle(deps, call, { ...served, ...usage, task: plan.task, outcome, inputs: plan.inputs, computeMs: deps.clock.nowMs() - startedAtMs });
-  if (answer.contentType.startsWith("text/event-stream")) return { ...head, body: meterEventStream(answer.body, { meter, signal }) };
-  const bytes = await collect(answer.body, { bytesMax: ANSWER_BYTES_MAX, signal });
+  if (answer.contentType.startsWith("text/event-stream")) {
+    return { ...head, body: meterEventStream(answer.body, { meter, signal, hidesUsage: plan.hidesUsage ?? false }) };
+  }
+  const bytes = await collect(answer.body, { bytesMax: ANSWER_BYTES_MAX, timeoutMs: remainingMs(deps, call), signal });
   await meter(usageOf(bytes), signal.aborted ? "cancelled" : "ok");
   return { ...head, body: bytes };
 }
@@ -61,27 +66,36 @@ const USAGE_CHARS_MAX = 300;
 const TRAILING_USAGE = /[\]}],\s*"usage"\s*:\s*(\{[^{}"]*(?:"[a-z_]+"\s*:\s*[0-9]+\s*,?\s*)*\})\s*\}\s*$/;
 
 /** A caller's mistake is told in the engine's words; what is wrong between us and the engine is not the caller's business. */
-async function refusalBody(answer: UpstreamAnswer): Promise<Uint8Array> {
-  const body = await collect(answer.body, { bytesMax: ERROR_BYTES_MAX, signal: AbortSignal.timeout(5_000) });
+async function refusalBody(answer: UpstreamAnswer, signal: AbortSignal): Promise<Uint8Array> {
+  const body = await collect(answer.body, { bytesMax: ERROR_BYTES_MAX, timeoutMs: ERROR_TIMEOUT_MS, signal });
   if ([400, 404, 413, 415, 422, 429].includes(answer.status)) return body;
   const cause = new Error(`status ${answer.status}: ${Buffer.from(body).toString().slice(0, 500)}`);
   if (answer.status === 503) throw new Failure("unavailable", "The engine behind this model is not ready.", { retryAfterMs: 5_000, cause });
   throw new Failure("engine_failed", "The engine behind this model failed.", { cause });
 }
 
+type Bounds = { readonly bytesMax: number; readonly timeoutMs: number; readonly signal: AbortSignal };
+
 /** Reads a whole body. By events rather than `for await`, which costs several promises a chunk on the hottest path there is. */
-function collect(body: Readable, { bytesMax, signal }: { bytesMax: number; signal: AbortSignal }): Promise<Uint8Array> {
+function collect(body: Readable, { bytesMax, timeoutMs, signal }: Bounds): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => body.destroy(new Failure("timeout", "The engine behind this model did not finish its answer in time.")),
+      timeoutMs,
+    );
     body.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
-      chunks.push(chunk);
       if (bytes > bytesMax) body.destroy(new Failure("engine_failed", `The engine's answer is larger than ${bytesMax / 1024} KiB.`));
+      else chunks.push(chunk);
     });
     body.once("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
     body.once("error", (cause) => reject(upstreamFailure(cause, signal)));
-    // A body that is destroyed without an error says only this.
-    body.once("close", () => body.readableEnded || reject(upstreamFailure(new Error("the engine closed its answer early"), signal)));
+    body.once("close", () => {
+      clearTimeout(timer);
+      // A body that is destroyed without an error says only this.
+      if (!body.readableEnded) reject(upstreamFailure(new Error("the engine closed its answer early"), signal));
+    });
   });
 }

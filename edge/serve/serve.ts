@@ -60,6 +60,7 @@ export async function serveTarget<T>(
     },
     { signal: call.signal, timeoutMs: remainingMs(deps, call) },
   );
+  assertFinite(result);
   const body = plan.render(result, version);
   const served = { model: version.model, version: version.number, arm: target.arm, tier: pool.tier };
   await settle(deps, call, {
@@ -107,19 +108,28 @@ export function assertTask(version: ReadyVersion, task: Task) {
   throw new Failure("invalid_request", message, { field: "model" });
 }
 
+/** A model may overflow, above all in fp16. JSON has no word for that, and nobody shall be billed for it. */
+function assertFinite({ body }: InferenceResult) {
+  const values = body.task === "embed" ? body.vectors : body.scores;
+  if (values.every(Number.isFinite)) return;
+  throw new Failure("engine_failed", "The model's answer is not a number.", { cause: new Error(`${body.task} gave NaN or an infinity`) });
+}
+
 export function remainingMs(deps: Deps, call: Call): number {
   const leftMs = call.acceptedAtMs + REQUEST_TIMEOUT_MS - deps.clock.nowMs();
   if (leftMs <= 0) throw new Failure("timeout", "The request ran out of time.");
   return leftMs;
 }
 
-function nativeVersionOf(target: Target): ReadyVersion {
+/** The version if one of our own pools answers; foreign engines speak OpenAI's dialect only. */
+export function nativeVersionOf(target: Target): ReadyVersion {
   if (target.version.state === "ready") return target.version;
   const message = `The model '${target.version.model}' is served by an OpenAI-compatible engine: call it under /v1.`;
   throw new Failure("unsupported", message, { field: "model" });
 }
 
-function poolOf(deps: Deps, version: ReadyVersion): Pool {
+/** Where a version runs. */
+export function poolOf(deps: Deps, version: ReadyVersion): Pool {
   const pool = deps.pools.get(version.placement.pool);
   if (pool !== undefined) return pool;
   throw new Failure(

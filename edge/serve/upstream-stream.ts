@@ -5,12 +5,20 @@ import { upstreamFailure } from "./upstream-client.ts";
 
 const EVENT_CHARS_MAX = 1024 ** 2;
 
+export type StreamPlan = {
+  readonly meter: Meter;
+  readonly signal: AbortSignal;
+  /** The usage event was asked for by us alone, so the caller does not get it. */
+  readonly hidesUsage: boolean;
+};
+
 /**
  * Passes an event stream on as it comes, counts its tokens, and holds its end back until the row is durable.
  * A stream that breaks is said to be broken in-band; it never ends as if it were whole. One whose caller leaves is metered as far as it came.
  */
-export function meterEventStream(body: Readable, { meter, signal }: { meter: Meter; signal: AbortSignal }): ReadableStream<Uint8Array> {
-  const events = meteredEvents(body, meter, signal);
+export function meterEventStream(body: Readable, plan: StreamPlan): ReadableStream<Uint8Array> {
+  const progress: Progress = { usage: undefined, chunks: 0, isOver: false, hasCallerLeft: false };
+  const events = meteredEvents(body, plan, progress);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await events.next();
@@ -18,35 +26,45 @@ export function meterEventStream(body: Readable, { meter, signal }: { meter: Met
       else controller.enqueue(value);
     },
     async cancel() {
+      progress.hasCallerLeft = true;
       body.destroy();
       await events.return(undefined);
     },
   });
 }
 
-type Progress = { usage: EngineUsage | undefined; chunks: number };
+type Progress = { usage: EngineUsage | undefined; chunks: number; isOver: boolean; hasCallerLeft: boolean };
 
-async function* meteredEvents(body: Readable, meter: Meter, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  const progress: Progress = { usage: undefined, chunks: 0 };
-  let isOver = false;
+async function* meteredEvents(
+  body: Readable,
+  { meter, signal, hidesUsage }: StreamPlan,
+  progress: Progress,
+): AsyncGenerator<Uint8Array, void> {
   try {
     for await (const event of eventsOf(body)) {
-      note(progress, event);
       if (isDone(event)) {
-        isOver = true;
+        progress.isOver = true;
         await meter(usageOf(progress), "ok");
+        yield bytesOf(event);
+        return; // what an engine may send after its last event holds nobody up
       }
-      yield Buffer.from(`${event}\n\n`);
+      const isUsage = note(progress, event);
+      if (!isUsage || !hidesUsage) yield bytesOf(event);
     }
-    if (!isOver) throw new Error("the stream ended without [DONE]");
+    throw new Error("the stream ended without [DONE]");
   } catch (cause) {
+    if (progress.hasCallerLeft || signal.aborted) return;
     // The engine's fault, or the ledger's: not billed, and never a clean end.
-    isOver ||= !signal.aborted;
-    yield Buffer.from(`data: ${JSON.stringify(renderOpenaiFailure(upstreamFailure(cause, signal), ""))}\n\n`);
+    progress.isOver = true;
+    yield bytesOf(`data: ${JSON.stringify(renderOpenaiFailure(upstreamFailure(cause, signal), ""))}`);
   } finally {
     // Not over here means that the caller has left in the middle: metered as far as it came.
-    if (!isOver && progress.chunks > 0) await meter(usageOf(progress), "cancelled").catch(() => {});
+    if (!progress.isOver && progress.chunks > 0) await meter(usageOf(progress), "cancelled").catch(() => {});
   }
+}
+
+function bytesOf(event: string): Uint8Array {
+  return Buffer.from(`${event}\n\n`);
 }
 
 /** Without a usage event each content event is one token: what OpenAI-compatible engines send. */
@@ -68,12 +86,15 @@ async function* eventsOf(body: Readable): AsyncGenerator<string> {
   if (pending.trim() !== "") yield pending.trimEnd();
 }
 
-function note(progress: Progress, event: string) {
+/** Counts what an event brings; true if it is the usage event, which has no content. */
+function note(progress: Progress, event: string): boolean {
   const data = dataOf(event);
-  if (data === undefined || data === "[DONE]") return;
+  if (data === undefined) return false;
   const { usage, choices } = JSON.parse(data) as { usage?: unknown; choices?: unknown[] }; // OpenAI's stream event; a failure to parse breaks the stream
+  const hasContent = Array.isArray(choices) && choices.length > 0;
   if (usage) progress.usage = engineUsageOf(usage);
-  if (Array.isArray(choices) && choices.length > 0) progress.chunks += 1;
+  if (hasContent) progress.chunks += 1;
+  return Boolean(usage) && !hasContent;
 }
 
 function isDone(event: string): boolean {

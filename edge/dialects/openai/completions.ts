@@ -9,17 +9,27 @@ import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
 
 /** Only what routing needs is read here; the engine checks the rest and refuses it in its own words. */
 export const CompletionRequest = z
-  .looseObject({ model: ModelField, user: z.string().optional(), stream: z.boolean().nullish() })
+  .looseObject({
+    model: ModelField,
+    user: z.string().optional(),
+    stream: z.boolean().nullish(),
+    stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+  })
   .meta({ id: "CompletionRequest" });
 
-/** `POST /v1/completions` and `/v1/chat/completions`, for versions that are foreign engines; streamed when the caller asks for it. */
+/** Below a path that names the model, clients put their endpoint's URL or anything else into the body. */
+const CompletionOfPath = CompletionRequest.extend({ model: z.string().optional() });
+
+/** `…/v1/completions` and `…/v1/chat/completions`, for versions that are foreign engines; streamed when the caller asks for it. */
 export function answerCompletion(deps: Deps, path: "/completions" | "/chat/completions") {
   return async function answerCompletion(c: EdgeContext) {
     const body = await readBody(c);
-    const asked = parseJson(body, CompletionRequest);
-    const call = callOf(c, { dialect: "openai", reference: asked.model, body, user: asked.user });
+    const named = c.req.param("model");
+    const asked = parseJson(body, named === undefined ? CompletionRequest : CompletionOfPath);
+    const reference = named ?? asked.model ?? "";
+    const call = callOf(c, { dialect: named === undefined ? "openai" : "hf", reference, body, user: asked.user });
     const target = await chooseTarget(deps, call);
-    if (!isUpstream(target)) throw new Failure("invalid_request", `The model '${asked.model}' does not generate text.`, { field: "model" });
-    return proxyOpenai(deps, c, { call, target, path, task: "generate", body, inputs: 1 });
+    if (!isUpstream(target)) throw new Failure("invalid_request", `The model '${reference}' does not generate text.`, { field: "model" });
+    return proxyOpenai(deps, c, { call, target, path, task: "generate", body, inputs: 1, inBody: asked });
   };
 }

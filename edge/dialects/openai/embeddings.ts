@@ -1,16 +1,13 @@
 import { z } from "zod";
-import { Failure } from "../../../shared/base/failure.ts";
 import type { InferenceResult, ModelInput, TaskRequest } from "../../../shared/inference/contract.ts";
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { answer, parseJson, readBody } from "../../http.ts";
+import { askTask, INPUTS_MAX, textInput } from "../../serve/ask.ts";
 import { callOf, sayServed } from "../../serve/call.ts";
 import { assertTask, chooseTarget, serveTarget } from "../../serve/serve.ts";
 import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
-
-/** OpenAI's own limit. */
-const INPUTS_MAX = 2_048;
 
 const TokenIds = z.array(z.int().min(0)).min(1, "may not be empty");
 
@@ -18,7 +15,7 @@ const TokenIds = z.array(z.int().min(0)).min(1, "may not be empty");
 export const EmbeddingsRequest = z
   .object({
     model: ModelField,
-    input: z.union([z.string(), TokenIds, z.array(z.string()).min(1).max(INPUTS_MAX), z.array(TokenIds).min(1).max(INPUTS_MAX)], {
+    input: z.union([z.string(), z.array(z.string()).min(1).max(INPUTS_MAX), TokenIds, z.array(TokenIds).min(1).max(INPUTS_MAX)], {
       error: `must be a text, 1 to ${INPUTS_MAX} texts, token ids, or 1 to ${INPUTS_MAX} lists of token ids`,
     }),
     encoding_format: z.enum(["float", "base64"]).default("float"),
@@ -28,6 +25,21 @@ export const EmbeddingsRequest = z
   .meta({ id: "EmbeddingsRequest" });
 export type EmbeddingsRequest = z.infer<typeof EmbeddingsRequest>;
 
+export const EmbeddingsAnswer = z
+  .object({
+    object: z.literal("list"),
+    data: z.array(
+      z.object({
+        object: z.literal("embedding"),
+        index: z.int().min(0),
+        embedding: z.union([z.array(z.number()), z.string().meta({ description: "little-endian float32 in base64" })]),
+      }),
+    ),
+    model: z.string(),
+    usage: z.object({ prompt_tokens: z.int(), total_tokens: z.int() }),
+  })
+  .meta({ id: "EmbeddingsAnswer" });
+
 /** `POST /v1/embeddings`. Too long an input is refused, as OpenAI does. */
 export function answerEmbeddings(deps: Deps) {
   return async function answerEmbeddings(c: EdgeContext) {
@@ -36,7 +48,10 @@ export function answerEmbeddings(deps: Deps) {
     const inputs = inputsOf(asked.input);
     const call = callOf(c, { dialect: "openai", reference: asked.model, body, user: asked.user });
     const target = await chooseTarget(deps, call);
-    if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path: "/embeddings", task: "embed", body, inputs: inputs.length });
+    if (isUpstream(target)) {
+      const inBody = { model: asked.model };
+      return proxyOpenai(deps, c, { call, target, path: "/embeddings", task: "embed", body, inputs: inputs.length, inBody });
+    }
     const served = await serveTarget(deps, call, {
       target,
       ask: (version) => askEmbeddings(version, asked, inputs),
@@ -58,20 +73,9 @@ function isTokenIds(input: readonly (number | string | number[])[]): input is nu
   return typeof input[0] === "number";
 }
 
-/** OpenAI refuses an empty text, so its clients' users never meet a vector of nothing. */
-function textInput(text: string, field: string): ModelInput {
-  if (text === "") throw new Failure("invalid_request", `${field}: an input may not be an empty text`, { field });
-  return { kind: "text", text };
-}
-
 function askEmbeddings(version: ReadyVersion, asked: EmbeddingsRequest, inputs: readonly ModelInput[]): TaskRequest {
   assertTask(version, "embed");
-  const { dimensions } = asked;
-  const most = version.facts.dimensions ?? 0;
-  if (dimensions !== undefined && dimensions > most) {
-    throw new Failure("invalid_request", `dimensions: this model's vectors have ${most} elements`, { field: "dimensions" });
-  }
-  return { task: "embed", inputs, overlong: "refuse", ...(dimensions === undefined ? {} : { dimensions }) };
+  return askTask(version, { inputs, overlong: "refuse", dimensions: asked.dimensions });
 }
 
 /** Written by hand, because the base64 form of a vector needs no step through JSON numbers. */

@@ -12,8 +12,12 @@ const CODES: Partial<Record<FailureCode, string>> = {
   rate_limited: "rate_limit_exceeded",
 };
 
+export const OpenaiFailure = z
+  .object({ error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }) })
+  .meta({ id: "OpenaiFailure" });
+
 /** `{"error":{"message","type","param","code"}}`, the form that OpenAI's clients read. */
-export function renderOpenaiFailure(failure: Failure | undefined, requestId: string) {
+export function renderOpenaiFailure(failure: Failure | undefined, requestId: string): z.infer<typeof OpenaiFailure> {
   if (failure === undefined) {
     const message = `Something failed on our side. The request id is ${requestId}.`;
     return { error: { message, type: "server_error", param: null, code: "internal" } };

@@ -12,13 +12,32 @@ export const ModelsQuery = z.object({
   after: z.string().max(1024).optional(),
 });
 
+/** OpenAI's fields, and the task and live version beside them. */
+export const OpenaiModel = z
+  .object({
+    id: z.string(),
+    object: z.literal("model"),
+    created: z.int(),
+    owned_by: z.string(),
+    task: z.string(),
+    version: z.int().positive(),
+  })
+  .meta({ id: "OpenaiModel" });
+type OpenaiModel = z.infer<typeof OpenaiModel>;
+
+export const ModelList = z
+  .object({ object: z.literal("list"), data: z.array(OpenaiModel), has_more: z.boolean(), last_id: z.string().nullable() })
+  .meta({ id: "OpenaiModelList" });
+type ModelList = z.infer<typeof ModelList>;
+
 /** `GET /v1/models`: what this tenant may use. */
 export function answerModels(deps: Deps) {
   return async function answerModels(c: EdgeContext) {
     const { limit, after } = checked(c.req.query(), ModelsQuery);
     const page = await deps.catalog.list(c.get("principal").tenant, { limit, ...(after === undefined ? {} : { cursor: after }) });
     const data = page.items.map(renderModel);
-    return c.json({ object: "list", data, has_more: page.nextCursor !== undefined, last_id: page.nextCursor ?? null });
+    const { nextCursor } = page;
+    return c.json({ object: "list", data, has_more: nextCursor !== undefined, last_id: nextCursor ?? null } satisfies ModelList);
   };
 }
 
@@ -34,7 +53,7 @@ export function answerModel(deps: Deps) {
   };
 }
 
-function renderModel({ model, live }: VisibleModel) {
+function renderModel({ model, live }: VisibleModel): OpenaiModel {
   const created = Math.floor(Date.parse(model.at) / 1000);
   const task = live.state === "ready" ? live.facts.task : "upstream";
   return { id: model.body.name, object: "model", created, owned_by: "weir", task, version: live.number };

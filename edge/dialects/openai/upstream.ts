@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Failure } from "../../../shared/base/failure.ts";
 import type { UpstreamVersion } from "../../../shared/models/version.ts";
 import type { Target } from "../../catalog.ts";
 import type { Deps } from "../../deps.ts";
@@ -17,20 +18,40 @@ export function isUpstream(target: Target): target is UpstreamTarget {
   return target.version.state === "upstream";
 }
 
-type Asked = Omit<ProxyPlan, "version" | "arm"> & { readonly call: Call; readonly target: UpstreamTarget };
+/** What the body says that concerns the way to the engine. */
+type InBody = {
+  readonly model?: string | undefined;
+  readonly stream?: boolean | null | undefined;
+  readonly stream_options?: { readonly include_usage?: boolean | null | undefined } | null | undefined;
+};
+
+type Asked = Omit<ProxyPlan, "version" | "arm" | "hidesUsage"> & {
+  readonly call: Call;
+  readonly target: UpstreamTarget;
+  readonly inBody: InBody;
+};
 
 /** Passes the request on under the engine's name for the model and answers what the engine answers. */
-export async function proxyOpenai(deps: Deps, c: EdgeContext, { call, target, ...plan }: Asked): Promise<Response> {
-  const body = renamed(plan.body, call.reference, target.version.upstream.model);
-  const proxied = await proxy(deps, call, { ...plan, ...target, body });
+export async function proxyOpenai(deps: Deps, c: EdgeContext, { call, target, inBody, ...plan }: Asked): Promise<Response> {
+  const body = forEngine(plan.body, inBody, target.version.upstream.model);
+  const hidesUsage = inBody.stream === true && inBody.stream_options?.include_usage !== true;
+  const proxied = await proxy(deps, call, { ...plan, ...target, body, hidesUsage });
   sayServed(c, proxied);
   if (proxied.retryAfter !== undefined) tell(c, "Retry-After", proxied.retryAfter);
   return answer(c, proxied.body, proxied);
 }
 
-/** The body with the engine's name for the model; the very same bytes if the names are equal. */
-function renamed(body: Uint8Array, reference: string, model: string): Uint8Array {
-  if (reference === model) return body;
+/** The body with the engine's name for the model, and a stream always with its usage: what was read must be metered, asked for or not. */
+function forEngine(body: Uint8Array, { model: named, stream, stream_options }: InBody, model: string): Uint8Array {
+  const changes = { model, ...(stream === true ? { stream_options: { ...stream_options, include_usage: true } } : {}) };
+  // The very same bytes if nothing changes.
+  if (named === model && (stream !== true || stream_options?.include_usage === true)) return body;
   const asked = JSON.parse(Buffer.from(body).toString()) as Record<string, unknown>; // the schema has seen that it is an object
-  return Buffer.from(JSON.stringify({ ...asked, model }));
+  try {
+    return Buffer.from(JSON.stringify({ ...asked, ...changes }));
+  } catch (cause) {
+    // What JSON.parse reads in a loop, JSON.stringify writes by recursion.
+    if (cause instanceof RangeError) throw new Failure("invalid_request", "The body is nested too deeply.", { cause });
+    throw cause;
+  }
 }
