@@ -38,9 +38,7 @@ export async function startGateway(
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: "http://127.0.0.1:9" }),
     ...settings.environment,
   });
-  const composition = compose(config, () => {
-    throw new Error("this gateway has no pools");
-  });
+  const composition = compose(config);
   const deps = { ...composition.deps, ...settings.override?.(composition.deps) };
   const app = createApp(deps);
   const keyFor = (tenant: string, ...scopes: Scope[]) => storeKey(deps, tenant, scopes);

@@ -1,10 +1,6 @@
 import { z } from "zod";
 import type { Failure, FailureCode } from "../../../shared/base/failure.ts";
 
-export const OpenaiFailure = z
-  .object({ error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }) })
-  .meta({ id: "OpenaiFailure" });
-
 /** OpenAI's words for our failures; what is not here keeps its own code. */
 const CODES: Partial<Record<FailureCode, string>> = {
   unauthenticated: "invalid_api_key",
