@@ -11,6 +11,7 @@ export type OutputShape = { readonly name: string; readonly dims: readonly (numb
 export type Session = {
   readonly inputNames: readonly string[];
   readonly outputs: readonly OutputShape[];
-  readonly run: (feeds: Readonly<Record<string, Feed>>) => Promise<Readonly<Record<string, Output>>>;
+  /** Computes one of the outputs; the others are not fetched. */
+  readonly run: (feeds: Readonly<Record<string, Feed>>, output: string) => Promise<Output>;
   readonly dispose: () => Promise<void>;
 };
