@@ -29,7 +29,7 @@ export async function startDynamo(): Promise<TestDynamo> {
   };
 }
 
-function portOf(address: AddressInfo | string | null): number {
+export function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === "string") throw new Error("the server listens on no port");
   return address.port;
 }

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { createAdaptorServer } from "@hono/node-server";
 import type { Hono } from "hono";
 import { createApp } from "../../edge/app.ts";
 import { compose } from "../../edge/compose.ts";
@@ -6,7 +9,7 @@ import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import { makeKey, peppersOf, type Scope } from "../../shared/keys/key.ts";
 import { OPERATORS, RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
-import { startDynamo } from "./dynamo.ts";
+import { portOf, startDynamo } from "./dynamo.ts";
 
 export type TestGateway = {
   readonly app: Hono<EdgeEnv>;
@@ -17,6 +20,8 @@ export type TestGateway = {
   readonly makeKey: (tenant: string, ...scopes: Scope[]) => Promise<string>;
   /** Asks as the operator unless `key` says otherwise; the body goes as JSON. */
   readonly ask: (method: string, path: string, options?: AskOptions) => Promise<TestAnswer>;
+  /** Listens on a free port of this machine, for clients that need a URL. */
+  readonly listen: () => Promise<string>;
   readonly close: () => Promise<void>;
 };
 
@@ -42,6 +47,7 @@ export async function startGateway(
   const deps = { ...composition.deps, ...settings.override?.(composition.deps) };
   const app = createApp(deps);
   const keyFor = (tenant: string, ...scopes: Scope[]) => storeKey(deps, tenant, scopes);
+  const servers: Server[] = [];
   const operatorKey = await keyFor(OPERATORS, "operate", "infer", "usage");
   return {
     app,
@@ -49,7 +55,14 @@ export async function startGateway(
     operatorKey,
     makeKey: keyFor,
     ask: (method, path, options = {}) => ask(app, `${method} ${path}`, { key: operatorKey, ...options }),
+    listen: async () => {
+      const server = createAdaptorServer({ fetch: app.fetch }) as Server; // plain HTTP/1.1 unless asked otherwise
+      servers.push(server.listen(0, "127.0.0.1"));
+      await once(server, "listening");
+      return `http://127.0.0.1:${portOf(server.address())}`;
+    },
     close: async () => {
+      for (const server of servers) server.close().closeAllConnections();
       await composition.close();
       await store.close();
     },
