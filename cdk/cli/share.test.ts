@@ -17,9 +17,21 @@ test.each([
   expect(parseShare(text).shareBps).toBe(shareBps);
 });
 
-test.each(["1=0%", "1=0.00%", "1=0.001%", "1=90", "0=90%", "01=90%", "=90%", "1=", "1=-5%", "1=1e2%", "1=.5%", "1=90 %", "a=90%", "1=90%%"])(
-  "%s is not a share",
-  (text) => {
-    expect(() => parseShare(text)).toThrow("is not a share");
-  },
-);
+test.each([
+  "1=0%",
+  "1=0.00%",
+  "1=0.001%",
+  "1=90",
+  "0=90%",
+  "01=90%",
+  "=90%",
+  "1=",
+  "1=-5%",
+  "1=1e2%",
+  "1=.5%",
+  "1=90 %",
+  "a=90%",
+  "1=90%%",
+])("%s is not a share", (text) => {
+  expect(() => parseShare(text)).toThrow("is not a share");
+});
