@@ -24,7 +24,7 @@ export function createLeaseStore(settings: Settings): LeaseStore {
 async function lease(settings: Settings & { table: string }, request: LeaseRequest): Promise<Lease> {
   let want = request.want;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const moved = (await move(settings, { ...request, want }, "advance")) ?? (await move(settings, { ...request, want }, "restart"));
+    const moved = await moveEitherWay(settings, { ...request, want });
     if (moved !== undefined) return { granted: want, tatUs: tatOf(moved), lesseeCount: lesseesOf(moved, request.nowUs) };
     const item = await read(settings, request.policyKey);
     const room = roomAt(request.policy, tatOf(item), request.nowUs);
@@ -34,6 +34,12 @@ async function lease(settings: Settings & { table: string }, request: LeaseReque
   // Others moved the item between every read and write: they took what there was.
   const item = await read(settings, request.policyKey);
   return { granted: 0, tatUs: Math.max(tatOf(item), request.nowUs + request.policy.burst * request.policy.intervalUs), lesseeCount: 1 };
+}
+
+/** The likelier way first: a policy whose TAT was in the past when last seen has most likely rested since. */
+async function moveEitherWay(settings: Settings & { table: string }, request: LeaseRequest): Promise<WireItem | undefined> {
+  const [first, second] = request.lastTatUs >= request.nowUs ? (["advance", "restart"] as const) : (["restart", "advance"] as const);
+  return (await move(settings, request, first)) ?? (await move(settings, request, second));
 }
 
 /** DynamoDB's expressions have no max(): a TAT in the future is advanced, one in the past starts again from now. */

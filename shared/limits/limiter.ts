@@ -27,7 +27,14 @@ export type Lease = {
   readonly lesseeCount: number;
 };
 
-export type LeaseRequest = { readonly policyKey: string; readonly policy: Gcra; readonly want: number; readonly nowUs: number };
+export type LeaseRequest = {
+  readonly policyKey: string;
+  readonly policy: Gcra;
+  readonly want: number;
+  readonly nowUs: number;
+  /** The TAT as this process last saw it, 0 if never: a guess that saves a write. */
+  readonly lastTatUs: number;
+};
 
 /** Where the theoretical arrival times live: one item per policy, moved by conditional writes. */
 export type LeaseStore = { readonly lease: (request: LeaseRequest) => Promise<Lease> };
@@ -72,7 +79,7 @@ async function fetchLease({ store, clock, policyKey, policy }: Refill, state: Po
   try {
     const askedAtMs = clock.nowMs();
     const want = leaseSize(policy, { lifeMs: LEASE_LIFE_MS, lesseeCount: state.lesseeCount });
-    const lease = await store.lease({ policyKey, policy, want, nowUs: askedAtMs * 1_000 });
+    const lease = await store.lease({ policyKey, policy, want, nowUs: askedAtMs * 1_000, lastTatUs: state.tatUs });
     state.lesseeCount = lease.lesseeCount;
     state.tatUs = lease.tatUs;
     // Credits live from the moment they were asked for: a slow store must not lengthen τ.
