@@ -51,17 +51,17 @@ export async function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<Pr
 
 /** Reads `usage` off a whole answer. Where it stands at the end, as engines write it, the vectors before it are not parsed. */
 function usageOf(bytes: Uint8Array): EngineUsage {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
-  const tail = TRAILING_USAGE.exec(text.slice(-USAGE_CHARS_MAX))?.[1];
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const tail = TRAILING_USAGE.exec(buffer.subarray(-USAGE_BYTES_MAX).toString("latin1"))?.[1];
   try {
-    const answer = JSON.parse(tail === undefined ? text : `{"usage":${tail}}`) as { usage?: unknown } | null; // only `usage` is read, and that is checked
+    const answer = JSON.parse(tail === undefined ? buffer.toString() : `{"usage":${tail}}`) as { usage?: unknown } | null; // only `usage` is read, and that is checked
     return engineUsageOf(answer?.usage);
   } catch (cause) {
     throw new Failure("engine_failed", "The engine behind this model answered something that is not JSON.", { cause });
   }
 }
 
-const USAGE_CHARS_MAX = 300;
+const USAGE_BYTES_MAX = 300;
 /** The flat `usage` object as the last member of the answer: a text before it cannot end like this, for it would have to be closed first. */
 const TRAILING_USAGE = /[\]}],\s*"usage"\s*:\s*(\{[^{}"]*(?:"[a-z_]+"\s*:\s*[0-9]+\s*,?\s*)*\})\s*\}\s*$/;
 
