@@ -44,7 +44,7 @@ async function weir(line: string, environment: NodeJS.ProcessEnv = { WEIR_URL: u
 
 test("tenants are made, listed, shown and closed", async () => {
   expect((await weir("tenants create acme --name Acme+Ltd --rate 2.5 --burst 7")).code).toBe(0);
-  expect((await weir("tenants close acme --why gone")).code).toBe(0);
+  expect((await weir("tenants close acme --why zahlt–nicht")).code).toBe(0);
 
   const shown = await weir("tenants show acme --json");
   const listed = await weir("tenants list");
@@ -53,7 +53,7 @@ test("tenants are made, listed, shown and closed", async () => {
     id: "acme",
     isClosed: true,
     rate: { requestsPerSecond: 2.5, burst: 7 },
-    revision: { why: "gone" },
+    revision: { why: "zahlt–nicht" },
   });
   expect(listed.out).toMatch(/^ID +NAME +STATE +REQUESTS\/S +BURST +CHANGED$/m);
   expect(listed.out).toMatch(/^acme +Acme Ltd +closed +2\.5 +7 /m);
