@@ -1,7 +1,6 @@
 import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
-import type { RevisionStamp } from "../../shared/base/revision.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { ModelChange, ModelRevision, NewVersion, Upload, UploadPlan, VersionRevision } from "../../shared/models/publication.ts";
 import { MODEL_GROUP, type Model, ModelName, type Version } from "../../shared/models/version.ts";
@@ -9,6 +8,7 @@ import { liveVersionOf } from "../../shared/routing/split.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
+import { changeOf, stamped } from "./change.ts";
 import { makeVersion, type PublishDeps, planUpload } from "./publish.ts";
 
 /** `/admin/models`: models, and publishing their versions. */
@@ -34,8 +34,8 @@ export function modelRoutes(deps: PublishDeps) {
       return c.json({ ...plan, ...(version === undefined ? {} : { version: shownVersion(version) }) });
     })
     .post("/:name/versions", async (c) => {
-      const asked = { body: await readJson(c, NewVersion), by: c.get("principal").keyId };
-      const version = await makeVersion(deps, nameOf(c), asked);
+      const body = await readJson(c, NewVersion);
+      const version = await makeVersion(deps, nameOf(c), { body, change: changeOf(c, deps.clock, body.why) });
       return c.json(shownVersion(version), version.body.state === "checking" ? 202 : 200);
     });
 }
@@ -108,11 +108,11 @@ export const modelPaths: PathGroup = {
 };
 
 async function changeModel(deps: PublishDeps, c: EdgeContext): Promise<ModelRevision> {
-  const { tenants, why = "" } = await readJson(c, ModelChange);
+  const { tenants, why } = await readJson(c, ModelChange);
   const current = await modelOf(deps, nameOf(c));
-  const change = { by: c.get("principal").keyId, why, atMs: deps.clock.nowMs() };
   const { name } = current.body;
-  return shown(deps, await deps.control.models.append(name, current.revision, { body: { name, tenants }, change }));
+  const entry = { body: { name, tenants }, change: changeOf(c, deps.clock, why) };
+  return shown(deps, await deps.control.models.append(name, current.revision, entry));
 }
 
 /** The name in the path; one that no model can have is refused where a model would be made. */
@@ -137,13 +137,9 @@ async function versionOf(deps: PublishDeps, { model, number }: { model: string; 
 
 async function shown(deps: PublishDeps, model: Revision<Model>): Promise<ModelRevision> {
   const split = await deps.control.splits.current(model.body.name);
-  return { ...model.body, ...(split === undefined ? {} : { live: liveVersionOf(split.body) }), revision: stampOf(model) };
+  return stamped({ ...model.body, ...(split === undefined ? {} : { live: liveVersionOf(split.body) }) }, model);
 }
 
 function shownVersion(version: Revision<Version>): VersionRevision {
-  return { ...version.body, revision: stampOf(version) };
-}
-
-function stampOf({ revision: number, by, why, at }: Revision<unknown>): RevisionStamp {
-  return { number, by, why, at };
+  return stamped(version.body, version);
 }

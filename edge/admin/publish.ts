@@ -44,9 +44,12 @@ export async function planUpload(deps: PublishDeps, model: string, upload: Uploa
  * Makes the version and has it checked. The same content in the same place is the version that exists: one that is being checked, or was
  * rejected, is checked again under its number. Fails with `conflict` if something has not arrived.
  */
-export async function makeVersion(deps: PublishDeps, model: string, asked: { body: NewVersion; by: string }): Promise<Revision<Version>> {
-  const { body, by } = asked;
-  const change = { by, why: body.why ?? "published", atMs: deps.clock.nowMs() };
+export async function makeVersion(
+  deps: PublishDeps,
+  model: string,
+  asked: { body: NewVersion; change: Change },
+): Promise<Revision<Version>> {
+  const { body, change } = asked;
   checkPublication(deps, body);
   const found = await findSame(deps, model, body);
   if (!("upstream" in body) && found.same?.body.state !== "ready") await checkArrival(deps.blobs, contentsOf(body.files));

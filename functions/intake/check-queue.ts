@@ -7,8 +7,6 @@ export type Log = (level: "info" | "warn" | "error", message: string, fields?: R
 export type CheckQueue = {
   /** Takes a job unless it waits already. Fails with `overloaded` if too many do. */
   readonly add: (job: IntakeJob) => void;
-  /** Resolves when nothing runs or waits. */
-  readonly idle: () => Promise<void>;
   /** Stops what runs and forgets what waits: both are still `checking`, and the next start takes them up. */
   readonly stop: () => Promise<void>;
 };
@@ -50,9 +48,6 @@ export function createCheckQueue(settings: CheckQueueSettings): CheckQueue {
       if (waiting.size >= settings.waitingMax) throw new Failure("overloaded", `${waiting.size} versions wait to be checked.`);
       waiting.set(name, job);
       pump();
-    },
-    async idle() {
-      while (running.size > 0) await Promise.all(running.values());
     },
     async stop() {
       stopping.abort();

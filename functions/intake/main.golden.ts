@@ -14,6 +14,7 @@ else parentPort?.postMessage(await inspect(GoldenOrder.parse(workerData)));
 function supervise(order: GoldenOrder) {
   yieldToOthers();
   process.on("disconnect", die);
+  if (!process.connected) die();
   setInterval(() => {
     if (process.memoryUsage.rss() > order.memoryMib * 1024 ** 2) end({ kind: "memory" });
   }, MEMORY_CHECK_MS);

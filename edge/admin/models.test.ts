@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startPublishing, type TestPublishing } from "../../test/harness/publishing.ts";
+
+let weir: TestPublishing;
+beforeAll(async () => {
+  weir = await startPublishing();
+});
+afterAll(() => weir.close());
+
+const SHA = "0".repeat(63);
+const file = (path: string, digit = "1") => ({ path, bytes: 10, sha256: SHA + digit });
+const FILES = [file("config.json", "1"), file("tokenizer.json", "2"), file("onnx/model.onnx", "3")];
+const PLACEMENT = { pool: "cpu", dtype: "fp32" };
+const UPSTREAM = { url: "http://127.0.0.1:8000/v1", model: "engine" };
+
+test("an upload plan names every missing part, and stores nothing", async () => {
+  const plan = await weir.fetch("/admin/models/planned/uploads", { files: FILES, placement: PLACEMENT });
+
+  expect(plan).toMatchObject({ status: 200, json: { bytesMissing: 30, parts: [{ number: 1, offset: 0, bytes: 10 }, {}, {}] } });
+  expect(plan.json).not.toHaveProperty("version");
+  expect((await weir.fetch("/admin/models/planned")).status).toBe(404);
+});
+
+test.each([
+  ["a path that leaves the folder", { files: [...FILES, file("../x")] }, "files.3.path"],
+  ["an absolute path", { files: [...FILES, file("/etc/passwd")] }, "files.3.path"],
+  ["a path twice", { files: [...FILES, file("config.json")] }, "files"],
+  ["a digest of two sizes", { files: [...FILES, { ...file("x", "1"), bytes: 11 }] }, "x"],
+  ["no tokenizer", { files: FILES.filter(({ path }) => path !== "tokenizer.json") }, "tokenizer.json"],
+  ["no configuration", { files: FILES.slice(1) }, "config.json"],
+  ["no graph for its dtype", { placement: { pool: "cpu", dtype: "q8" } }, "onnx/model_quantized.onnx"],
+  ["an unknown pool", { placement: { pool: "moon", dtype: "fp32" } }, "placement.pool"],
+  ["an unknown dtype", { placement: { pool: "cpu", dtype: "fp64" } }, "placement.dtype"],
+  ["a field that nobody knows", { colour: "red" }, ""],
+])("%s is refused with the field's name, and nothing is stored", async (_, change, field) => {
+  for (const path of ["uploads", "versions"]) {
+    const answer = await weir.fetch(`/admin/models/refused/${path}`, { files: FILES, placement: PLACEMENT, ...change });
+
+    expect(answer.status).toBe(400);
+    if (path === "uploads" && field !== "") expect(answer.json).toMatchObject({ error: { code: "invalid_request", field } });
+  }
+  expect((await weir.fetch("/admin/models/refused")).status).toBe(404);
+});
+
+test("a name that no model can have is refused", async () => {
+  const answer = await weir.fetch("/admin/models/Upper%20Case/uploads", { files: FILES, placement: PLACEMENT });
+
+  expect(answer).toMatchObject({ status: 400, json: { error: { field: "name" } } });
+});
+
+test("what does not exist is not found", async () => {
+  for (const path of ["none", "none/versions", "none/versions/1", "..%2Fx"]) {
+    expect((await weir.fetch(`/admin/models/${path}`)).status).toBe(404);
+  }
+});
+
+test("a foreign engine is a version at once, the same engine is the same version, and the first gets the traffic", async () => {
+  const first = await weir.models.makeVersion("engines", { upstream: UPSTREAM, tenants: ["a"] });
+  const again = await weir.models.makeVersion("engines", { upstream: UPSTREAM });
+  const other = await weir.models.makeVersion("engines", { upstream: { ...UPSTREAM, credential: "WEIR_UPSTREAM_A" }, why: "with a key" });
+
+  expect(first).toMatchObject({ number: 1, state: "upstream", upstream: UPSTREAM, revision: { number: 1, by: "k1" } });
+  expect(again).toEqual(first);
+  expect(other).toMatchObject({ number: 2, revision: { why: "with a key" } });
+  expect(await weir.models.show("engines")).toMatchObject({ live: 1, tenants: ["a"] });
+  expect((await weir.fetch("/admin/models/engines/versions/3")).status).toBe(404);
+});
+
+test.each([
+  [{ ...UPSTREAM, credential: "WEIR_UPSTREAM_UNSET" }, "The gateway's environment has no WEIR_UPSTREAM_UNSET."],
+  [{ ...UPSTREAM, credential: "AWS_SECRET_ACCESS_KEY" }, ""],
+  [{ ...UPSTREAM, url: "file:///etc/passwd" }, ""],
+])("an engine that the gateway could not or should not call is refused: %o", async (upstream, message) => {
+  const answer = await weir.fetch("/admin/models/wrong-engine/versions", { upstream });
+
+  expect(answer).toMatchObject({ status: 400, json: { error: { message: expect.stringContaining(message) } } });
+  expect((await weir.fetch("/admin/models/wrong-engine")).status).toBe(404);
+});
+
+test("who may use a model is said when it is published, and changed on its own", async () => {
+  await weir.models.makeVersion("shared-out", { upstream: UPSTREAM });
+  const before = await weir.models.show("shared-out");
+
+  const changed = await weir.models.change("shared-out", { tenants: ["a", "b"], why: "only these two" });
+  await weir.models.makeVersion("shared-out", { upstream: UPSTREAM });
+
+  expect(before.tenants).toBe("*");
+  expect(changed).toMatchObject({ tenants: ["a", "b"], live: 1, revision: { number: 2, why: "only these two" } });
+  expect((await weir.models.show("shared-out")).tenants).toEqual(["a", "b"]);
+});
+
+test("models and versions are listed page by page", async () => {
+  for (const name of ["page-a", "page-b"]) await weir.models.makeVersion(name, { upstream: UPSTREAM });
+  for (const model of ["m2", "m3"]) await weir.models.makeVersion("page-a", { upstream: { ...UPSTREAM, model } });
+
+  const first = await weir.models.versions("page-a", { limit: 2 });
+  const second = await weir.models.versions("page-a", { limit: 2, cursor: first.nextCursor });
+  const models = await weir.models.list({ limit: 1 });
+
+  expect([first, second].map(({ items }) => items.map(({ number }) => number))).toEqual([[3, 2], [1]]);
+  expect(second.nextCursor).toBeUndefined();
+  expect(models.items).toHaveLength(1);
+  expect(models.nextCursor).toBeTypeOf("string");
+  expect((await weir.fetch("/admin/models?limit=0")).status).toBe(400);
+});
+
+test("without intake the version waits as `checking`, the publisher is told to try again, and the next round takes it up", async () => {
+  const other = await startPublishing();
+  for (const { sha256 } of FILES) await other.s3.put(`incoming/${sha256}/00001`, "0123456789");
+  await other.stopIntake();
+
+  const answer = await other.fetch("/admin/models/waiting/versions", { files: FILES, placement: PLACEMENT });
+
+  expect(answer).toMatchObject({ status: 503, json: { error: { code: "unavailable" } } });
+  expect((await other.deps.control.versions.current("waiting", 1))?.body.state).toBe("checking");
+  expect((await other.tidy()).unfinished).toEqual([{ model: "waiting", number: 1 }]);
+  await other.close();
+});
