@@ -1,0 +1,26 @@
+import { randomBytes } from "node:crypto";
+import { z } from "zod";
+import { readPrivateJson, writePrivateJson } from "./private-file.ts";
+import { StartRefusal } from "./refusal.ts";
+import type { StateFolder } from "./state.ts";
+
+const PEPPER_BYTES = 32;
+
+const Secrets = z.object({
+  /** By version, as `WEIR_PEPPERS` carries them. */
+  peppers: z.record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(1)),
+});
+export type Secrets = z.infer<typeof Secrets>;
+
+/** Reads the installation's secrets, or makes them on the first start. Without its pepper no stored key could be checked again. */
+export function openSecrets(folder: StateFolder): Secrets {
+  const path = folder.path("secrets.json");
+  const kept = readPrivateJson(path, Secrets);
+  if (kept !== undefined) return kept;
+  if (folder.state.isSetUp) {
+    throw new StartRefusal(`${path} is missing, and no key works without it: restore it, or delete ${folder.dir} to start from nothing`);
+  }
+  const made = { peppers: { "1": randomBytes(PEPPER_BYTES).toString("hex") } };
+  writePrivateJson(path, made);
+  return made;
+}
