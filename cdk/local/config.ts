@@ -1,0 +1,47 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import { StartRefusal } from "./refusal.ts";
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** What a person may choose of the one-machine platform. */
+export type LocalConfig = {
+  readonly host: string;
+  /** 0 is any free port. */
+  readonly port: number;
+  /** Absolute. */
+  readonly stateDir: string;
+  /** Credentials of upstream engines, `WEIR_UPSTREAM_…`: the only variables that are handed on as they are. */
+  readonly upstreamCredentials: Environment;
+};
+
+/** What a store's process is told by its supervisor. */
+export type StoreConfig = { readonly dir: string; readonly port: number; readonly bucket: string };
+
+const Port = z.coerce.number().int().min(0).max(65_535);
+
+const LocalEnvironment = z.object({
+  WEIR_HOST: z.string().min(1).default("127.0.0.1"),
+  WEIR_PORT: Port.default(8787),
+  WEIR_STATE_DIR: z.string().min(1).default(".weir"),
+});
+
+const StoreEnvironment = z.object({ WEIR_STORE_DIR: z.string().min(1), PORT: Port, WEIR_BUCKET: z.string().default("") });
+
+export function readLocalConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
+  const parsed = LocalEnvironment.safeParse(environment);
+  if (!parsed.success) throw new StartRefusal(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+  const { WEIR_HOST, WEIR_PORT, WEIR_STATE_DIR } = parsed.data;
+  const upstream = Object.entries(environment).filter(([name]) => name.startsWith("WEIR_UPSTREAM_"));
+  return {
+    host: WEIR_HOST,
+    port: WEIR_PORT,
+    stateDir: resolve(WEIR_STATE_DIR),
+    upstreamCredentials: Object.fromEntries(upstream.map(([name, value]) => [name, value ?? ""])),
+  };
+}
+
+export function readStoreConfig(environment: NodeJS.ProcessEnv = process.env): StoreConfig {
+  const { WEIR_STORE_DIR, PORT, WEIR_BUCKET } = StoreEnvironment.parse(environment);
+  return { dir: WEIR_STORE_DIR, port: PORT, bucket: WEIR_BUCKET };
+}
