@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import type { Environment, LocalConfig } from "./config.ts";
 import type { PartSpec } from "./part.ts";
 import type { Secrets } from "./secrets.ts";
@@ -12,6 +13,9 @@ export const BUCKET = "weir-models";
 export const workDirIn = (stateDir: string) => join(stateDir, "work");
 /** The pool that the inference function is. */
 export const POOL = "cpu";
+
+/** swagger-ui's files, from where npm has put them. */
+const DOCS_ASSETS = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
 const LOOPBACK = "127.0.0.1";
 
@@ -69,6 +73,7 @@ export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: Functi
     WEIR_CELL: PLACE.cell,
     WEIR_PEPPERS: JSON.stringify(secrets.peppers),
     WEIR_POOLS: JSON.stringify([{ name: POOL, tier: "cpu", kind: "http", url: doors.inferenceUrl }]),
+    WEIR_DOCS_ASSETS: DOCS_ASSETS,
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: doors.intakeUrl }),
   }));
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Failure } from "../../base/failure.ts";
 import { createQueue, type Queue, type Waiting } from "./queue.ts";
 
@@ -8,73 +8,71 @@ type Input = Waiting & { readonly name: string; readonly refusals: Failure[] };
 
 const clock = { at: 0, nowMs: () => clock.at };
 
-describe("the queue", () => {
-  test("the model whose oldest input waits longest goes first", () => {
-    const queue = createQueue<Input>(LIMITS, clock);
-    queue.add([input("b1", { group: "b", arrivedAtMs: 2 })]);
-    queue.add([input("a1", { group: "a", arrivedAtMs: 1 }), input("a2", { group: "a", arrivedAtMs: 3 })]);
+test("the model whose oldest input waits longest goes first", () => {
+  const queue = createQueue<Input>(LIMITS, clock);
+  queue.add([input("b1", { group: "b", arrivedAtMs: 2 })]);
+  queue.add([input("a1", { group: "a", arrivedAtMs: 1 }), input("a2", { group: "a", arrivedAtMs: 3 })]);
 
-    expect(names(queue)).toEqual(["a1", "a2"]);
-    expect(names(queue)).toEqual(["b1"]);
-    expect(names(queue)).toEqual([]);
-  });
+  expect(names(queue)).toEqual(["a1", "a2"]);
+  expect(names(queue)).toEqual(["b1"]);
+  expect(names(queue)).toEqual([]);
+});
 
-  test("idle workers share what waits", () => {
-    const queue = createQueue<Input>(LIMITS, clock);
-    queue.add(["1", "2", "3", "4"].map((name) => input(name)));
+test("idle workers share what waits", () => {
+  const queue = createQueue<Input>(LIMITS, clock);
+  queue.add(["1", "2", "3", "4"].map((name) => input(name)));
 
-    expect(names(queue, 2)).toEqual(["1", "2"]);
-    expect(names(queue, 1)).toEqual(["3", "4"]);
-  });
+  expect(names(queue, 2)).toEqual(["1", "2"]);
+  expect(names(queue, 1)).toEqual(["3", "4"]);
+});
 
-  test("a full queue refuses all of a request and says when to come back", () => {
-    const queue = createQueue<Input>(LIMITS, clock);
-    queue.add(Array.from({ length: 8 }, () => input("early")));
+test("a full queue refuses all of a request and says when to come back", () => {
+  const queue = createQueue<Input>(LIMITS, clock);
+  queue.add(Array.from({ length: 8 }, () => input("early")));
 
-    expect(() => queue.add([input("late"), input("late"), input("late")])).toThrow(
-      expect.objectContaining({ code: "overloaded", retryAfterMs: 1_000 }),
-    );
-    expect(queue.size()).toBe(8);
-  });
+  expect(() => queue.add([input("late"), input("late"), input("late")])).toThrow(
+    expect.objectContaining({ code: "overloaded", retryAfterMs: 1_000 }),
+  );
+  expect(queue.size()).toBe(8);
+});
 
-  test("an input that no batch can hold is refused at once", () => {
-    const queue = createQueue<Input>(LIMITS, clock);
+test("an input that no batch can hold is refused at once", () => {
+  const queue = createQueue<Input>(LIMITS, clock);
 
-    expect(() => queue.add([input("fits"), input("long", { tokens: 101 })])).toThrow(/101 tokens does not fit into a batch of 100/);
-    expect(queue.size()).toBe(0);
-  });
+  expect(() => queue.add([input("fits"), input("long", { tokens: 101 })])).toThrow(/101 tokens does not fit into a batch of 100/);
+  expect(queue.size()).toBe(0);
+});
 
-  test("who has left is skipped and told, and makes room", () => {
-    const queue = createQueue<Input>(LIMITS, clock);
-    const leaving = new AbortController();
-    const left = Array.from({ length: 10 }, () => input("left", { signal: leaving.signal }));
-    queue.add(left);
-    leaving.abort();
+test("who has left is skipped and told, and makes room", () => {
+  const queue = createQueue<Input>(LIMITS, clock);
+  const leaving = new AbortController();
+  const left = Array.from({ length: 10 }, () => input("left", { signal: leaving.signal }));
+  queue.add(left);
+  leaving.abort();
 
-    queue.add([input("stays")]);
+  queue.add([input("stays")]);
 
-    expect(names(queue)).toEqual(["stays"]);
-    expect(left.map(({ refusals }) => refusals.map(({ code }) => code))).toEqual(Array(10).fill(["cancelled"]));
-  });
+  expect(names(queue)).toEqual(["stays"]);
+  expect(left.map(({ refusals }) => refusals.map(({ code }) => code))).toEqual(Array(10).fill(["cancelled"]));
+});
 
-  test("whose time is over is told so instead of being run", () => {
-    const queue = createQueue<Input>(LIMITS, clock);
-    const late = input("late", { deadlineAtMs: 50 });
-    queue.add([late, input("in time", { deadlineAtMs: 51 })]);
-    clock.at = 50;
+test("whose time is over is told so instead of being run", () => {
+  const queue = createQueue<Input>(LIMITS, clock);
+  const late = input("late", { deadlineAtMs: 50 });
+  queue.add([late, input("in time", { deadlineAtMs: 51 })]);
+  clock.at = 50;
 
-    expect(names(queue)).toEqual(["in time"]);
-    expect(late.refusals).toMatchObject([{ code: "timeout" }]);
-    clock.at = 0;
-  });
+  expect(names(queue)).toEqual(["in time"]);
+  expect(late.refusals).toMatchObject([{ code: "timeout" }]);
+  clock.at = 0;
+});
 
-  test("a queue of nothing but people who left is empty", () => {
-    const queue = createQueue<Input>(LIMITS, clock);
-    queue.add([input("a", { group: "a", signal: AbortSignal.abort() }), input("b", { group: "b", signal: AbortSignal.abort() })]);
+test("a queue of nothing but people who left is empty", () => {
+  const queue = createQueue<Input>(LIMITS, clock);
+  queue.add([input("a", { group: "a", signal: AbortSignal.abort() }), input("b", { group: "b", signal: AbortSignal.abort() })]);
 
-    expect(names(queue)).toEqual([]);
-    expect(queue.size()).toBe(0);
-  });
+  expect(names(queue)).toEqual([]);
+  expect(queue.size()).toBe(0);
 });
 
 function input(name: string, change: Partial<Waiting> = {}): Input {
