@@ -21,7 +21,7 @@ export type CheckDeps = {
   readonly versions: VersionStore;
   readonly splits: RevisionLog<Split>;
   /** Loads a folder's model and runs it, apart from this process. */
-  readonly runGolden: (model: GoldenModel, signal: AbortSignal) => Promise<VersionFacts>;
+  readonly inspect: (model: GoldenModel, signal: AbortSignal) => Promise<VersionFacts>;
   readonly workFolder: string;
   readonly folderBytesMax: number;
 };
@@ -75,7 +75,7 @@ async function learnFacts(
   if (bytes > deps.folderBytesMax) throw rejection(`The folder has ${bytes} bytes; at most ${deps.folderBytesMax} can be checked here.`);
   await fetchFolder({ blobs: deps.blobs, folder, signal }, version.files);
   await checkFolder(await scanFolder(folder), dtype);
-  return deps.runGolden({ folder, dtype }, signal);
+  return deps.inspect({ folder, dtype }, signal);
 }
 
 /** Written last, so that whoever finds a manifest finds everything that it names. */

@@ -8,7 +8,7 @@ import { createSplitStore } from "../../shared/routing/split-store.dynamo.ts";
 import type { Log } from "./check-queue.ts";
 import { checkVersion } from "./check-version.ts";
 import type { IntakeConfig } from "./config.ts";
-import { runGolden } from "./run-golden.ts";
+import { inspectApart } from "./inspect-apart.ts";
 import { tidy } from "./tidy.ts";
 
 const MIB = 1024 ** 2;
@@ -24,7 +24,7 @@ export function compose(config: IntakeConfig) {
     models: createModelStore(dynamo),
     versions: createVersionStore(dynamo),
     splits: createSplitStore(dynamo),
-    runGolden: runGolden.bind(undefined, limits),
+    inspect: inspectApart.bind(undefined, limits),
     workFolder: config.WEIR_WORK_DIR,
     folderBytesMax: config.WEIR_FOLDER_MIB_MAX * MIB,
   };

@@ -1,8 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
-import { inspectModel } from "./inspect-model.ts";
-import { type GoldenAnswer, GoldenOrder } from "./run-golden.ts";
+import { Failure } from "../../shared/base/failure.ts";
+import { loadModel, runGolden } from "../../shared/inference/ort/model.ts";
+import { type GoldenAnswer, GoldenOrder } from "./golden.ts";
 
 const MEMORY_CHECK_MS = 20;
 const PRIORITY_LOW = 10;
@@ -25,14 +26,16 @@ function supervise(order: GoldenOrder) {
 
 async function inspect(order: GoldenOrder): Promise<GoldenAnswer> {
   try {
-    return { kind: "facts", facts: await inspectModel(order.folder, order.dtype) };
+    const model = await loadModel(order.folder, order.dtype, { threads: 1, provider: "cpu" });
+    return { kind: "facts", facts: await runGolden(model) };
   } catch (cause) {
     return { kind: "refused", reason: reasonOf(cause) };
   }
 }
 
-/** One sentence, without a stack and without this machine's paths. */
+/** What the loader refuses it says in a sentence; for the rest, the first line without a stack and without this machine's paths. */
 function reasonOf(cause: unknown): string {
+  if (cause instanceof Failure) return cause.message;
   const [line = ""] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
   return `The model cannot be loaded and run: ${line.replaceAll(/\/\S*weir-check-[^/\s]*\//g, "")}`;
 }

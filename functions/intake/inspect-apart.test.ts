@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { runGolden } from "./run-golden.ts";
+import { inspectApart } from "./inspect-apart.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../test/fixtures");
 const LIMITS = { timeoutMs: 20_000, memoryMib: 1_024 };
@@ -12,25 +12,25 @@ const { signal } = new AbortController();
 const model = (folder: string) => ({ folder: join(FIXTURES, folder), dtype: "fp32" as const });
 
 test("a model that loads and answers tells what it is", async () => {
-  const facts = await runGolden(LIMITS, model("models/tiny-bert-embed"), signal);
+  const facts = await inspectApart(LIMITS, model("models/tiny-bert-embed"), signal);
 
-  expect(facts).toMatchObject({ task: "embed", family: "bert", dtypes: ["fp32"] });
+  expect(facts).toMatchObject({ task: "embed", family: "bert", dtypes: ["fp32", "q8"] });
 });
 
 test("a model that needs more memory than it may is stopped and refused with the limit", async () => {
-  const golden = runGolden({ ...LIMITS, memoryMib: 40 }, model("models/tiny-bert-embed"), signal);
+  const golden = inspectApart({ ...LIMITS, memoryMib: 40 }, model("models/tiny-bert-embed"), signal);
 
   await expect(golden).rejects.toMatchObject({ code: "invalid_request", message: expect.stringContaining("more than 40 MiB of memory") });
 });
 
 test("a model that never ends is stopped when its time is over", async () => {
-  const golden = runGolden({ ...LIMITS, timeoutMs: 1_000 }, model("bad-models/bomb-time"), signal);
+  const golden = inspectApart({ ...LIMITS, timeoutMs: 1_000 }, model("bad-models/bomb-time"), signal);
 
   await expect(golden).rejects.toMatchObject({ code: "invalid_request", message: expect.stringContaining("within 1 s") });
 });
 
 test("a check that is called off is no verdict on the model", async () => {
-  const golden = runGolden(LIMITS, model("bad-models/bomb-time"), AbortSignal.timeout(300));
+  const golden = inspectApart(LIMITS, model("bad-models/bomb-time"), AbortSignal.timeout(300));
 
   await expect(golden).rejects.toMatchObject({ name: "TimeoutError" });
 });

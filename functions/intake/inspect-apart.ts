@@ -1,23 +1,11 @@
 import { fork } from "node:child_process";
 import { extname } from "node:path";
-import { z } from "zod";
-import { Dtype, VersionFacts } from "../../shared/models/version.ts";
+import type { VersionFacts } from "../../shared/models/version.ts";
 import type { GoldenModel } from "./check-version.ts";
+import { GoldenAnswer, type GoldenOrder } from "./golden.ts";
 import { rejection } from "./rejection.ts";
 
 export type GoldenLimits = { readonly timeoutMs: number; readonly memoryMib: number };
-
-/** What the child says before it ends; a child that says nothing has crashed or was killed. */
-export const GoldenAnswer = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("facts"), facts: VersionFacts }),
-  z.object({ kind: z.literal("refused"), reason: z.string() }),
-  z.object({ kind: z.literal("memory") }),
-]);
-export type GoldenAnswer = z.infer<typeof GoldenAnswer>;
-
-/** The child's words on its command line. */
-export const GoldenOrder = z.object({ folder: z.string(), dtype: Dtype, memoryMib: z.number() });
-export type GoldenOrder = z.infer<typeof GoldenOrder>;
 
 /** JavaScript's part of the memory; the weights and tensors lie outside of it and are watched. */
 const HEAP_MIB_MAX = 1_024;
@@ -26,7 +14,7 @@ const HEAP_MIB_MAX = 1_024;
  * Loads and runs a model in a process of its own, which may crash, hang or grow without harm to this one: it is killed when its time is over, when its
  * memory is too much, and when this process ends. It gets nothing of this process's environment, so no credentials either.
  */
-export async function runGolden(limits: GoldenLimits, model: GoldenModel, signal: AbortSignal): Promise<VersionFacts> {
+export async function inspectApart(limits: GoldenLimits, model: GoldenModel, signal: AbortSignal): Promise<VersionFacts> {
   const order: GoldenOrder = { ...model, memoryMib: limits.memoryMib };
   // Beside this file, in the sources as in a bundle.
   const main = new URL(`./main.golden${extname(import.meta.url)}`, import.meta.url);

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startPublishing, type TestPublishing } from "../../test/harness/publishing.ts";
+import { runCli } from "./program.ts";
+
+const FIXTURES = join(import.meta.dirname, "../../test/fixtures");
+let publishing: TestPublishing;
+beforeAll(async () => {
+  publishing = await startPublishing();
+});
+afterAll(() => publishing.close());
+
+async function weir(line: string) {
+  const said = { out: "", err: "" };
+  const code = await runCli({
+    words: line.split(" "),
+    stdout: (text) => {
+      said.out += text;
+    },
+    stderr: (text) => {
+      said.err += text;
+    },
+    environment: { WEIR_URL: publishing.url, WEIR_KEY: publishing.operatorKey },
+  });
+  return { code, ...said };
+}
+
+test("a folder is published, and published again without sending a byte", async () => {
+  const first = await weir(`models publish ${FIXTURES}/models/tiny-bert-embed --name embed --tenants acme`);
+  const again = await weir(`models publish ${FIXTURES}/models/tiny-bert-embed --name embed --json`);
+
+  expect(first).toMatchObject({ code: 0, out: expect.stringMatching(/^embed@1 is ready \(0\.\d MB sent\)\n$/) });
+  expect(first.err).toMatch(/^sending {2}0\.6 MB, 0\.6 MB of them to go$/m);
+  expect(again.err).toBe("");
+  expect(JSON.parse(again.out)).toMatchObject({ version: { number: 1, state: "ready" }, bytesSent: 0 });
+  expect((await weir("models list")).out).toMatch(/^embed +1 +acme /m);
+});
+
+test("a rejected version ends with exit code 1 and its reason, and is shown with it", async () => {
+  const published = await weir(`models publish ${FIXTURES}/bad-models/bad-labels --name labels`);
+
+  expect(published).toMatchObject({ code: 1, out: "" });
+  expect(published.err).toMatch(/^weir: labels@1 was rejected: config\.json names 5 labels/m);
+  expect((await weir("models show labels")).out).toMatch(/^labels@1 +rejected .*names 5 labels/m);
+});
+
+test("a folder that cannot be a version is refused before anything is sent", async () => {
+  const refused = await weir(`models publish ${FIXTURES}/bad-models/bad-external-escape --name escape`);
+
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("which leaves its folder") });
+  expect((await publishing.fetch("/admin/models/escape")).status).toBe(404);
+});
+
+test("a foreign engine becomes a version, and a version shows its settings", async () => {
+  const made = await weir("models upstream engine --engine http://127.0.0.1:8000/v1 --engine-model llama --credential WEIR_UPSTREAM_A");
+
+  expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^engine@1 +upstream +- +http:\/\/127\.0\.0\.1:8000\/v1 /m) });
+  expect(JSON.parse((await weir("models show engine@1 --json")).out)).toMatchObject({ upstream: { model: "llama" } });
+});
+
+test("a version is shown with the digests of its files", async () => {
+  await weir(`models publish ${FIXTURES}/models/tiny-bert-sentiment --name digests`);
+
+  expect((await weir("models show digests@1")).out).toMatch(/^config\.json +768 +[0-9a-f]{64}$/m);
+});
+
+test.each(["models publish .", "models publish . --name m --dtype fp64", "models publish", "models upstream m"])(
+  "`weir %s` is not understood: exit code 2",
+  async (line) => {
+    expect((await weir(line)).code).toBe(2);
+  },
+);
