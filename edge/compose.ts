@@ -30,10 +30,13 @@ export type Composition = {
 
 const READY_TIMEOUT_MS = 2_000;
 
+/** Where time, chance and words for the operator come from; tests bring their own. */
+export type World = Pick<Deps, "clock" | "ids" | "log">;
+
 /** Builds everything that handlers touch. */
-export function compose(config: EdgeConfig): Composition {
+export function compose(config: EdgeConfig, world: Partial<World> = {}): Composition {
   const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
-  const [clock, ids, log] = [systemClock, systemIds, logJson];
+  const { clock, ids, log } = { clock: systemClock, ids: systemIds, log: logJson, ...world };
   const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
   const lean = createLeanDynamo(dynamo, clock);
   const control = {

@@ -8,7 +8,7 @@ import { readConfig } from "../../edge/config.ts";
 import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import { makeKey, peppersOf, type Scope } from "../../shared/keys/key.ts";
-import { OPERATORS, RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
+import { OPERATORS, RATE_DEFAULT, type RequestRate } from "../../shared/tenants/tenant.ts";
 import { portOf, startDynamo } from "./dynamo.ts";
 
 export type TestGateway = {
@@ -28,7 +28,7 @@ export type TestGateway = {
 export type AskOptions = { readonly key?: string; readonly body?: unknown; readonly headers?: Record<string, string> };
 export type TestAnswer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly json: unknown };
 
-const CHANGE = { by: "test", why: "", atMs: Date.UTC(2026, 10, 23) };
+export const CHANGE = { by: "test", why: "", atMs: Date.UTC(2026, 10, 23) };
 
 /** The gateway's own composition over a real DynamoDB engine in memory; requests go through `app.request()`. */
 export async function startGateway(
@@ -69,11 +69,13 @@ export async function startGateway(
   };
 }
 
-async function storeKey(deps: Deps, tenant: string, scopes: Scope[]): Promise<string> {
-  if ((await deps.control.tenants.current(tenant)) === undefined) {
-    const body = { id: tenant, name: tenant, isClosed: false, rate: RATE_DEFAULT };
-    await deps.control.tenants.append(tenant, 0, { body, change: CHANGE });
-  }
+export async function storeTenant(deps: Deps, id: string, rate: RequestRate) {
+  await deps.control.tenants.append(id, 0, { body: { id, name: id, isClosed: false, rate }, change: CHANGE });
+}
+
+/** Makes a key straight in the store, and its tenant if there is none; answers the key's text. */
+export async function storeKey(deps: Deps, tenant: string, scopes: Scope[]): Promise<string> {
+  if ((await deps.control.tenants.current(tenant)) === undefined) await storeTenant(deps, tenant, RATE_DEFAULT);
   const { WEIR_ENV: env, WEIR_CELL: cell, WEIR_PEPPERS: peppers } = deps.config;
   const mint = { place: { env, cell }, ids: deps.ids, peppers: peppersOf(peppers) };
   const { key, text } = makeKey(mint, { tenant, name: "test", scopes });

@@ -1,0 +1,57 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { buffer } from "node:stream/consumers";
+
+/** `lost`: the store does what it is asked, but the answer never arrives. */
+export type StoreState = "open" | "closed" | "throttled" | "lost" | "stuck";
+
+/** Stands before a store and can fail as stores and networks do. */
+export type StoreValve = {
+  readonly endpoint: string;
+  /** What happens from now on to calls of an operation (`BatchWriteItem`, …) or of all. */
+  readonly turn: (state: StoreState, operation?: string) => void;
+  /** How often an operation has been asked for. */
+  readonly callsOf: (operation: string) => number;
+  readonly close: () => Promise<void>;
+};
+
+const THROTTLED = { __type: "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException", message: "slow down" };
+
+export async function startStoreValve(storeEndpoint: string): Promise<StoreValve> {
+  const calls = new Map<string, number>();
+  let turned: { state: StoreState; operation: string | undefined } = { state: "open", operation: undefined };
+  const server = createServer(async (incoming, outgoing) => {
+    const operation = String(incoming.headers["x-amz-target"]).split(".").at(-1) ?? "";
+    calls.set(operation, (calls.get(operation) ?? 0) + 1);
+    const isMeant = turned.operation === undefined || turned.operation === operation;
+    await pass(storeEndpoint, { incoming, outgoing, state: isMeant ? turned.state : "open" });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return {
+    endpoint: `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`,
+    turn(state, operation) {
+      turned = { state, operation };
+    },
+    callsOf: (operation) => calls.get(operation) ?? 0,
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
+
+type Call = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse; readonly state: StoreState };
+
+async function pass(endpoint: string, { incoming, outgoing, state }: Call) {
+  if (state === "stuck") return;
+  if (state === "closed") return void incoming.socket.destroy();
+  const body = await buffer(incoming);
+  if (state === "throttled") return void outgoing.writeHead(400).end(JSON.stringify(THROTTLED));
+  const onward = request(endpoint, { method: "POST", headers: incoming.headers }).end(body);
+  const [answer] = (await once(onward, "response")) as [IncomingMessage]; // what a request emits as its response
+  const bytes = await buffer(answer);
+  if (state === "lost") return void incoming.socket.destroy();
+  outgoing.writeHead(answer.statusCode ?? 500, answer.headers).end(bytes);
+}
