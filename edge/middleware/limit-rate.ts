@@ -24,7 +24,15 @@ export function limitRate(deps: Pick<Deps, "limiter">): MiddlewareHandler<EdgeEn
   };
 }
 
+const policyHeaders = new WeakMap<RequestRate, string>();
+
 function policyHeader(rate: RequestRate): string {
+  const known = policyHeaders.get(rate) ?? serializePolicy(rate);
+  policyHeaders.set(rate, known);
+  return known;
+}
+
+function serializePolicy(rate: RequestRate): string {
   // A full burst comes back in this window.
   const windowSeconds = Math.max(1, Math.ceil(rate.burst / rate.requestsPerSecond));
   return serializeList([
@@ -38,15 +46,8 @@ function policyHeader(rate: RequestRate): string {
   ]);
 }
 
+/** `"requests";r=<credits left>;t=<seconds>`: two integers, so this text is its own serialisation. */
 function stateHeader(verdict: Verdict): string {
   const seconds = Math.ceil((verdict.isAdmitted ? verdict.fullInMs : verdict.retryAfterMs) / 1000);
-  return serializeList([
-    [
-      POLICY,
-      new Map([
-        ["r", verdict.remaining],
-        ["t", seconds],
-      ]),
-    ],
-  ]);
+  return `"${POLICY}";r=${verdict.remaining};t=${seconds}`;
 }

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { EdgeContext } from "../env.ts";
 import { callerSignal, tell } from "../http.ts";
 import type { Call, Served } from "./serve.ts";
@@ -16,7 +16,7 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     reference: asked.reference,
     // A tenant's users are its own: the same name under two tenants is two units.
     unit: `${principal.tenant}\n${(c.req.header("weir-unit") ?? asked.user ?? principal.keyId).slice(0, UNIT_CHARS_MAX)}`,
-    fingerprint: createHash("sha256").update(`${principal.tenant}\n${c.req.path}\n`).update(asked.body).digest("base64url"),
+    fingerprint: hash("sha256", `${principal.tenant}\n${c.req.path}\n${hash("sha256", asked.body)}`, "base64url"),
     signal: callerSignal(c),
   };
 }

@@ -61,9 +61,9 @@ function usageOf(bytes: Uint8Array): EngineUsage {
   }
 }
 
-const USAGE_BYTES_MAX = 300;
-/** The flat `usage` object as the last member of the answer: a text before it cannot end like this, for it would have to be closed first. */
-const TRAILING_USAGE = /[\]}],\s*"usage"\s*:\s*(\{[^{}"]*(?:"[a-z_]+"\s*:\s*[0-9]+\s*,?\s*)*\})\s*\}\s*$/;
+const USAGE_BYTES_MAX = 400;
+/** `usage` as the last member of the outermost object: its name's quote is not escaped, so it is not inside a text, and two braces close after it. */
+const TRAILING_USAGE = /(?<!\\)"usage":\s*(\{(?:[^{}]|\{[^{}]*\})*\})\s*\}\s*$/;
 
 /** A caller's mistake is told in the engine's words; what is wrong between us and the engine is not the caller's business. */
 async function refusalBody(answer: UpstreamAnswer, signal: AbortSignal): Promise<Uint8Array> {

@@ -1,53 +1,60 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type LoadResult, load } from "./load.ts";
+import { startPortkey } from "./portkey.ts";
 import { cpuSecondsOf, type Part, startPart } from "./processes.ts";
 import { seedBench } from "./seed.ts";
 
 const ROUNDS = 3;
 const ROUND_MS = 6_000;
-const WARM_UP_MS = 2_000;
+const WARM_UP_MS = 3_000;
 const PEPPER = "a pepper for benchmarks only";
 const BARS = { "gateway-cpu": 4, "gateway-rps": 4, "gateway-embedded": 2.5 };
+const ADDED_MS_BAR = 0.6;
 
 const part = (name: string) => fileURLToPath(new URL(`./parts/${name}`, import.meta.url));
-const PEERS = fileURLToPath(new URL("./peers", import.meta.url));
 
 type Sample = LoadResult & { readonly cpuMsPerRequest: number };
 type Side = { readonly name: string; readonly part: Part; readonly requests: readonly Buffer[] };
+type Keep = <T extends Part>(starting: Promise<T>) => Promise<T>;
 
-/** Weir with keys, limits, split and metering on, against Portkey with none of them: the same engine behind both, in turn, in one run. */
+/**
+ * Weir with keys, limits, split and metering on, against Portkey with none of them: the same engine behind both, in turn, in one run.
+ * Portkey runs on Node 20, as its image does; it is shown on Weir's own Node as well.
+ */
 export async function benchGateway() {
-  assertPeersInstalled();
   const folder = await mkdtemp(join(tmpdir(), "weir-bench-"));
   const parts: Part[] = [];
-  const start = async (...args: Parameters<typeof startPart>) => {
-    const started = await startPart(...args);
+  const keep: Keep = async (starting) => {
+    const started = await starting;
     parts.push(started);
     return started;
   };
   try {
-    const engine = await start(part("mock-engine.ts"));
-    const portkey = await startPortkey(start, engine.port);
-    const stub = await startWeir(start, { enginePort: engine.port, store: ["stub"] });
-    await compare([stub, portkey], { connections: 128, lines: ["gateway-cpu", "gateway-rps"] });
+    const engine = await keep(startPart(part("mock-engine.ts")));
+    const portkey = portkeySide(await keep(startPortkey()), "portkey 1.15.2 (node 20)", engine.port);
+    const portkey24 = portkeySide(
+      await keep(startPortkey(process.execPath)),
+      `portkey 1.15.2 (node ${process.versions.node})`,
+      engine.port,
+    );
+    const stub = await startWeir(keep, { enginePort: engine.port, store: ["stub"] });
+    await compare([stub, portkey, portkey24], { connections: 128, lines: ["gateway-cpu", "gateway-rps"] });
     await addedLatency(stub, engine);
-    const embedded = await startWeir(start, { enginePort: engine.port, store: ["embedded", join(folder, "dynamo")] });
-    await compare([embedded, portkey], { connections: 32, lines: ["gateway-embedded"] });
+    const embedded = await startWeir(keep, { enginePort: engine.port, store: ["embedded", join(folder, "dynamo")] });
+    await compare([embedded, portkey, portkey24], { connections: 32, lines: ["gateway-embedded"] });
   } finally {
     for (const each of parts.reverse()) await each.stop();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-type Start = typeof startPart;
+type WeirSide = Side & { readonly store: Part };
 
-async function startWeir(start: Start, settings: { enginePort: number; store: string[] }): Promise<Side> {
-  const store = await start(part("stub-store.ts"), { args: settings.store });
+async function startWeir(keep: Keep, settings: { enginePort: number; store: string[] }): Promise<WeirSide> {
+  const store = await keep(startPart(part("stub-store.ts"), { args: settings.store }));
   const endpoint = `http://127.0.0.1:${store.port}`;
   const keys = await seedBench(endpoint, { engineUrl: `http://127.0.0.1:${settings.enginePort}/v1`, pepper: PEPPER });
   const env = {
@@ -60,23 +67,22 @@ async function startWeir(start: Start, settings: { enginePort: number; store: st
     AWS_ACCESS_KEY_ID: "bench",
     AWS_SECRET_ACCESS_KEY: "bench",
   };
-  const gateway = await start(fileURLToPath(new URL("../../edge/main.node.ts", import.meta.url)), { env });
+  const gateway = await keep(startPart(fileURLToPath(new URL("../../edge/main.node.ts", import.meta.url)), { env }));
   return {
     name: `weir (${settings.store[0]} store)`,
     part: gateway,
+    store,
     requests: keys.map((key) => embeddingsRequest({ Authorization: `Bearer ${key}` })),
   };
 }
 
-async function startPortkey(start: Start, enginePort: number): Promise<Side> {
-  const module = fileURLToPath(new URL("./parts/portkey.ts", import.meta.url));
-  const portkey = await start(module, { args: [PEERS], env: { NODE_ENV: "production" } });
+function portkeySide(started: Part, name: string, enginePort: number): Side {
   const headers = {
     Authorization: "Bearer sk-bench",
     "x-portkey-provider": "openai",
     "x-portkey-custom-host": `http://127.0.0.1:${enginePort}/v1`,
   };
-  return { name: "portkey 1.15.2", part: portkey, requests: [embeddingsRequest(headers)] };
+  return { name, part: started, requests: [embeddingsRequest(headers)] };
 }
 
 function embeddingsRequest(headers: Record<string, string>): Buffer {
@@ -90,19 +96,18 @@ function embeddingsRequest(headers: Record<string, string>): Buffer {
   return Buffer.from(`POST /v1/embeddings HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`);
 }
 
-/** Rounds in turn (A B A B …), so that a machine that slows down slows both; medians are compared. */
-async function compare([weir, peer]: [Side, Side], plan: { connections: number; lines: (keyof typeof BARS)[] }) {
-  for (const side of [weir, peer])
+/** Rounds in turn (A B C A B C …), so that a machine that slows down slows all; medians are compared, the first side with the second. */
+async function compare(sides: readonly [Side, Side, ...Side[]], plan: { connections: number; lines: (keyof typeof BARS)[] }) {
+  const samples = new Map<Side, Sample[]>(sides.map((side) => [side, []]));
+  for (const side of sides)
     await load({ port: side.part.port, connections: plan.connections, durationMs: WARM_UP_MS, requests: side.requests });
-  const samples = new Map<Side, Sample[]>([
-    [weir, []],
-    [peer, []],
-  ]);
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const side of [weir, peer]) samples.get(side)?.push(await sample(side, plan.connections));
+    for (const side of sides) samples.get(side)?.push(await sample(side, plan.connections));
   }
-  const [ours, theirs] = [medianOf(samples.get(weir) ?? []), medianOf(samples.get(peer) ?? [])];
-  console.table([row(weir, plan.connections, ours), row(peer, plan.connections, theirs)]);
+  const medians = sides.map((side) => medianOf(samples.get(side) ?? []));
+  console.table(sides.map((side, index) => row(side, plan.connections, medians[index])));
+  const [ours, theirs] = medians;
+  if (ours === undefined || theirs === undefined) throw new Error("two sides are compared");
   for (const line of plan.lines) {
     const ratio =
       line === "gateway-cpu" ? theirs.cpuMsPerRequest / ours.cpuMsPerRequest : ours.requestsPerSecond / theirs.requestsPerSecond;
@@ -117,16 +122,27 @@ async function sample(side: Side, connections: number): Promise<Sample> {
   return { ...result, cpuMsPerRequest };
 }
 
-/** What the gateway adds at one connection, beside what one write of the store costs: the stub acknowledges after 4 ms. */
-async function addedLatency(weir: Side, engine: Part) {
-  const through = await load({ port: weir.part.port, connections: 1, durationMs: ROUND_MS, requests: weir.requests });
-  const direct = await load({ port: engine.port, connections: 1, durationMs: WARM_UP_MS, requests: [embeddingsRequest({})] });
+/** What the gateway adds at one connection beyond the engine's answer and one write of the store, each measured by itself. */
+async function addedLatency(weir: WeirSide, engine: Part) {
+  const one = { connections: 1, durationMs: WARM_UP_MS };
+  const through = await load({ ...one, port: weir.part.port, requests: weir.requests });
+  const direct = await load({ ...one, port: engine.port, requests: [embeddingsRequest({})] });
+  const write = await load({ ...one, port: weir.store.port, requests: [BATCH_WRITE] });
+  const addedMs = through.p50Ms - direct.p50Ms - write.p50Ms;
   console.log(
-    `added p50 at 1 connection: ${(through.p50Ms - direct.p50Ms).toFixed(2)} ms, one write of the store among them (the stub's timer: 4 ms and a little)`,
+    `p50 at 1 connection: through weir ${through.p50Ms.toFixed(2)} ms, engine ${direct.p50Ms.toFixed(2)} ms, one write ${write.p50Ms.toFixed(2)} ms`,
   );
+  console.log(`added beyond them: ${addedMs.toFixed(2)} ms (bar ${ADDED_MS_BAR})`);
 }
 
-function row(side: Side, connections: number, { requestsPerSecond, p50Ms, p99Ms, failed, cpuMsPerRequest }: Sample) {
+/** What the ledger sends, without its rows: the stub reads none. */
+const BATCH_WRITE = Buffer.from(
+  "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: DynamoDB_20120810.BatchWriteItem\r\nContent-Length: 2\r\n\r\n{}",
+);
+
+function row(side: Side, connections: number, median: Sample | undefined) {
+  if (median === undefined) throw new Error("every side is sampled");
+  const { requestsPerSecond, p50Ms, p99Ms, failed, cpuMsPerRequest } = median;
   return {
     gateway: side.name,
     connections,
@@ -143,10 +159,4 @@ function medianOf(samples: readonly Sample[]): Sample {
   const median = sorted[Math.floor(sorted.length / 2)];
   if (median === undefined) throw new Error("no samples were taken");
   return median;
-}
-
-function assertPeersInstalled() {
-  const require = createRequire(join(PEERS, "package.json"));
-  if (!existsSync(join(PEERS, "node_modules"))) throw new Error("install the peers first: npm ci --prefix test/bench/peers");
-  require.resolve("@portkey-ai/gateway/package.json");
 }

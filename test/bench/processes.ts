@@ -18,7 +18,7 @@ export async function startPart(
     child.on("message", (message: { port?: number }) => message.port !== undefined && resolve(message.port));
     child.once("exit", (code) => reject(new Error(`${module} ended with ${code} before it listened`)));
   });
-  return { port, pid: pidOf(child), stop: () => stop(child) };
+  return { port, pid: pidOf(child), stop: () => stopProcess(child) };
 }
 
 /** CPU seconds, user and system, that a process has used so far: from Linux's /proc, elsewhere from ps (whole seconds). */
@@ -44,7 +44,7 @@ function pidOf(child: ChildProcess): number {
   return child.pid;
 }
 
-function stop(child: ChildProcess): Promise<void> {
+export function stopProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.once("exit", () => resolve());

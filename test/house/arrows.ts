@@ -16,7 +16,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "shared/inference/ort": { rooms: ["shared"], packages: ["zod", "onnxruntime-node"] },
   edge: { rooms: ["shared"], packages: ["hono", "@hono/node-server", "zod", "lru-cache", "undici", "structured-headers"] },
   "functions/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-s3"] },
-  "functions/intake": { rooms: ["shared"], packages: ["zod", "undici", "onnxruntime-node"] },
+  "functions/intake": { rooms: ["shared"], packages: ["zod", "undici"] },
   cdk: { rooms: ["shared"], packages: ["aws-cdk-lib", "constructs", "cdk-nag", "zod", "esbuild"] },
   "cdk/cli": { rooms: ["shared"], packages: ["commander", "cli-progress", "zod"] },
   "cdk/local": { rooms: ["shared"], packages: ["dynalite", "fauxqs", "zod", "@aws-sdk/client-s3", "cli-progress"] },
