@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { blobKey } from "../../shared/models/version.ts";
 import { startPublishing, type TestPublishing } from "../../test/harness/publishing.ts";
 import { runCli } from "./program.ts";
 
@@ -64,7 +66,23 @@ test("a version is shown with the digests of its files", async () => {
   expect((await weir("models show digests@1")).out).toMatch(/^config\.json +768 +[0-9a-f]{64}$/m);
 });
 
-test.each(["models publish .", "models publish . --name m --dtype fp64", "models publish", "models upstream m"])(
+test("a version's stored bytes are read again, and a damaged one is named", async () => {
+  await weir(`models publish ${FIXTURES}/models/tiny-bert-sentiment --name sound`);
+  const sound = await weir("models verify sound@1");
+  const { files } = await publishing.models.content("sound", 1);
+  const graph = files.find(({ path }) => path === "onnx/model.onnx");
+  await publishing.s3.put(blobKey(graph?.sha256 ?? ""), randomBytes(graph?.bytes ?? 0));
+
+  const damaged = await weir("models verify sound@1");
+
+  expect(sound).toMatchObject({ code: 0, out: expect.stringMatching(/^\(manifest\) +\d+ {2}sound$/m) });
+  expect(sound.out).not.toContain("DAMAGED");
+  expect(damaged).toMatchObject({ code: 1, err: expect.stringContaining("sound@1 is damaged in the store.") });
+  expect(damaged.out.match(/DAMAGED/g)).toHaveLength(1);
+  expect(damaged.out).toMatch(/^onnx\/model\.onnx +\d+ {2}DAMAGED$/m);
+});
+
+test.each(["models verify m", "models publish .", "models publish . --name m --dtype fp64", "models publish", "models upstream m"])(
   "`weir %s` is not understood: exit code 2",
   async (line) => {
     expect((await weir(line)).code).toBe(2);

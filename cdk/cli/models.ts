@@ -1,13 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { Failure } from "../../shared/base/failure.ts";
 import { everyItem } from "../../shared/clients/http.ts";
 import { createModelsClient } from "../../shared/clients/models.ts";
 import { type Published, publishFolder } from "../../shared/clients/publish.ts";
+import { type Verification, verifyVersion } from "../../shared/clients/verify.ts";
 import type { ModelRevision, VersionRevision } from "../../shared/models/publication.ts";
 import { parseModelReference } from "../../shared/models/reference.ts";
 import { Dtype, type Model } from "../../shared/models/version.ts";
 import type { CliContext } from "./context.ts";
 import { megabytes, table } from "./output.ts";
 import { showProgress } from "./progress.ts";
+import { UsageError } from "./usage-error.ts";
 
 type PublishOptions = { name: string; pool: string; dtype?: Dtype; tenants?: Model["tenants"]; why?: string };
 type UpstreamOptions = { engine: string; engineModel: string; credential?: string; tenants?: Model["tenants"]; why?: string };
@@ -57,6 +60,21 @@ export function registerModelCommands(program: Command, context: CliContext) {
       const versions = await everyItem((page) => client().versions(asked.model, page));
       context.output.print({ ...(await client().show(asked.model)), versions }, (model) => renderVersions(model.versions, model.live));
     });
+  models
+    .command("verify <version>")
+    .description("read every stored byte of a version such as `model@2` again and compare the digests; exit code 1 if one is wrong")
+    .action(async (reference: string) => {
+      const { model, number } = parseVersion(reference);
+      const verification = await verifyVersion(client(), model, number);
+      context.output.print(verification, renderVerification);
+      if (!verification.isSound) throw new Failure("conflict", `${reference} is damaged in the store.`);
+    });
+}
+
+function parseVersion(reference: string): { model: string; number: number } {
+  const asked = parseModelReference(reference);
+  if (asked.kind === "version") return asked;
+  throw new UsageError(`'${reference}' names no version: write ${asked.model}@1`);
 }
 
 function parseTenants(text: string): Model["tenants"] {
@@ -97,6 +115,13 @@ function renderVersion(version: VersionRevision): string {
   const rows = files.map(({ path, bytes, sha256 }) => [path, bytes, sha256]);
   const { by, at, why } = version.revision;
   return `${renderVersions([version])}\n\n${table(["FILE", "BYTES", "SHA-256"], rows)}\n\nby ${by} at ${at}: ${why}`;
+}
+
+function renderVerification({ files }: Verification): string {
+  return table(
+    ["FILE", "BYTES", ""],
+    files.map(({ path, bytes, isSound }) => [path, bytes, isSound ? "sound" : "DAMAGED"]),
+  );
 }
 
 function bytesOf(files: readonly { bytes: number }[]): number {

@@ -2,7 +2,16 @@ import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
-import { ModelChange, ModelRevision, NewVersion, Upload, UploadPlan, VersionRevision } from "../../shared/models/publication.ts";
+import type { BlobStore } from "../../shared/models/blob-store.ts";
+import {
+  ModelChange,
+  ModelRevision,
+  NewVersion,
+  Upload,
+  UploadPlan,
+  VersionContent,
+  VersionRevision,
+} from "../../shared/models/publication.ts";
 import { MODEL_GROUP, type Model, ModelName, type Version } from "../../shared/models/version.ts";
 import { liveVersionOf } from "../../shared/routing/split.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
@@ -28,6 +37,10 @@ export function modelRoutes(deps: PublishDeps) {
     .get("/:name/versions/:number", async (c) => {
       const version = await versionOf(deps, { model: c.req.param("name"), number: c.req.param("number") });
       return c.json(shownVersion(version));
+    })
+    .get("/:name/versions/:number/content", async (c) => {
+      const version = await versionOf(deps, { model: c.req.param("name"), number: c.req.param("number") });
+      return c.json(await contentOf(deps.blobs, version.body));
     })
     .post("/:name/uploads", async (c) => {
       const { version, ...plan } = await planUpload(deps, nameOf(c), await readJson(c, Upload));
@@ -88,6 +101,14 @@ export const modelPaths: PathGroup = {
       refusals: ["not_found"],
     },
     {
+      method: "get",
+      path: "/admin/models/{name}/versions/{number}/content",
+      summary: "Gives URLs of a ready version's manifest and files, to read and hash them",
+      scope: "operate",
+      answer: { status: 200, summary: "The URLs; they work for an hour", schema: VersionContent },
+      refusals: ["not_found", "conflict"],
+    },
+    {
       method: "post",
       path: "/admin/models/{name}/uploads",
       summary: "Says what is left to be sent of a folder, with URLs to send it to; stores nothing",
@@ -133,6 +154,15 @@ async function versionOf(deps: PublishDeps, { model, number }: { model: string; 
   const version = /^[1-9][0-9]{0,8}$/.test(number) ? await deps.control.versions.current(name, Number(number)) : undefined;
   if (version === undefined) throw new Failure("not_found", `There is no version '${name}@${number.slice(0, 20)}'.`);
   return version;
+}
+
+async function contentOf(blobs: BlobStore, version: Version): Promise<VersionContent> {
+  if (version.state !== "ready")
+    throw new Failure("conflict", `${version.model}@${version.number} is ${version.state}: it has no trusted content.`);
+  const digest = version.manifestDigest;
+  const files: VersionContent["files"] = [];
+  for (const file of version.files) files.push({ ...file, url: await blobs.presignBlob(file.sha256) });
+  return { manifest: { digest, url: await blobs.presignManifest(digest) }, files };
 }
 
 async function shown(deps: PublishDeps, model: Revision<Model>): Promise<ModelRevision> {

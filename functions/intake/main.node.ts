@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { mkdir } from "node:fs/promises";
 import { createCheckQueue } from "./check-queue.ts";
 import { compose, logJson } from "./compose.ts";
 import { readConfig } from "./config.ts";
@@ -8,6 +9,7 @@ const TIDY_EVERY_MS = 3_600_000;
 const RETRY_WAITS_MS = [1_000, 5_000, 20_000];
 
 const config = readConfig();
+await mkdir(config.WEIR_WORK_DIR, { recursive: true });
 const { check, tidy, close } = compose(config);
 const queue = createCheckQueue({
   check,

@@ -1,6 +1,14 @@
 import type { z } from "zod";
 import { type Page, type PageQuery, pageOf } from "../base/page.ts";
-import { type ModelChange, ModelRevision, type NewVersion, type Upload, UploadPlan, VersionRevision } from "../models/publication.ts";
+import {
+  type ModelChange,
+  ModelRevision,
+  type NewVersion,
+  type Upload,
+  UploadPlan,
+  VersionContent,
+  VersionRevision,
+} from "../models/publication.ts";
 import type { Http } from "./http.ts";
 import { patiently } from "./patiently.ts";
 
@@ -16,6 +24,8 @@ export function createModelsClient(http: Http) {
     versions: (name: string, page: Partial<PageQuery>) => listOf(http, { path: [...root, name, "versions"], page, item: VersionRevision }),
     version: (name: string, number: number) =>
       http.ask({ method: "GET", path: [...root, name, "versions", String(number)], answer: VersionRevision }),
+    content: (name: string, number: number) =>
+      http.ask({ method: "GET", path: [...root, name, "versions", String(number), "content"], answer: VersionContent }),
     // Both may be asked again: the first stores nothing, and the second time the second finds what the first made.
     planUpload: (name: string, body: Upload) =>
       patiently(() => http.ask({ method: "POST", path: [...root, name, "uploads"], body, answer: UploadPlan })),

@@ -1,6 +1,6 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import { storeUnavailable, withStore } from "../dynamo/client.ts";
-import { type BlobStore, type Chunks, type Content, PART_URL_EXPIRES_S, type Part, partsOf, type ReadPart } from "./blob-store.ts";
+import { type BlobStore, type Chunks, type Content, type Part, partsOf, type ReadPart, URL_EXPIRES_S } from "./blob-store.ts";
 import { runBounded } from "./run-bounded.ts";
 import { blobKey, incomingKey, incomingPrefix, manifestKey } from "./version.ts";
 
@@ -40,6 +40,8 @@ export function createBlobStore(settings: S3Settings): BlobStore & { readonly cl
     readBlob: (sha256, signal) => withS3(async (store) => (await read(store, { Key: blobKey(sha256) }, signal))?.chunks),
     readPart: (sha256, part, signal) => withS3((store) => read(store, { Key: incomingKey(sha256, part) }, signal)),
     promote: (sha256, parts) => withS3((store) => promote(store, sha256, parts)),
+    presignBlob: (sha256) => withS3((store) => presignRead(store, blobKey(sha256))),
+    presignManifest: (digest) => withS3((store) => presignRead(store, manifestKey(digest))),
     putManifest: (digest, text) => withS3((store) => put(store, manifestKey(digest), text)),
     removeParts: (sha256) => withS3((store) => removeParts(store, sha256)),
     removeBlob: (sha256) => withS3((store) => remove(store, [blobKey(sha256)])),
@@ -87,7 +89,12 @@ async function presignPart(store: Store, sha256: string, part: Part): Promise<st
   const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
   // The length is signed too, so that the URL takes this part and nothing larger.
   const put = new store.sdk.PutObjectCommand({ Bucket: store.bucket, Key: incomingKey(sha256, part.number), ContentLength: part.bytes });
-  return getSignedUrl(store.client, put, { expiresIn: PART_URL_EXPIRES_S });
+  return getSignedUrl(store.client, put, { expiresIn: URL_EXPIRES_S });
+}
+
+async function presignRead(store: Store, key: string): Promise<string> {
+  const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
+  return getSignedUrl(store.client, new store.sdk.GetObjectCommand({ Bucket: store.bucket, Key: key }), { expiresIn: URL_EXPIRES_S });
 }
 
 async function read(store: Store, at: { Key: string }, signal: AbortSignal): Promise<{ tag: string; chunks: Chunks } | undefined> {

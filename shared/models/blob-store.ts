@@ -18,13 +18,16 @@ export type BlobStore = {
   readonly has: (content: Content) => Promise<boolean>;
   /** The parts that have arrived in full. */
   readonly arrivedParts: (content: Content) => Promise<ReadonlySet<number>>;
-  /** A URL that takes a PUT of exactly this part for `PART_URL_EXPIRES_S` seconds. */
+  /** A URL that takes a PUT of exactly this part for `URL_EXPIRES_S` seconds. */
   readonly presignPart: (content: Content, part: Part) => Promise<string>;
   /** Trusted bytes; undefined if they are not there. */
   readonly readBlob: (sha256: string, signal: AbortSignal) => Promise<Chunks | undefined>;
   readonly readPart: (sha256: string, part: number, signal: AbortSignal) => Promise<{ tag: string; chunks: Chunks } | undefined>;
   /** Makes a trusted blob of the parts that were read and found right, without moving bytes through this process. False if a part has changed since. */
   readonly promote: (sha256: string, parts: readonly ReadPart[]) => Promise<boolean>;
+  /** URLs that give a trusted blob's or a manifest's bytes to whoever has them, for `URL_EXPIRES_S` seconds. */
+  readonly presignBlob: (sha256: string) => Promise<string>;
+  readonly presignManifest: (digest: string) => Promise<string>;
   readonly putManifest: (digest: string, text: string) => Promise<void>;
   readonly removeParts: (sha256: string) => Promise<void>;
   /** Takes away bytes that are not what their name says; publishing the file again replaces them. */
@@ -33,8 +36,8 @@ export type BlobStore = {
   readonly sweep: (beforeMs: number) => Promise<number>;
 };
 
-/** How long a part's URL works, in seconds; a publisher that needs longer asks for new ones. */
-export const PART_URL_EXPIRES_S = 3_600;
+/** How long a URL works, in seconds; who needs longer asks for new ones. */
+export const URL_EXPIRES_S = 3_600;
 
 /** An upload that nobody has added to for this long is abandoned, in milliseconds. */
 export const ABANDONED_AFTER_MS = 24 * 3_600_000;

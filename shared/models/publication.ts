@@ -57,6 +57,15 @@ export const NewVersion = z.union([
 ]);
 export type NewVersion = z.infer<typeof NewVersion>;
 
+/** Where a ready version's bytes can be read, so that anybody with the admin API can hash them again. */
+export const VersionContent = z
+  .object({
+    manifest: z.object({ digest: z.string(), url: z.url() }),
+    files: z.array(VersionFile.extend({ url: z.url() })),
+  })
+  .meta({ id: "VersionContent" });
+export type VersionContent = z.infer<typeof VersionContent>;
+
 /** The distinct contents among files; two paths may hold the same bytes. Fails with `invalid_request` if a digest comes with two sizes. */
 export function contentsOf(files: readonly VersionFile[]): Content[] {
   const contents = new Map<string, Content>();
