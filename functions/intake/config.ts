@@ -3,6 +3,8 @@ import { z } from "zod";
 
 const Environment = z.object({
   AWS_REGION: z.string().default("us-east-1"),
+  /** Set by Lambda, where events come from. */
+  AWS_LAMBDA_RUNTIME_API: z.string().optional(),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
   WEIR_HOST: z.string().default("127.0.0.1"),
   WEIR_TABLE_PREFIX: z.string().default("weir"),

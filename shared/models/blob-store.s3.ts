@@ -145,7 +145,7 @@ async function join(store: Store, sha256: string, parts: readonly ReadPart[]): P
     await client.send(new sdk.CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }));
     return true;
   } catch (cause) {
-    // If even this fails, the sweep aborts it a day later.
+    // If even this fails, the bucket's lifecycle aborts it a day later.
     await client.send(new sdk.AbortMultipartUploadCommand(upload)).catch(() => undefined);
     throw cause;
   }
@@ -178,17 +178,7 @@ async function sweep(store: Store, beforeMs: number): Promise<number> {
   }
   const abandoned = [...uploads.values()].filter(({ newestMs }) => newestMs < beforeMs);
   for (const { keys } of abandoned) await remove(store, keys);
-  await abortJoins(store, beforeMs);
   return abandoned.length;
-}
-
-/** Joins that a crash left half done keep their parts, and cost, until they are aborted. (fauxqs cannot list them.) */
-async function abortJoins(store: Store, beforeMs: number): Promise<void> {
-  const { sdk, client, bucket: Bucket } = store;
-  const { Uploads = [] } = await client.send(new sdk.ListMultipartUploadsCommand({ Bucket, Prefix: "blobs/" }));
-  for (const { Key, UploadId, Initiated } of Uploads) {
-    if (Initiated && Initiated.getTime() < beforeMs) await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
-  }
 }
 
 const KEYS_PER_DELETE_MAX = 1000;
