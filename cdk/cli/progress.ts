@@ -35,8 +35,9 @@ function showBar(output: Output): Progress {
     end,
     show: (step) => {
       if (step.kind === "checking") {
-        if (bar !== undefined) output.note(lineOf(step));
-        return end();
+        if (bar === undefined) return;
+        end();
+        return output.note(lineOf(step));
       }
       if (bar?.kind !== step.kind) {
         end();

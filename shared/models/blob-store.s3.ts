@@ -28,7 +28,7 @@ const COPIES_AT_ONCE = 8;
  */
 export function createBlobStore(settings: S3Settings): BlobStore & { readonly close: () => void } {
   let opened: Promise<Store> | undefined;
-  // The SDK takes 200 ms to load: the gateway listens first and loads it for the first publication.
+  // The SDK takes 80 ms to load: the gateway listens first and loads it for the first publication.
   const withS3 = <T>(work: (store: Store) => Promise<T>) => {
     opened ??= openStore(settings);
     return opened.then((store) => withStore(() => work(store)));
