@@ -49,7 +49,10 @@ export const HfRequest = z
       },
     ),
     parameters: z.strictObject({ ...FeatureParameters, ...ClassifyParameters }).nullish(),
-    options: z.unknown().meta({ description: "Read by Hugging Face's own servers (`wait_for_model`, `use_cache`); of no effect here" }),
+    options: z
+      .unknown()
+      .optional()
+      .meta({ description: "Read by Hugging Face's own servers (`wait_for_model`, `use_cache`); of no effect here" }),
     // huggingface_hub sends the parameters of feature extraction beside the inputs.
     ...FeatureParameters,
   })

@@ -18,7 +18,7 @@ const Parameters = z.looseObject({
 });
 const RESERVED = /^(sequence_id|sequence_start|sequence_end|priority|timeout|headers|content_type|binary_data_output|triton_.*)$/;
 
-const TensorParameters = z.looseObject({ binary_data_size: z.int().optional(), classification: z.unknown() });
+const TensorParameters = z.looseObject({ binary_data_size: z.int().optional(), classification: z.unknown().optional() });
 
 const InputTensor = z.object({
   name: z.string(),
