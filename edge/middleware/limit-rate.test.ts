@@ -1,0 +1,86 @@
+import OpenAI from "openai";
+import { parseList } from "structured-headers";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { type Serving, startServing } from "../../test/harness/serving.ts";
+
+let weir: Serving;
+beforeAll(async () => {
+  weir = await startServing();
+});
+afterAll(() => weir.close());
+beforeEach(async () => {
+  await weir.newRows();
+});
+
+async function keyOf(tenant: string, rate: { requestsPerSecond: number; burst: number }) {
+  await weir.makeTenant(tenant, rate);
+  return weir.makeKey(tenant, "infer");
+}
+
+const embed = (key: string) => weir.post("/v1/embeddings", { model: "minilm", input: "x" }, { authorization: `Bearer ${key}` });
+
+test("a tenant gets its burst and then 429 with the time to come back, and refusals are not metered", async () => {
+  const key = await keyOf("bursty", { requestsPerSecond: 2, burst: 3 });
+
+  const answers = [];
+  for (let turn = 0; turn < 5; turn += 1) answers.push(await embed(key));
+
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429]);
+  const [refused] = answers.slice(3);
+  expect(refused?.headers.get("retry-after")).toBe("1");
+  expect(await refused?.json()).toMatchObject({ error: { type: "rate_limit_error", code: "rate_limit_exceeded" } });
+  expect(await weir.newRows()).toHaveLength(3);
+});
+
+test("time gives back what the rate says, no more", async () => {
+  const key = await keyOf("patient", { requestsPerSecond: 2, burst: 3 });
+  for (let turn = 0; turn < 4; turn += 1) await embed(key);
+
+  weir.clock.advance(1_000);
+
+  expect((await Promise.all([embed(key), embed(key), embed(key)])).map(({ status }) => status).toSorted()).toEqual([200, 200, 429]);
+});
+
+test("RateLimit headers are structured fields of the draft, on answers and refusals", async () => {
+  const key = await keyOf("curious", { requestsPerSecond: 2, burst: 3 });
+
+  const first = await embed(key);
+  await embed(key);
+  await embed(key);
+  const refused = await embed(key);
+
+  const fieldOf = (answer: Response, name: string) => parseList(answer.headers.get(name) ?? "");
+  expect(fieldOf(first, "ratelimit-policy")).toEqual([["requests", new Map([["q", 3], ["w", 2]])]]); // biome-ignore format: a policy is one line
+  expect(fieldOf(first, "ratelimit")).toEqual([["requests", new Map([["r", 2], ["t", 1]])]]); // biome-ignore format: a policy is one line
+  expect(fieldOf(refused, "ratelimit")).toEqual([["requests", new Map([["r", 0], ["t", 1]])]]); // biome-ignore format: a policy is one line
+});
+
+test("the official client waits as it is told and then succeeds", async () => {
+  const key = await keyOf("official", { requestsPerSecond: 1, burst: 1 });
+  const waits: string[] = [];
+  const client = new OpenAI({
+    baseURL: `${weir.url}/v1`,
+    apiKey: key,
+    maxRetries: 1,
+    fetch: async (url, init) => {
+      const answer = await fetch(url, init);
+      if (answer.status !== 429) return answer;
+      waits.push(answer.headers.get("retry-after") ?? "");
+      weir.clock.advance(1_000);
+      return new Response(null, { status: 429, headers: { "retry-after-ms": "1" } }); // the clock stands, so nobody needs to wait
+    },
+  });
+  await client.embeddings.create({ model: "minilm", input: "x" });
+
+  const second = await client.embeddings.create({ model: "minilm", input: "x" });
+
+  expect(second.data).toHaveLength(1);
+  expect(waits).toEqual(["1"]);
+});
+
+test("one tenant's flood does not touch another", async () => {
+  const [loud, quiet] = [await keyOf("loud", { requestsPerSecond: 1, burst: 1 }), await keyOf("quiet", { requestsPerSecond: 1, burst: 1 })];
+  await Promise.all(Array.from({ length: 20 }, () => embed(loud)));
+
+  expect((await embed(quiet)).status).toBe(200);
+});
