@@ -1,15 +1,9 @@
-import type { Readable } from "node:stream";
 import { Failure } from "../../shared/base/failure.ts";
 import type { UpstreamVersion } from "../../shared/models/version.ts";
 import type { Deps } from "../deps.ts";
 import { type EngineUsage, engineUsageOf, type Meter } from "./engine-usage.ts";
 import { type Call, remainingMs, type Served, settle } from "./serve.ts";
-import { type UpstreamAnswer, upstreamFailure } from "./upstream-client.ts";
 import { meterEventStream } from "./upstream-stream.ts";
-
-const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
-const ERROR_BYTES_MAX = 64 * 1024;
-const ERROR_TIMEOUT_MS = 5_000;
 
 /** A request for a foreign engine, with the model's name as the engine knows it. */
 export type ProxyPlan = {
@@ -38,15 +32,14 @@ export async function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<Pr
   const { signal } = call;
   const answer = await deps.upstream.post({ upstream, path: plan.path, body: plan.body, signal, timeoutMs: remainingMs(deps, call) });
   const head = { ...served, status: answer.status, contentType: answer.contentType, retryAfter: answer.retryAfter };
-  if (answer.status !== 200) return { ...head, body: await refusalBody(answer, signal) };
   const meter: Meter = (usage, outcome) =>
     settle(deps, call, { ...served, ...usage, task: plan.task, outcome, inputs: plan.inputs, computeMs: deps.clock.nowMs() - startedAtMs });
-  if (answer.contentType.startsWith("text/event-stream")) {
+  if (!(answer.body instanceof Uint8Array)) {
     return { ...head, body: meterEventStream(answer.body, { meter, signal, hidesUsage: plan.hidesUsage ?? false }) };
   }
-  const bytes = await collect(answer.body, { bytesMax: ANSWER_BYTES_MAX, timeoutMs: remainingMs(deps, call), signal });
-  await meter(usageOf(bytes), signal.aborted ? "cancelled" : "ok");
-  return { ...head, body: bytes };
+  if (answer.status !== 200) return { ...head, body: refusalBody(answer.status, answer.body) };
+  await meter(usageOf(answer.body), signal.aborted ? "cancelled" : "ok");
+  return { ...head, body: answer.body };
 }
 
 /** Reads `usage` off a whole answer. Where it stands at the end, as engines write it, the vectors before it are not parsed. */
@@ -66,36 +59,9 @@ const USAGE_BYTES_MAX = 400;
 const TRAILING_USAGE = /(?<!\\)"usage":\s*(\{(?:[^{}]|\{[^{}]*\})*\})\s*\}\s*$/;
 
 /** A caller's mistake is told in the engine's words; what is wrong between us and the engine is not the caller's business. */
-async function refusalBody(answer: UpstreamAnswer, signal: AbortSignal): Promise<Uint8Array> {
-  const body = await collect(answer.body, { bytesMax: ERROR_BYTES_MAX, timeoutMs: ERROR_TIMEOUT_MS, signal });
-  if ([400, 404, 413, 415, 422, 429].includes(answer.status)) return body;
-  const cause = new Error(`status ${answer.status}: ${Buffer.from(body).toString().slice(0, 500)}`);
-  if (answer.status === 503) throw new Failure("unavailable", "The engine behind this model is not ready.", { retryAfterMs: 5_000, cause });
+function refusalBody(status: number, body: Uint8Array): Uint8Array {
+  if ([400, 404, 413, 415, 422, 429].includes(status)) return body;
+  const cause = new Error(`status ${status}: ${Buffer.from(body).toString().slice(0, 500)}`);
+  if (status === 503) throw new Failure("unavailable", "The engine behind this model is not ready.", { retryAfterMs: 5_000, cause });
   throw new Failure("engine_failed", "The engine behind this model failed.", { cause });
-}
-
-type Bounds = { readonly bytesMax: number; readonly timeoutMs: number; readonly signal: AbortSignal };
-
-/** Reads a whole body. By events rather than `for await`, which costs several promises a chunk on the hottest path there is. */
-function collect(body: Readable, { bytesMax, timeoutMs, signal }: Bounds): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => body.destroy(new Failure("timeout", "The engine behind this model did not finish its answer in time.")),
-      timeoutMs,
-    );
-    body.on("data", (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > bytesMax) body.destroy(new Failure("engine_failed", `The engine's answer is larger than ${bytesMax / 1024} KiB.`));
-      else chunks.push(chunk);
-    });
-    body.once("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
-    body.once("error", (cause) => reject(upstreamFailure(cause, signal)));
-    body.once("close", () => {
-      clearTimeout(timer);
-      // A body that is destroyed without an error says only this.
-      if (!body.readableEnded) reject(upstreamFailure(new Error("the engine closed its answer early"), signal));
-    });
-  });
 }

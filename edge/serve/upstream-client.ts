@@ -1,5 +1,5 @@
-import type { Readable } from "node:stream";
-import { Agent, errors } from "undici";
+import { Readable } from "node:stream";
+import { Agent, type Dispatcher, errors } from "undici";
 import { Failure } from "../../shared/base/failure.ts";
 import type { Upstream } from "../../shared/models/version.ts";
 
@@ -9,6 +9,7 @@ export type UpstreamRequest = {
   readonly path: string;
   readonly body: Uint8Array;
   readonly signal: AbortSignal;
+  /** Until the last byte of a whole answer, or the first one of a stream. */
   readonly timeoutMs: number;
 };
 
@@ -16,7 +17,8 @@ export type UpstreamAnswer = {
   readonly status: number;
   readonly contentType: string;
   readonly retryAfter: string | undefined;
-  readonly body: Readable;
+  /** Whole, at most `ANSWER_BYTES_MAX`; an event stream as it comes. */
+  readonly body: Uint8Array | Readable;
 };
 
 /** The door to foreign OpenAI-compatible engines. Failures: `unavailable`, `timeout`, `engine_failed`, `cancelled`. */
@@ -29,6 +31,7 @@ const CONNECTIONS_PER_ENGINE_MAX = 256;
 const CONNECT_TIMEOUT_MS = 2_000;
 /** The longest silence within an answer; engines send their next token or a heartbeat sooner. */
 const SILENCE_TIMEOUT_MS = 30_000;
+const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
 
 export function createUpstreamClient(credentials: ReadonlyMap<string, string>): UpstreamClient {
   const agent = new Agent({
@@ -39,31 +42,96 @@ export function createUpstreamClient(credentials: ReadonlyMap<string, string>): 
   return { post: (request) => post(agent, credentials, request), close: () => agent.close() };
 }
 
-async function post(agent: Agent, credentials: ReadonlyMap<string, string>, request: UpstreamRequest): Promise<UpstreamAnswer> {
+function post(agent: Agent, credentials: ReadonlyMap<string, string>, request: UpstreamRequest): Promise<UpstreamAnswer> {
   const { upstream } = request;
   const url = new URL(upstream.url);
   const credential = upstream.credential === undefined ? undefined : credentials.get(upstream.credential);
-  try {
-    const answer = await agent.request({
-      origin: url.origin,
-      path: `${url.pathname.replace(/\/$/, "")}${request.path}`,
-      method: "POST",
-      // Only what the engine needs: a caller's own headers, its key above all, stay here.
-      headers: { "content-type": "application/json", ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }) },
-      body: request.body,
-      signal: request.signal,
-      headersTimeout: request.timeoutMs,
-    });
-    const { "content-type": contentType, "retry-after": retryAfter } = answer.headers;
-    return {
-      status: answer.statusCode,
-      contentType: typeof contentType === "string" ? contentType : "application/octet-stream",
-      retryAfter: typeof retryAfter === "string" ? retryAfter : undefined,
-      body: answer.body,
-    };
-  } catch (cause) {
-    throw upstreamFailure(cause, request.signal);
-  }
+  const options: Dispatcher.DispatchOptions = {
+    origin: url.origin,
+    path: `${url.pathname.replace(/\/$/, "")}${request.path}`,
+    method: "POST",
+    // Only what the engine needs: a caller's own headers, its key above all, stay here.
+    headers: { "content-type": "application/json", ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }) },
+    body: request.body,
+    headersTimeout: 0, // the deadline is kept for the whole answer
+  };
+  return new Promise((resolve, reject) => {
+    agent.dispatch(options, receive(request, { resolve, reject }));
+  });
+}
+
+type Settle = { readonly resolve: (answer: UpstreamAnswer) => void; readonly reject: (failure: Failure) => void };
+
+/** Collects a whole answer with no stream in between: on the hottest path there is, a `Readable` and its events cost more than the bytes. */
+function receive({ signal, timeoutMs }: UpstreamRequest, { resolve, reject }: Settle): Dispatcher.DispatchHandler {
+  let request: Dispatcher.DispatchController | undefined;
+  let ended: Error | undefined;
+  // Also while the request still waits for a connection, when there is nothing to abort yet.
+  const end = (cause: Error) => {
+    ended = cause;
+    request?.abort(cause);
+    reject(upstreamFailure(cause, signal));
+  };
+  const deadline = setTimeout(() => end(tooLate()), timeoutMs);
+  signal.addEventListener("abort", () => end(new Error("the caller left")), { once: true });
+  let head: Omit<UpstreamAnswer, "body"> | undefined;
+  let stream: Readable | undefined;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  return {
+    onRequestStart(controller) {
+      request = controller;
+      if (signal.aborted) ended ??= new Error("the caller left");
+      if (ended !== undefined) controller.abort(ended);
+    },
+    onResponseStart(controller, status, headers) {
+      head = headOf(status, headers);
+      if (status !== 200 || !head.contentType.startsWith("text/event-stream")) return;
+      clearTimeout(deadline);
+      stream = streamFrom(controller);
+      resolve({ ...head, body: stream });
+    },
+    onResponseData(controller, chunk) {
+      if (stream !== undefined) {
+        if (!stream.push(chunk)) controller.pause();
+        return;
+      }
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes > ANSWER_BYTES_MAX) controller.abort(new Failure("engine_failed", "The engine's answer is too large."));
+    },
+    onResponseEnd() {
+      clearTimeout(deadline);
+      if (stream !== undefined) stream.push(null);
+      else if (head !== undefined)
+        resolve({ ...head, body: chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks) });
+    },
+    onResponseError(_, cause) {
+      clearTimeout(deadline);
+      if (stream !== undefined) stream.destroy(cause);
+      else reject(upstreamFailure(cause, signal));
+    },
+  };
+}
+
+/** Bytes are taken from the engine only as fast as the caller takes them; a caller who leaves ends the engine's work. */
+function streamFrom(controller: Dispatcher.DispatchController): Readable {
+  return new Readable({
+    read: () => controller.resume(),
+    destroy(cause, done) {
+      controller.abort(cause ?? new Error("the caller left"));
+      done(cause);
+    },
+  });
+}
+
+function headOf(status: number, headers: Record<string, string | string[] | undefined>): Omit<UpstreamAnswer, "body"> {
+  const { "content-type": contentType, "retry-after": retryAfter } = headers;
+  return {
+    status,
+    contentType: typeof contentType === "string" ? contentType : "application/octet-stream",
+    retryAfter: typeof retryAfter === "string" ? retryAfter : undefined,
+  };
 }
 
 /** What an error on the way to or from an engine means for the caller. */
@@ -71,11 +139,15 @@ export function upstreamFailure(cause: unknown, signal: AbortSignal): Failure {
   if (cause instanceof Failure) return cause;
   if (signal.aborted) return new Failure("cancelled", "The caller left.", { cause });
   if (cause instanceof errors.HeadersTimeoutError || cause instanceof errors.BodyTimeoutError) {
-    return new Failure("timeout", "The engine behind this model did not answer in time.", { cause });
+    return tooLate(cause);
   }
   const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   if (code === "ECONNREFUSED" || code === "UND_ERR_CONNECT_TIMEOUT" || code === "ENOTFOUND") {
     return new Failure("unavailable", "The engine behind this model cannot be reached.", { retryAfterMs: 5_000, cause });
   }
   return new Failure("engine_failed", "The engine behind this model broke off its answer.", { cause });
+}
+
+function tooLate(cause?: unknown): Failure {
+  return new Failure("timeout", "The engine behind this model did not answer in time.", { cause });
 }
