@@ -5,8 +5,6 @@ import { Failure } from "../../shared/base/failure.ts";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import type { Change, Revision, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { BlobStore } from "../../shared/models/blob-store.ts";
-import { scanFolder } from "../../shared/models/folder.disk.ts";
-import { checkFolder } from "../../shared/models/folder.ts";
 import type { IntakeJob } from "../../shared/models/intake-client.ts";
 import type { Dtype, Manifest, Version, VersionFacts } from "../../shared/models/version.ts";
 import type { VersionStore } from "../../shared/models/version-store.dynamo.ts";
@@ -70,12 +68,10 @@ async function learnFacts(
   signal: AbortSignal,
 ): Promise<VersionFacts> {
   const { version, folder } = checked;
-  const { dtype } = version.placement;
   const bytes = version.files.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > deps.folderBytesMax) throw rejection(`The folder has ${bytes} bytes; at most ${deps.folderBytesMax} can be checked here.`);
   await fetchFolder({ blobs: deps.blobs, folder, signal }, version.files);
-  await checkFolder(await scanFolder(folder), dtype);
-  return deps.inspect({ folder, dtype }, signal);
+  return deps.inspect({ folder, dtype: version.placement.dtype }, signal);
 }
 
 /** Written last, so that whoever finds a manifest finds everything that it names. */

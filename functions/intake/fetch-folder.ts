@@ -27,23 +27,25 @@ export async function fetchFolder(fetch: Fetch, files: readonly VersionFile[]): 
 
 async function placeFile(fetch: Fetch, content: Content, path: string): Promise<void> {
   await mkdir(dirname(join(fetch.folder, path)), { recursive: true });
+  let reason = `${path} has not arrived whole. Publish again to send what is missing.`;
   for (let attempt = 0; attempt < FETCH_ATTEMPTS_MAX; attempt += 1) {
-    if (await placeBlob(fetch, content, path)) return;
+    const blob = await placeBlob(fetch, content, path);
+    if (blob === "placed") return;
+    if (blob === "damaged") {
+      // Bytes that are not what their name says are of no use to any version; without them the next publication sends them anew.
+      await fetch.blobs.removeBlob(content.sha256);
+      reason = `${path} was damaged in the store. Publish again to send it anew.`;
+    }
     if (await placeArrival(fetch, content, path)) return;
   }
-  throw rejection(`${path} has not arrived whole. Publish again to send what is missing.`);
+  throw rejection(reason);
 }
 
-async function placeBlob({ blobs, folder, signal }: Fetch, content: Content, path: string): Promise<boolean> {
+async function placeBlob({ blobs, folder, signal }: Fetch, content: Content, path: string): Promise<"placed" | "missing" | "damaged"> {
   const chunks = await blobs.readBlob(content.sha256, signal);
-  if (chunks === undefined) return false;
+  if (chunks === undefined) return "missing";
   const saved = await save(chunks, { path: join(folder, path), bytesMax: content.bytes, signal });
-  if (saved === content.sha256) return true;
-  // Bytes that are not what their name says are of no use to any version; without them the next publication sends them anew.
-  await blobs.removeBlob(content.sha256);
-  throw rejection(
-    `${path} was damaged in the store: its bytes have SHA-256 ${saved}, not ${content.sha256}. Publish again to send it anew.`,
-  );
+  return saved === content.sha256 ? "placed" : "damaged";
 }
 
 async function placeArrival({ blobs, folder, signal }: Fetch, content: Content, path: string): Promise<boolean> {

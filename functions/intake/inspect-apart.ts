@@ -1,4 +1,5 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { extname } from "node:path";
 import type { VersionFacts } from "../../shared/models/version.ts";
 import type { GoldenModel } from "./check-version.ts";
@@ -26,7 +27,7 @@ export async function inspectApart(limits: GoldenLimits, model: GoldenModel, sig
   const kill = () => child.kill("SIGKILL");
   let answer: GoldenAnswer | undefined;
   child.on("message", (message) => {
-    answer = GoldenAnswer.parse(message);
+    answer = GoldenAnswer.safeParse(message).data;
   });
   let isOver = false;
   const timer = setTimeout(() => {
@@ -46,11 +47,10 @@ export async function inspectApart(limits: GoldenLimits, model: GoldenModel, sig
 
 type Ended = { readonly code: number | null; readonly killedBy: NodeJS.Signals | null };
 
-function endOf(child: ReturnType<typeof fork>): Promise<Ended> {
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code, killedBy) => resolve({ code, killedBy }));
-  });
+/** The channel is read to its end too: the child's last word may come after the news of its death. */
+async function endOf(child: ChildProcess): Promise<Ended> {
+  const [[code, killedBy]] = await Promise.all([once(child, "exit"), once(child, "disconnect")]);
+  return { code, killedBy };
 }
 
 type Run = { readonly answer: GoldenAnswer | undefined; readonly isOver: boolean; readonly ended: Ended };

@@ -6,6 +6,7 @@ import { checkFolder, dtypesIn, type Folder } from "../models/folder.ts";
 import { contentsOf, type VersionRevision } from "../models/publication.ts";
 import { type Dtype, type Model, ModelName, PART_BYTES, type Placement, type VersionFile } from "../models/version.ts";
 import type { ModelsClient } from "./models.ts";
+import { patiently } from "./patiently.ts";
 import { sendParts } from "./send-parts.ts";
 
 export type FolderToPublish = {
@@ -112,7 +113,7 @@ async function waitUntilChecked(
       throw new Failure("timeout", `${first.model}@${first.number} is still being checked. Publish again to wait for it.`);
     await sleep(waitMs);
     waitedMs += waitMs;
-    version = await models.version(first.model, first.number);
+    version = await patiently(() => models.version(first.model, first.number));
   }
   if (version.state === "rejected")
     throw new Failure("invalid_request", `${version.model}@${version.number} was rejected: ${version.reason}`);

@@ -123,6 +123,16 @@ test("a trusted blob that has been damaged is never served from, and publishing 
   expect((await publish("rotten")).version).toMatchObject({ number: 2, state: "ready" });
 });
 
+test("a torn blob is replaced by the parts that its publisher has sent for it", async () => {
+  const offer = await offerOf(folder);
+  const graph = offer.files.find(({ path }) => path === "onnx/model.onnx");
+  await weir.s3.put(blobKey(graph?.sha256 ?? ""), "torn");
+
+  const { version } = await publish("torn");
+
+  expect(version).toMatchObject({ number: 1, state: "ready" });
+});
+
 test.each([
   ["bad-labels", /config\.json names 5 labels, and the graph's logits have 2/],
   ["bad-vocab", /tokenizer\.json: it knows token ids up to \d+, and the model has 1200 word embeddings/],
