@@ -13,7 +13,7 @@ let isOpen = false;
 process.on("uncaughtException", (error) => {
   // dynalite throws when a client leaves in the middle of its request; that must not end everybody's store.
   if (systemCodeOf(error) === "ECONNRESET") return;
-  sayFailed(isOpen ? `failed: ${error.message}` : `cannot open ${config.dir}, which is damaged or in use: ${error.message}`);
+  sayFailed(isOpen ? `failed: ${error.message}` : `cannot open ${config.dir} (damaged, in use or on a full disk): ${error.message}`);
 });
 
 const server = dynalite({ path: config.dir, createTableMs: 1 }).listen(config.port, "127.0.0.1");

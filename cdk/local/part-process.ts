@@ -30,9 +30,8 @@ export type PartProcess = {
   readonly kill: () => void;
 };
 
-/** What a part says over its channel: that it listens, or why it cannot. */
+/** What a part says over its channel: that it listens, or why it ends. */
 const Message = z.union([z.object({ ready: z.literal(true), port: z.int() }), z.object({ ready: z.literal(false), reason: z.string() })]);
-type Message = z.infer<typeof Message>;
 
 /**
  * Starts a part as a process of its own that talks over IPC, so that it notices when this one is gone.
@@ -49,27 +48,33 @@ export function startProcess(program: Program, say: (line: string) => void): Par
   const kill = () => {
     if (child.pid !== undefined) killGroup(child.pid);
   };
-  const message = firstMessage(child, kill);
+  let reason: string | undefined;
+  child.on("message", (message) => {
+    const said = Message.safeParse(message).data;
+    if (said?.ready === false) reason = said.reason;
+  });
   return {
     pid: child.pid,
-    port: message.then((said) => (said?.ready === true ? said.port : undefined)),
-    ended: endOf(child, kill).then(async (words) => {
-      const said = await message;
-      return said?.ready === false ? said.reason : words;
-    }),
+    port: portOf(child, kill),
+    ended: endOf(child, kill).then((words) => reason ?? words),
     terminate: () => child.kill("SIGTERM"),
     kill,
   };
 }
 
 /** A part that stays silent is ended, or its supervisor would wait for ever. */
-async function firstMessage(child: ChildProcess, kill: () => void): Promise<Message | undefined> {
+async function portOf(child: ChildProcess, kill: () => void): Promise<number | undefined> {
   const timer = setTimeout(kill, READY_TIMEOUT_MS);
-  const said = once(child, "message").then(([message]) => Message.safeParse(message).data);
   const ended = once(child, "exit").then(() => undefined);
-  return await Promise.race([said, ended])
-    .catch(() => undefined)
-    .finally(() => clearTimeout(timer));
+  const message = once(child, "message").then(([said]) => Message.safeParse(said).data);
+  try {
+    const said = await Promise.race([message, ended]);
+    return said?.ready === true ? said.port : undefined;
+  } catch {
+    return undefined; // it could not even be started, which its end says in words
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function endOf(child: ChildProcess, kill: () => void): Promise<string> {

@@ -6,8 +6,8 @@ export const RESTART_DELAY_MS_MIN = 250;
 export const RESTART_DELAY_MS_MAX = 15_000;
 /** A part that ran this long had recovered: its next crash counts as a first one. */
 export const STABLE_MS = 60_000;
-/** How long a part may take to finish what it has begun, before it is killed. */
-export const DRAIN_MS_MAX = 15_000;
+/** How long a part may take to finish what it has begun, before it is killed: longer than the parts themselves allow. */
+export const DRAIN_MS_MAX = 30_000;
 
 export type PartSpec = {
   readonly name: string;

@@ -104,7 +104,7 @@ test("a database that is damaged is refused in words", async () => {
   const { process, port } = await start("dynamo");
 
   expect(port).toBe(0);
-  expect(await process.ended).toMatch(/^cannot open .*dynamo, which is damaged or in use/);
+  expect(await process.ended).toMatch(/^cannot open .*dynamo \(damaged, in use or on a full disk\)/);
 });
 
 test("a client that leaves in the middle of its request does not end the store", async () => {

@@ -9,11 +9,9 @@ export function sayReady(port: number): void {
   process.send?.({ ready: true, port });
 }
 
-/** Ends this process with a reason that its supervisor prints as its own. */
+/** Ends this process with a reason, which its supervisor says. */
 export function sayFailed(reason: string): void {
-  console.error(reason);
-  if (process.send === undefined) process.exit(1);
-  process.send({ ready: false, reason }, () => process.exit(1));
+  process.send?.({ ready: false, reason }, () => process.exit(1));
 }
 
 /** Closes the store and ends when asked to, and when the supervisor is gone: nothing outlives it. */

@@ -52,9 +52,8 @@ function watchOf(file: PartsFile, say: (line: string) => void): PartWatch {
     changed: (name, run) => {
       try {
         file.record(name, run);
-      } catch (error) {
-        // What runs goes on running: only tools and the start after a crash read this file.
-        say(`parts.json could not be written: ${error instanceof Error ? error.message : error}`);
+      } catch {
+        // On a full disk what runs goes on running: only tools and the start after a crash read this file.
       }
     },
     clock: systemClock,
