@@ -4,7 +4,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { answerEvents, answerJson, contentEvent, DONE, type Engine, startEngine, usageEvent } from "../../test/harness/engine.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
-import { REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
+import { SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { createUpstreamClient } from "./upstream-client.ts";
 
 let weir: Serving;
@@ -236,7 +236,7 @@ test("garbage instead of JSON, and an answer that breaks off, are 502", async ()
   expect(await weir.newRows()).toEqual([]);
 });
 
-test("an engine that does not begin in time is 504, and so is one that does not finish", async () => {
+test("an engine that does not begin in time is a timeout, and so is one that does not finish", async () => {
   const client = createUpstreamClient(new Map());
   const request = {
     upstream: { url: engine.url, model: "m" },
@@ -246,14 +246,11 @@ test("an engine that does not begin in time is 504, and so is one that does not 
   };
   engine.next(() => {});
   engine.next((outgoing) => {
-    weir.clock.advance(REQUEST_TIMEOUT_MS - 20);
     outgoing.writeHead(200, { "content-type": "application/json" }).write("{");
   });
 
-  await expect(client.post({ ...request, timeoutMs: 20 })).rejects.toMatchObject({ code: "timeout" });
-  expect((await chat()).status).toBe(504);
-  weir.clock.advance(20 - REQUEST_TIMEOUT_MS);
-  expect(await weir.newRows()).toEqual([]);
+  await expect(client.post({ ...request, timeoutMs: 20 })).rejects.toMatchObject({ code: "timeout", status: 504 });
+  await expect(client.post({ ...request, timeoutMs: 100 })).rejects.toMatchObject({ code: "timeout", status: 504 });
   await client.close();
 });
 
