@@ -13,6 +13,7 @@ function gates() {
 }
 
 const settings = { atOnceMax: 2, waitingMax: 2, log: () => {}, retryWaitsMs: [] };
+const PATIENT = { timeout: 10_000 };
 const job = (model: string) => ({ model, number: 1 });
 
 test("so many are checked at once, and the next begins when one ends", async () => {
@@ -22,7 +23,7 @@ test("so many are checked at once, and the next begins when one ends", async () 
   for (const model of ["a", "b", "c"]) queue.add(job(model));
   const before = [...begun];
   end("a");
-  await expect.poll(() => begun).toEqual(["a", "b", "c"]);
+  await expect.poll(() => begun, PATIENT).toEqual(["a", "b", "c"]);
 
   expect(before).toEqual(["a", "b"]);
 });
@@ -34,7 +35,7 @@ test("a version waits once, and is not checked beside itself", async () => {
   for (let each = 0; each < 5; each += 1) queue.add(job("a"));
   expect(begun).toEqual(["a"]);
   end("a");
-  await expect.poll(() => begun).toEqual(["a", "a"]);
+  await expect.poll(() => begun, PATIENT).toEqual(["a", "a"]);
 });
 
 test("a full queue refuses, so that the publisher comes back", async () => {
@@ -53,7 +54,7 @@ test("a check that fails by our fault is tried again, as often as it is said and
   const queue = createCheckQueue({ ...settings, check, retryWaitsMs: [0, 0] });
 
   queue.add(job("a"));
-  await expect.poll(() => tries).toBe(3);
+  await expect.poll(() => tries, PATIENT).toBe(3);
   await queue.stop();
 
   expect(tries).toBe(3);

@@ -36,7 +36,7 @@ test("a check that is called off is no verdict on the model", async () => {
 });
 
 test("a model that never ends does not outlive a process that is killed", async () => {
-  const order = JSON.stringify({ ...model("bad-models/bomb-time"), memoryMib: 1_024 });
+  const order = JSON.stringify({ ...model("bad-models/bomb-time"), limits: LIMITS });
   const main = join(import.meta.dirname, "main.golden.ts");
   const script = `const { fork } = require("node:child_process");
     console.log(fork(${JSON.stringify(main)}, [${JSON.stringify(order)}]).pid);`;

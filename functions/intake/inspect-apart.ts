@@ -3,68 +3,73 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import type { VersionFacts } from "../../shared/models/version.ts";
 import type { GoldenModel } from "./check-version.ts";
-import { GoldenAnswer, type GoldenOrder } from "./golden.ts";
+import { GoldenAnswer, type GoldenLimits, type GoldenOrder } from "./golden.ts";
 import { rejection } from "./rejection.ts";
-
-export type GoldenLimits = { readonly timeoutMs: number; readonly memoryMib: number };
 
 /** JavaScript's part of the memory; the weights and tensors lie outside of it and are watched. */
 const HEAP_MIB_MAX = 1_024;
+/** The child measures its processor time itself; one that waits instead of working is stopped after this many times as long. */
+const PATIENCE = 3;
 
 /**
- * Loads and runs a model in a process of its own, which may crash, hang or grow without harm to this one: it is killed when its time is over, when its
- * memory is too much, and when this process ends. It gets nothing of this process's environment, so no credentials either.
+ * Loads and runs a model in a process of its own, which may crash, hang or grow without harm to this one: it ends when its time or its memory is spent,
+ * and when this process ends. It gets nothing of this process's environment, so no credentials either.
  */
 export async function inspectApart(limits: GoldenLimits, model: GoldenModel, signal: AbortSignal): Promise<VersionFacts> {
-  const order: GoldenOrder = { ...model, memoryMib: limits.memoryMib };
-  // Beside this file, in the sources as in a bundle.
-  const main = new URL(`./main.golden${extname(import.meta.url)}`, import.meta.url);
-  const child = fork(main, [JSON.stringify(order)], {
-    execArgv: [`--max-old-space-size=${Math.min(HEAP_MIB_MAX, limits.memoryMib)}`],
-    env: {},
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  const child = start({ ...model, limits });
+  const said: GoldenAnswer[] = [];
+  child.on("message", (message) => {
+    const answer = GoldenAnswer.safeParse(message);
+    if (answer.success) said.push(answer.data);
   });
   const kill = () => child.kill("SIGKILL");
-  let answer: GoldenAnswer | undefined;
-  child.on("message", (message) => {
-    answer = GoldenAnswer.safeParse(message).data;
-  });
-  let isOver = false;
   const timer = setTimeout(() => {
-    isOver = true;
+    said.push({ kind: "spent", limit: "time" });
     kill();
-  }, limits.timeoutMs);
+  }, limits.timeoutMs * PATIENCE);
   signal.addEventListener("abort", kill);
   try {
-    const ended = await endOf(child);
+    const ending = await endOf(child);
     signal.throwIfAborted();
-    return factsOf({ answer, isOver, ended }, limits);
+    if (said.shift()?.kind !== "begun") throw new Error(`the process that tries models did not start (${ending})`);
+    return factsOf(said[0], { limits, ending });
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", kill);
   }
 }
 
-type Ended = { readonly code: number | null; readonly killedBy: NodeJS.Signals | null };
-
-/** The channel is read to its end too: the child's last word may come after the news of its death. */
-async function endOf(child: ChildProcess): Promise<Ended> {
-  const [[code, killedBy]] = await Promise.all([once(child, "exit"), once(child, "disconnect")]);
-  return { code, killedBy };
+function start(order: GoldenOrder): ChildProcess {
+  // Beside this file, in the sources as in a bundle.
+  const main = new URL(`./main.golden${extname(import.meta.url)}`, import.meta.url);
+  return fork(main, [JSON.stringify(order)], {
+    execArgv: [`--max-old-space-size=${Math.min(HEAP_MIB_MAX, order.limits.memoryMib)}`],
+    env: {},
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
 }
 
-type Run = { readonly answer: GoldenAnswer | undefined; readonly isOver: boolean; readonly ended: Ended };
+/** How it ended, in words. The channel is read to its end too: the child's last word may come after the news of its death. */
+async function endOf(child: ChildProcess): Promise<string> {
+  const [[code, killedBy]] = await Promise.all([once(child, "exit"), once(child, "disconnect")]);
+  return killedBy ?? `exit code ${code}`;
+}
 
-function factsOf({ answer, isOver, ended }: Run, limits: GoldenLimits): VersionFacts {
-  if (isOver) throw rejection(`The model did not load and answer within ${limits.timeoutMs / 1000} s.`);
-  switch (answer?.kind) {
+function factsOf(lastWord: GoldenAnswer | undefined, { limits, ending }: { limits: GoldenLimits; ending: string }): VersionFacts {
+  switch (lastWord?.kind) {
     case "facts":
-      return answer.facts;
+      return lastWord.facts;
     case "refused":
-      throw rejection(answer.reason);
-    case "memory":
-      throw rejection(`The model needs more than ${limits.memoryMib} MiB of memory to load and answer.`);
-    case undefined:
-      throw rejection(`The model ended the process that loaded and ran it (${ended.killedBy ?? `exit code ${ended.code}`}).`);
+      throw rejection(lastWord.reason);
+    case "spent":
+      throw rejection(spentReason(lastWord.limit, limits));
+    default:
+      throw rejection(`The model ended the process that loaded and ran it (${ending}).`);
   }
+}
+
+function spentReason(limit: "time" | "memory", { timeoutMs, memoryMib }: GoldenLimits): string {
+  return limit === "time"
+    ? `The model did not load and answer within ${timeoutMs / 1000} s of processor time.`
+    : `The model needs more than ${memoryMib} MiB of memory to load and answer.`;
 }

@@ -3,12 +3,12 @@ import { setPriority } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Failure } from "../../shared/base/failure.ts";
 import { loadModel, runGolden } from "../../shared/inference/ort/model.ts";
-import { type GoldenAnswer, GoldenOrder } from "./golden.ts";
+import { type GoldenAnswer, type GoldenLimits, GoldenOrder } from "./golden.ts";
 
-const MEMORY_CHECK_MS = 20;
-const PRIORITY_LOW = 10;
+const MEASURE_EVERY_MS = 20;
+const PRIORITY_LOW = 5;
 
-// ONNX runs block their thread, so they have one of their own: the main thread stays awake to measure memory and to notice that its parent is gone.
+// ONNX runs block their thread, so they have one of their own: the main thread stays awake to measure, and to notice that its parent is gone.
 if (isMainThread) supervise(GoldenOrder.parse(JSON.parse(process.argv[2] ?? "")));
 else parentPort?.postMessage(await inspect(GoldenOrder.parse(workerData)));
 
@@ -16,12 +16,20 @@ function supervise(order: GoldenOrder) {
   yieldToOthers();
   process.on("disconnect", die);
   if (!process.connected) die();
+  process.send?.({ kind: "begun" } satisfies GoldenAnswer);
   setInterval(() => {
-    if (process.memoryUsage.rss() > order.memoryMib * 1024 ** 2) end({ kind: "memory" });
-  }, MEMORY_CHECK_MS);
+    const limit = spentLimit(order.limits);
+    if (limit !== undefined) end({ kind: "spent", limit });
+  }, MEASURE_EVERY_MS);
   const worker = new Worker(new URL(import.meta.url), { workerData: order });
   worker.on("message", end);
   worker.on("error", (error) => end({ kind: "refused", reason: reasonOf(error) }));
+}
+
+function spentLimit({ timeoutMs, memoryMib }: GoldenLimits): "time" | "memory" | undefined {
+  const { user, system } = process.cpuUsage();
+  if ((user + system) / 1_000 > timeoutMs) return "time";
+  return process.memoryUsage.rss() > memoryMib * 1024 ** 2 ? "memory" : undefined;
 }
 
 async function inspect(order: GoldenOrder): Promise<GoldenAnswer> {

@@ -43,7 +43,7 @@ test("events are answered one by one, and one that fails does not end the loop",
     },
   });
 
-  await expect.poll(() => reported.length).toBe(3);
+  await expect.poll(() => reported.length, { timeout: 10_000 }).toBe(3);
   stop.abort();
   await expect(loop).rejects.toMatchObject({ name: "AbortError" });
 

@@ -33,7 +33,7 @@ export type TestPublishing = {
   readonly close: () => Promise<void>;
 };
 
-const LIMITS = { timeoutMs: 5_000, memoryMib: 1_024 };
+const LIMITS = { timeoutMs: 6_000, memoryMib: 1_024 };
 const POOLS = [{ name: "cpu", tier: "cpu", kind: "http", url: "http://127.0.0.1:9" }];
 
 /** Everything that publishing needs: the gateway, real stores, and intake behind its HTTP. */
