@@ -16,7 +16,7 @@ const Environment = z.object({
   /** A folder must fit on this function's disk to be checked. */
   WEIR_FOLDER_MIB_MAX: z.coerce.number().int().positive().default(8_192),
   /** Processor time and memory that a version may take to load and to answer its golden requests. */
-  WEIR_GOLDEN_TIMEOUT_MS: z.coerce.number().int().positive().default(30_000),
+  WEIR_GOLDEN_TIMEOUT_MS: z.coerce.number().int().positive().default(20_000),
   WEIR_GOLDEN_MEMORY_MIB: z.coerce.number().int().min(256).default(4_096),
   /** Versions checked at once, so that one that never ends does not hold up the others. */
   WEIR_CHECKS_AT_ONCE: z.coerce.number().int().min(1).max(64).default(2),

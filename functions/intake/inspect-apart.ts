@@ -9,7 +9,7 @@ import { rejection } from "./rejection.ts";
 /** JavaScript's part of the memory; the weights and tensors lie outside of it and are watched. */
 const HEAP_MIB_MAX = 1_024;
 /** The child measures its processor time itself; one that waits instead of working is stopped after this many times as long. */
-const PATIENCE = 3;
+const PATIENCE = 2;
 
 /**
  * Loads and runs a model in a process of its own, which may crash, hang or grow without harm to this one: it ends when its time or its memory is spent,
