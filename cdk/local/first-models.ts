@@ -26,19 +26,17 @@ export async function publishFirstModels({ url, key, workDir, say }: FirstModels
   const models = createModelsClient(createHttp({ url, key }));
   const minilm = join(MODELS, "all-minilm-l6-v2");
   const short = await shortened(minilm, workDir);
-  const orders: FolderToPublish[] = [
-    { folder: minilm, model: "minilm", pool: POOL, dtype: "q8" },
-    { folder: short, model: "minilm", pool: POOL, dtype: "q8" },
-    { folder: join(MODELS, "tiny-bert-sentiment"), model: "sentiment", pool: POOL, dtype: "fp32" },
-  ];
   say("First start: publishing the models of this repository, as `weir models publish` does.");
-  // One after the other, so that the long version is number 1.
-  for (const order of orders) {
-    const { version, bytesSent } = await publishFolder(models, order, progressOf(order.model, say)).catch((cause) => {
-      throw new StartRefusal(`${order.model} could not be published: ${cause.message} (The next start goes on here.)`, { cause });
-    });
+  const publish = async (folder: string, what: Pick<FolderToPublish, "model" | "dtype">) => {
+    const { version, bytesSent } = await publishFolder(models, { folder, pool: POOL, ...what }, progressOf(what.model, say));
     say(`  ${version.model}@${version.number} is ready (${mebibytes(bytesSent)} MiB sent)`);
-  }
+  };
+  // Of one model one after the other, so that the long version is number 1 and live.
+  const minilms = publish(minilm, { model: "minilm", dtype: "q8" }).then(() => publish(short, { model: "minilm", dtype: "q8" }));
+  const sentiment = publish(join(MODELS, "tiny-bert-sentiment"), { model: "sentiment", dtype: "fp32" });
+  await Promise.all([minilms, sentiment]).catch((cause) => {
+    throw new StartRefusal(`the first models could not be published: ${cause.message} (The next start goes on here.)`, { cause });
+  });
   await rm(workDir, { recursive: true });
 }
 
