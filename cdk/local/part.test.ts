@@ -79,14 +79,14 @@ test("a stopped part is not started again, and is asked before it is killed", as
 test("what a part started ends with it, even if it hears nothing", async () => {
   const { part, seen } = toy("parent");
   await part.start();
-  await expect.poll(() => seen.said).toContainEqual(expect.stringMatching(/^\[toy\] child \d+$/));
+  await expect.poll(() => seen.said, { timeout: 10_000 }).toContainEqual(expect.stringMatching(/^\[toy\] child \d+$/));
   const grandchild = Number(seen.said.find((line) => line.startsWith("[toy] child"))?.split(" ")[2]);
   expect(identityOf(grandchild)).toBeDefined();
 
   process.kill((await seen.next()).pid, "SIGKILL");
   await seen.next();
 
-  await expect.poll(() => identityOf(grandchild)).toBeUndefined();
+  await expect.poll(() => identityOf(grandchild), { timeout: 10_000 }).toBeUndefined();
 });
 
 function toy(behaviour: string, clock = systemClock): { part: Part; seen: Seen } {

@@ -1,7 +1,7 @@
 import { execFile, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,6 +17,10 @@ import { identityOf } from "./process-identity.ts";
 
 const PARTS: readonly PartName[] = ["dynamo", "s3", "inference", "intake", "gateway"];
 
+/** Processes take their time on a busy machine. */
+const WAIT = { timeout: 20_000 };
+const START_TIMEOUT_MS = 120_000;
+
 let parent: string;
 let stateDir: string;
 let platform: TestPlatform;
@@ -25,7 +29,7 @@ beforeAll(async () => {
   stateDir = join(parent, ".weir");
   await beginFirstStart(stateDir, "minilm@1 is ready");
   platform = await startPlatform({ stateDir });
-});
+}, START_TIMEOUT_MS);
 afterAll(async () => {
   await platform.remove();
   rmSync(parent, { recursive: true });
@@ -71,18 +75,22 @@ test.each(PARTS)("%s is started again after kill -9, which is said, and everybod
   expect(await versionsOf("sentiment")).toEqual(["1 ready 64"]);
 });
 
-test("kill -9 of the supervisor leaves no process, and the next start finds its data and its keys", async () => {
-  const { demoKey, operatorKey } = platform;
-  const before = pidsIn(stateDir);
+test(
+  "kill -9 of the supervisor leaves no process, and the next start finds its data and its keys",
+  async () => {
+    const { demoKey, operatorKey } = platform;
+    const before = pidsIn(stateDir);
 
-  await platform.stop("SIGKILL");
+    await platform.stop("SIGKILL");
 
-  await expect.poll(() => before.filter(hasSurvivors), { timeout: 20_000 }).toEqual([]);
-  platform = await startPlatform({ stateDir });
-  expect([platform.demoKey, platform.operatorKey]).toEqual([demoKey, operatorKey]);
-  expect(await versionsOf("minilm")).toEqual(["2 ready 128", "1 ready 256"]);
-  expect(platform.printed()).not.toContain("First start");
-});
+    await expect.poll(() => before.filter(hasSurvivors), WAIT).toEqual([]);
+    platform = await startPlatform({ stateDir });
+    expect([platform.demoKey, platform.operatorKey]).toEqual([demoKey, operatorKey]);
+    expect(await versionsOf("minilm")).toEqual(["2 ready 128", "1 ready 256"]);
+    expect(platform.printed()).not.toContain("First start");
+  },
+  START_TIMEOUT_MS,
+);
 
 test("SIGTERM drains: it ends with 0, leaves no process, and gives the state back", async () => {
   const before = pidsIn(stateDir);
@@ -96,22 +104,41 @@ test("SIGTERM drains: it ends with 0, leaves no process, and gives the state bac
   expect(readdirSync(stateDir).filter((name) => name.endsWith(".tmp"))).toEqual([]);
 });
 
-test("a second Ctrl-C does not wait for what is being drained", async () => {
-  platform = await startPlatform({ stateDir });
-  const before = pidsIn(stateDir);
-  const stuck = connect(Number(new URL(platform.url).port), "127.0.0.1");
-  const key = `Authorization: Bearer ${platform.demoKey}`;
-  stuck.write(`POST /v1/embeddings HTTP/1.1\r\nHost: weir\r\n${key}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{`);
-  stuck.on("error", () => undefined);
-  const ended = platform.stop("SIGINT");
-  await expect.poll(() => platform.printed()).toContain("Stopping");
+test(
+  "a second Ctrl-C does not wait for what is being drained",
+  async () => {
+    platform = await startPlatform({ stateDir });
+    const before = pidsIn(stateDir);
+    const stuck = await beginRequest(platform);
+    const ended = platform.stop("SIGINT");
+    await expect.poll(() => platform.printed(), WAIT).toContain("Stopping");
 
-  // The first ones may be echoes of the first Ctrl-C, as npm makes them.
-  await expect.poll(() => identityOf(platform.pid) !== undefined && process.kill(platform.pid, "SIGINT"), { interval: 100 }).toBe(false);
+    // The first ones may be echoes of the first Ctrl-C, as npm makes them.
+    await expect
+      .poll(() => identityOf(platform.pid) !== undefined && process.kill(platform.pid, "SIGINT"), { ...WAIT, interval: 100 })
+      .toBe(false);
 
-  expect(await ended).toBe(130);
-  await expect.poll(() => before.filter(hasSurvivors)).toEqual([]);
-});
+    expect(await ended).toBe(130);
+    stuck.destroy();
+    await expect.poll(() => before.filter(hasSurvivors), WAIT).toEqual([]);
+  },
+  START_TIMEOUT_MS,
+);
+
+/** A request whose body never ends, once the gateway has begun to serve it. */
+async function beginRequest({ url, demoKey }: TestPlatform): Promise<Socket> {
+  const socket = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => undefined);
+  const headers = [
+    "Host: weir",
+    `Authorization: Bearer ${demoKey}`,
+    "Content-Type: application/json",
+    "Content-Length: 9",
+    "Expect: 100-continue",
+  ];
+  socket.write(`POST /v1/embeddings HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n`);
+  await once(socket, "data");
+  return socket;
+}
 
 /** Starts on a new state, and kills it when it has said a certain thing. */
 async function beginFirstStart(dir: string, words: string) {

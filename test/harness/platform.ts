@@ -35,7 +35,7 @@ export type PlatformOptions = {
   readonly environment?: Readonly<Record<string, string>>;
 };
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 100_000;
 const RESTART_TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
 
