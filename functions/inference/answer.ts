@@ -1,13 +1,12 @@
 import { Failure } from "../../shared/base/failure.ts";
-import type { CallLimits, InferenceRequest } from "../../shared/inference/contract.ts";
+import type { CallLimits, InferenceClient, InferenceRequest } from "../../shared/inference/contract.ts";
 import { encodeFailure, encodeResult, RESULT_TYPE, TIMEOUT_MS_MAX } from "../../shared/inference/wire.ts";
-import type { Engine } from "./engine.ts";
 import type { Log } from "./worker.ts";
 
 /** What a call is answered with, over HTTP or inside of a Lambda answer. */
 export type Answer = { readonly status: number; readonly type: string; readonly body: Uint8Array };
 
-export type AnswerParts = { readonly engine: Engine; readonly log: Log };
+export type AnswerParts = { readonly engine: InferenceClient; readonly log: Log };
 
 const TIMEOUT_MS_DEFAULT = 60_000;
 

@@ -1,7 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Failure } from "../../shared/base/failure.ts";
 import { decodeRequest, TIMEOUT_HEADER } from "../../shared/inference/wire.ts";
-import { type Answer, type AnswerParts, answerCall, failureAnswer, timeoutMsOf } from "./answer.ts";
+import { type Answer, answerCall, failureAnswer, timeoutMsOf } from "./answer.ts";
+import type { Engine } from "./engine.ts";
+import type { Log } from "./worker.ts";
+
+export type ServerParts = { readonly engine: Engine; readonly log: Log };
 
 /** 2,048 texts of 1,000 words, or one of each length in between. */
 const BODY_BYTES_MAX = 32 * 1024 ** 2;
@@ -11,7 +15,7 @@ const DISCARDED_BYTES_MAX = 4 * BODY_BYTES_MAX;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The function's HTTP: `GET /ping`, 200 once it can serve, and `POST /invocations` (shared/inference/contract.ts). */
-export function createInferenceServer(parts: AnswerParts): Server {
+export function createInferenceServer(parts: ServerParts): Server {
   const server = createServer(async (request, response) => {
     const answered = await answer(parts, request, response);
     // A server that drains keeps no connection, and a body that was not read to its end would be taken for the next request.
@@ -22,7 +26,7 @@ export function createInferenceServer(parts: AnswerParts): Server {
   return server;
 }
 
-async function answer(parts: AnswerParts, request: IncomingMessage, response: ServerResponse): Promise<Answer> {
+async function answer(parts: ServerParts, request: IncomingMessage, response: ServerResponse): Promise<Answer> {
   switch (`${request.method} ${request.url}`) {
     case "GET /ping":
       return parts.engine.isReady() ? pong() : failureAnswer(new Failure("unavailable", "No worker is up."));
@@ -33,7 +37,7 @@ async function answer(parts: AnswerParts, request: IncomingMessage, response: Se
   }
 }
 
-async function invoke(parts: AnswerParts, request: IncomingMessage, response: ServerResponse): Promise<Answer> {
+async function invoke(parts: ServerParts, request: IncomingMessage, response: ServerResponse): Promise<Answer> {
   const leaving = new AbortController();
   // Its connection is gone before it has its answer: what still waits of its work is dropped.
   response.once("close", () => response.writableFinished || leaving.abort());
