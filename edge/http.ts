@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { z } from "zod";
 import { Failure } from "../shared/base/failure.ts";
 import type { EdgeContext } from "./env.ts";
@@ -63,8 +64,16 @@ export function answer(
 ): Response {
   c.set("isTold", true);
   const told = { ...c.get("told"), "Content-Type": head.contentType };
-  return new Response(body as ConstructorParameters<typeof Response>[0], { status: head.status ?? 200, headers: told }); // none of our buffers is shared memory
+  return new Response(writable(body) as ConstructorParameters<typeof Response>[0], { status: head.status ?? 200, headers: told }); // none of our buffers is shared memory
 }
+
+/** Node writes headers and a text together in one piece; with bytes it takes two and a slower call, a sixth of a small answer's cost. */
+function writable(body: string | Uint8Array | ReadableStream<Uint8Array>) {
+  const isSmallText = body instanceof Uint8Array && body.byteLength <= TEXT_BYTES_MAX && isUtf8(body);
+  return isSmallText ? Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString() : body;
+}
+
+const TEXT_BYTES_MAX = 64 * 1024;
 
 /** Aborts when the caller leaves before its answer is complete. */
 export function callerSignal(c: EdgeContext): AbortSignal {
