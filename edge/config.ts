@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Tier } from "../shared/usage/row.ts";
 
 const jsonOf = <T extends z.ZodType>(schema: T) =>

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { startGateway, type TestGateway } from "../test/harness/gateway.ts";
 
 let gateway: TestGateway;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { FailureAnswer } from "../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../shared/base/page.ts";
 import { assembleOpenApi, type PathGroup } from "./openapi.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Failure, type FailureCode } from "../shared/base/failure.ts";
 import type { Scope } from "../shared/keys/key.ts";
 

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { StartRefusal } from "./refusal.ts";
 
 export type Environment = Readonly<Record<string, string>>;

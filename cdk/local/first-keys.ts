@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Clock } from "../../shared/base/clock.ts";
 import { Failure } from "../../shared/base/failure.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";

@@ -1,5 +1,5 @@
 import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { identityOf } from "./process-identity.ts";
 import { StartRefusal, systemCodeOf } from "./refusal.ts";
 

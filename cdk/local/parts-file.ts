@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { readPrivateJson, writePrivateJson } from "./private-file.ts";
 import { identityOf, killGroup } from "./process-identity.ts";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { readPrivateJson, writePrivateJson } from "./private-file.ts";
 import { StartRefusal } from "./refusal.ts";
 import type { StateFolder } from "./state.ts";

@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, readdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { acquireLock } from "./lock.ts";
 import { readPrivateJson, writePrivateJson } from "./private-file.ts";
 import { refusingTrouble, StartRefusal } from "./refusal.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Metered } from "./serve.ts";
 
 /** Tokens as a foreign engine counted them. */

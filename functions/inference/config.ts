@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 import { INPUTS_MAX } from "../../shared/inference/wire.ts";
 
 const count = (most: number) => z.coerce.number().int().min(1).max(most);

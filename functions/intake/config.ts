@@ -1,5 +1,5 @@
 import { tmpdir } from "node:os";
-import { z } from "zod";
+import * as z from "zod";
 
 const Environment = z.object({
   AWS_REGION: z.string().default("us-east-1"),

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Dtype, VersionFacts } from "../../shared/models/version.ts";
 
 /** What the child says: that it has begun with the model, and its last word. One that begins and has no last word has crashed. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { portOf, startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import { startS3, type TestS3 } from "../../test/harness/s3.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Every expected refusal, once: what it answers over HTTP and whether the same request may succeed later. */
 const FAILURES = {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 export const WHY_CHARACTERS_MAX = 500;
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Failure, type FailureCode, type FailureDetail, isFailureCode } from "../base/failure.ts";
 
 /** A failure that came as an answer, with the id that finds it in the gateway's log. */

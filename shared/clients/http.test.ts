@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterEach, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { createHttp, everyItem } from "./http.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type UsageQuery, UsageReport } from "../usage/report.ts";
 import type { Http } from "./http.ts";
 

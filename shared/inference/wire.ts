@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Failure, isFailureCode } from "../base/failure.ts";
 import { Dtype } from "../models/version.ts";
 import type { InferenceRequest, InferenceResult, TaskRequest, TaskResult } from "./contract.ts";

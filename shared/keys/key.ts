@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { z } from "zod";
+import * as z from "zod";
 import { type Ids, toBase62 } from "../base/id.ts";
 import { RevisionStamp, Why } from "../base/revision.ts";
 

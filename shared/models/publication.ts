@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Failure } from "../base/failure.ts";
 import { sha256Hex } from "../base/hash.ts";
 import { RevisionStamp, Why } from "../base/revision.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { sha256Hex } from "../base/hash.ts";
 import { NAME_PATTERN } from "../tenants/tenant.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { bucketOf } from "../base/hash.ts";
 import { RevisionStamp, Why } from "../base/revision.ts";
 import { ModelName } from "../models/version.ts";

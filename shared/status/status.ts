@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** What an operator sees first: is everything there that the gateway needs? */
 export const Status = z

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { RevisionStamp, Why } from "../base/revision.ts";
 
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;

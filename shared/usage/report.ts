@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 export const USAGE_RANGE_MS_DEFAULT = 3_600_000;
 export const USAGE_RANGE_MS_MAX = 24 * 3_600_000;

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { bucketOf } from "../base/hash.ts";
 import { acceptedAtMsOf } from "../base/id.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { InferenceResult } from "../../../shared/inference/contract.ts";
 import type { HfAsked } from "./request.ts";
 

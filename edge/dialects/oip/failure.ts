@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Failure } from "../../../shared/base/failure.ts";
 
 export const OipFailure = z.object({ error: z.string() }).meta({ id: "OipFailure" });

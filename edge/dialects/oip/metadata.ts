@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import { PageQuery } from "../../../shared/base/page.ts";
 import type { ReadyVersion } from "../../../shared/models/version.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PageQuery } from "../../../shared/base/page.ts";
 import type { PathDescription, PathGroup } from "../../openapi.ts";
 import { INFER_HEADERS } from "../headers.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Failure } from "../../../shared/base/failure.ts";
 import type { ModelInput } from "../../../shared/inference/contract.ts";
 import { type Asked, INPUTS_MAX, textInput } from "../../serve/ask.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { InferenceResult, TaskResult } from "../../../shared/inference/contract.ts";
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import { type InferRequest, refusal } from "./request.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { InferenceResult, ModelInput, TaskRequest } from "../../../shared/inference/contract.ts";
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";

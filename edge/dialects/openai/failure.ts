@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Failure, FailureCode } from "../../../shared/base/failure.ts";
 
 /** OpenAI's words for our failures; what is not here keeps its own code. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX } from "../../../shared/base/page.ts";
 import { modelNotFound, parseModelReference } from "../../../shared/models/reference.ts";
 import type { VisibleModel } from "../../catalog.ts";

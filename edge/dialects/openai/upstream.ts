@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { Failure } from "../../../shared/base/failure.ts";
 import type { UpstreamVersion } from "../../../shared/models/version.ts";
 import type { Target } from "../../catalog.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { Failure } from "../../base/failure.ts";
 import { FilePath } from "../../models/version.ts";
 import type { ClassifyFunction } from "../contract.ts";
