@@ -12,6 +12,7 @@ import { authenticate } from "./middleware/authenticate.ts";
 import { capBody } from "./middleware/cap-body.ts";
 import { crossOrigin } from "./middleware/cross-origin.ts";
 import { limitRate } from "./middleware/limit-rate.ts";
+import { requireOrigin } from "./middleware/require-origin.ts";
 import { stampRequest } from "./middleware/stamp-request.ts";
 
 /** The gateway's table of contents. */
@@ -19,7 +20,7 @@ export function createApp(deps: Deps) {
   return new Hono<EdgeEnv>({ strict: false }) // a slash at the end changes nothing: the protocol's own documents disagree about `/v2`
     .onError(answerFailure(deps))
     .notFound(answerNotFound())
-    .use(stampRequest(deps), crossOrigin(), capBody())
+    .use(stampRequest(deps), requireOrigin(deps), crossOrigin(), capBody())
     .route("/health", healthRoutes(deps))
     .route("/v2/health", oipHealthRoutes(deps))
     .route("/", docsRoutes(deps))
