@@ -92,7 +92,7 @@ function skewOf(date: string | string[] | undefined, nowMs: number): number | un
 }
 
 /** The signer's hash, from Node's own crypto. */
-class NodeSha256 {
+export class NodeSha256 {
   private readonly hash;
 
   constructor(secret?: string | ArrayBuffer | ArrayBufferView) {

@@ -28,6 +28,7 @@ const DOTTED: Readonly<Record<string, readonly string[]>> = {
   s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
   http: ["undici"],
   lambda: ["@aws-sdk/client-lambda"],
+  "secrets-manager": ["@smithy/signature-v4", "undici"],
 };
 
 /** Whoever builds the parts: composition roots, what they share, and tests. */

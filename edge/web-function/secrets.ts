@@ -1,0 +1,23 @@
+import * as z from "zod";
+import type { SecretReader } from "../../shared/secrets/secret-reader.ts";
+import type { WebFunctionConfig } from "./config.ts";
+
+const Upstream = z.record(z.string().regex(/^WEIR_UPSTREAM_[A-Z0-9_]{1,60}$/), z.string());
+
+/** Adds to the environment what stands in Secrets Manager; a secret without an ARN is left as the environment has it. */
+export async function withSecrets(config: WebFunctionConfig, secrets: SecretReader): Promise<NodeJS.ProcessEnv> {
+  const read = (arn: string | undefined) => (arn === undefined ? undefined : secrets.read(arn));
+  const [peppers, originA, originB, upstream] = await Promise.all([
+    read(config.WEIR_SECRET_PEPPERS),
+    read(config.WEIR_SECRET_ORIGIN_A),
+    read(config.WEIR_SECRET_ORIGIN_B),
+    read(config.WEIR_SECRET_UPSTREAM),
+  ]);
+  const origins = [originA, originB].filter((origin) => origin !== undefined);
+  return {
+    ...config.environment,
+    ...(peppers === undefined ? {} : { WEIR_PEPPERS: peppers }),
+    ...(origins.length === 0 ? {} : { WEIR_ORIGIN_SECRETS: JSON.stringify(origins) }),
+    ...(upstream === undefined ? {} : Upstream.parse(JSON.parse(upstream))),
+  };
+}
