@@ -85,7 +85,7 @@ function portkeySide(started: Part, name: string, enginePort: number): Side {
   return { name, part: started, requests: [embeddingsRequest(headers)] };
 }
 
-function embeddingsRequest(headers: Record<string, string>): Buffer {
+export function embeddingsRequest(headers: Record<string, string>): Buffer {
   const body = JSON.stringify({ model: "bench", input: "The quick brown fox jumps over the lazy dog.", encoding_format: "float" });
   const lines = Object.entries({
     Host: "127.0.0.1",

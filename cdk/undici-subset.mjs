@@ -1,0 +1,19 @@
+// What the gateway uses of undici, in place of all of it, when it is bundled: half of the package is fetch, WebSockets, caches and mocks,
+// and it is CommonJS, which esbuild cannot shake. A name that is missing here fails the bundling, not the gateway.
+import api from "../node_modules/undici/lib/api/index.js";
+import errors from "../node_modules/undici/lib/core/errors.js";
+import Agent from "../node_modules/undici/lib/dispatcher/agent.js";
+import Dispatcher from "../node_modules/undici/lib/dispatcher/dispatcher.js";
+import Pool from "../node_modules/undici/lib/dispatcher/pool.js";
+
+Object.assign(Dispatcher.prototype, api); // as undici's own index does
+
+const everybodys = new Agent();
+
+/** undici's `request` with its usual arguments, on an agent of its own instead of the one that fetch would share. */
+function request(url, options) {
+  const { origin, pathname, search } = new URL(url);
+  return everybodys.request({ method: "GET", ...options, origin, path: pathname + search });
+}
+
+export { Agent, errors, Pool, request };
