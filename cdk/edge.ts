@@ -1,0 +1,135 @@
+import { fileURLToPath } from "node:url";
+import { AssetHashType, DockerImage, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Grant } from "aws-cdk-lib/aws-iam";
+import {
+  ApplicationLogLevel,
+  SystemLogLevel,
+  WebFunction,
+  WebFunctionAuthType,
+  WebFunctionCode,
+  WebFunctionRuntime,
+} from "aws-cdk-lib/aws-lambda";
+import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import { Construct } from "constructs";
+import { CONTROL } from "../shared/dynamo/tables.ts";
+import { acknowledge, acknowledgeBootstrapBucket, acknowledgeFolder } from "./acknowledgements.ts";
+import { bundleGateway, DOCS_FOLDER, PROCESS_ENVIRONMENT } from "./bundle.ts";
+import type { StageConfig } from "./config.ts";
+import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
+import { FunctionRole } from "./function-role.ts";
+import type { DeployedPool } from "./inference.ts";
+import type { Intake } from "./intake.ts";
+import type { ModelsBucket } from "./models-bucket.ts";
+import type { Secrets } from "./secrets.ts";
+
+const SOURCES = fileURLToPath(new URL("../edge", import.meta.url));
+/** Where Lambda unpacks the bundle. */
+const CODE_FOLDER = "/var/task";
+const CODE_KEPT_DAYS = 7;
+/** Streams may last this long; CloudFront bounds the silence between two packets. */
+const TIMEOUT = Duration.seconds(900);
+const CONCURRENCY_PER_ENVIRONMENT = 64;
+
+export type EdgeProps = {
+  readonly stage: StageConfig;
+  readonly dynamo: Dynamo;
+  readonly models: ModelsBucket;
+  readonly pools: readonly DeployedPool[];
+  readonly intake: Intake;
+  readonly secrets: Secrets;
+};
+
+/** The gateway as a Lambda Web Function. Its own address is public, so it answers only who sends an origin secret. */
+export class Edge extends Construct {
+  readonly function: WebFunction;
+
+  constructor(scope: Construct, id: string, props: EdgeProps) {
+    super(scope, id);
+    const role = new FunctionRole(this, "Role", props.stage.logRetentionDays);
+    grantGateway(role, props);
+    this.function = new WebFunction(this, "Function", {
+      code: createCode(this, props.stage),
+      runtime: WebFunctionRuntime.NODEJS_24_X,
+      role: role.role,
+      logGroup: role.log,
+      applicationLogLevel: ApplicationLogLevel.INFO,
+      systemLogLevel: SystemLogLevel.WARN,
+      environment: environmentOf(this, props),
+      timeout: TIMEOUT,
+      maxConcurrencyPerEnvironment: CONCURRENCY_PER_ENVIRONMENT,
+      defaultEndpointAuth: WebFunctionAuthType.APPLICATION_MANAGED,
+      defaultEndpoint: { maxEnvironments: props.stage.gateway.environmentsMax },
+    });
+    acknowledge(this.function, "Construct-Annotations::@aws-cdk/aws-lambda:webFunctionPublicEndpoint");
+  }
+}
+
+/** It runs the control plane, writes the ledger, takes leases of limits and hands out upload URLs; it cannot change what intake has checked. */
+function grantGateway({ role }: FunctionRole, { dynamo, models, pools, intake, secrets }: EdgeProps) {
+  grantTable(dynamo.control, role, ["dynamodb:DescribeTable", "dynamodb:Query", "dynamodb:PutItem"]);
+  for (const index of CONTROL.indexes) grantIndex(dynamo.control, role, index.name);
+  grantTable(dynamo.ledger, role, ["dynamodb:BatchWriteItem", "dynamodb:Query"]);
+  grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
+  models.grant(role, "incoming", ["s3:PutObject"]);
+  models.grant(role, "blobs", ["s3:GetObject"]);
+  models.grant(role, "manifests", ["s3:GetObject"]); // for the URLs that `weir models verify` reads by
+  models.grantList(role);
+  const resourceArns = [...pools.flatMap((pool) => pool.invokedArns), intake.function.functionArn];
+  Grant.addToPrincipal({ grantee: role, actions: ["lambda:InvokeFunction"], resourceArns });
+  secrets.grantRead(role);
+}
+
+function environmentOf(scope: Construct, { stage, models, pools, intake, secrets }: EdgeProps): Record<string, string> {
+  const json = (value: unknown) => Stack.of(scope).toJsonString(value);
+  return {
+    ...PROCESS_ENVIRONMENT,
+    WEIR_ENV: stage.name,
+    WEIR_CELL: stage.cell,
+    WEIR_TABLE_PREFIX: stage.tablePrefix,
+    WEIR_BUCKET: models.bucket.bucketName,
+    WEIR_SHARDS: JSON.stringify(stage.ledgerShards),
+    WEIR_POOLS: json(pools.map(({ name, tier, function: { functionName } }) => ({ name, tier, kind: "lambda", functionName }))),
+    WEIR_INTAKE: json({ kind: "lambda", functionName: intake.function.functionName }),
+    WEIR_DOCS_ASSETS: `${CODE_FOLDER}/${DOCS_FOLDER}`,
+    ...secrets.environment,
+  };
+}
+
+/** Web Functions read their code from a versioned bucket at every start; the library's copy function puts each bundle there. */
+function createCode(scope: Construct, stage: StageConfig): WebFunctionCode {
+  const bucket = createCodeBucket(scope);
+  const { role, log: logGroup } = new FunctionRole(scope, "CodeCopy", stage.logRetentionDays);
+  acknowledge(role, "AwsSolutions-IAM5[Action::s3:Abort*]", "AwsSolutions-IAM5[Action::s3:DeleteObject*]");
+  acknowledgeFolder(role, bucket, "web-function");
+  acknowledgeBootstrapBucket(role, stage);
+  // The library's Bucket implements IBucket; only exactOptionalPropertyTypes, which its types are not written for, sees a difference.
+  return WebFunctionCode.fromAssetToProvidedBucket(bucket as IBucket, SOURCES, {
+    copyOptions: { role, logGroup },
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      // Never pulled: the bundle is made in this process.
+      image: DockerImage.fromRegistry("public.ecr.aws/docker/library/node:24"),
+      local: {
+        tryBundle(outputDir) {
+          bundleGateway(outputDir);
+          return true;
+        },
+      },
+    },
+  });
+}
+
+function createCodeBucket(scope: Construct): Bucket {
+  const bucket = new Bucket(scope, "Code", {
+    versioned: true,
+    encryption: BucketEncryption.S3_MANAGED,
+    enforceSSL: true,
+    minimumTLSVersion: 1.2,
+    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+    removalPolicy: RemovalPolicy.RETAIN,
+    lifecycleRules: [{ id: "superseded", noncurrentVersionExpiration: Duration.days(CODE_KEPT_DAYS), expiredObjectDeleteMarker: true }],
+  });
+  acknowledge(bucket, "AwsSolutions-S1");
+  return bucket;
+}

@@ -1,0 +1,68 @@
+import { Duration } from "aws-cdk-lib";
+import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
+import {
+  AllowedMethods,
+  CachePolicy,
+  Distribution,
+  HttpVersion,
+  OriginProtocolPolicy,
+  OriginRequestPolicy,
+  OriginSslPolicy,
+  SecurityPolicyProtocol,
+  ViewerProtocolPolicy,
+} from "aws-cdk-lib/aws-cloudfront";
+import { HttpOrigin } from "aws-cdk-lib/aws-cloudfront-origins";
+import { Construct } from "constructs";
+import { acknowledge } from "./acknowledgements.ts";
+import type { StageConfig } from "./config.ts";
+import type { Edge } from "./edge.ts";
+import type { Secrets } from "./secrets.ts";
+
+/** The longest wait for the first byte, and between two: longer than the gateway's own deadline of 60 s and the 10 s it may take to settle. */
+const SILENCE_MAX = Duration.seconds(75);
+const KEEP_ALIVE = Duration.seconds(60);
+
+/** CloudFront before the gateway: HTTP/2 and 3, a domain, and later the firewall. It caches nothing, since every answer is metered. */
+export class Front extends Construct {
+  readonly url: string;
+
+  constructor(scope: Construct, id: string, props: { stage: StageConfig; edge: Edge; secrets: Secrets }) {
+    super(scope, id);
+    const { domain } = props.stage;
+    const distribution = new Distribution(this, "Distribution", {
+      comment: `Weir ${props.stage.name}`,
+      httpVersion: HttpVersion.HTTP2_AND_3,
+      ...(domain && domainProps(this, domain)),
+      defaultBehavior: {
+        origin: createOrigin(props.edge, props.secrets),
+        allowedMethods: AllowedMethods.ALLOW_ALL,
+        viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY, // a redirect would come after the key had crossed in the clear
+        cachePolicy: CachePolicy.CACHING_DISABLED,
+        originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+      },
+    });
+    acknowledge(distribution, "AwsSolutions-CFR1", "AwsSolutions-CFR2", "AwsSolutions-CFR3");
+    if (domain === undefined) acknowledge(distribution, "AwsSolutions-CFR4");
+    this.url = `https://${domain?.name ?? distribution.distributionDomainName}`;
+  }
+}
+
+function domainProps(scope: Construct, domain: { name: string; certificateArn: string }) {
+  return {
+    domainNames: [domain.name],
+    certificate: Certificate.fromCertificateArn(scope, "Certificate", domain.certificateArn),
+    minimumProtocolVersion: SecurityPolicyProtocol.TLS_V1_2_2021,
+  };
+}
+
+/** No origin access control: it would overwrite `Authorization` and ask callers for a hash of each body. A secret header says who is calling. */
+function createOrigin(edge: Edge, secrets: Secrets): HttpOrigin {
+  return new HttpOrigin(edge.function.endpoint.domainName, {
+    protocolPolicy: OriginProtocolPolicy.HTTPS_ONLY,
+    originSslProtocols: [OriginSslPolicy.TLS_V1_2],
+    readTimeout: SILENCE_MAX,
+    keepaliveTimeout: KEEP_ALIVE,
+    // CloudFront's configuration is where this header has to be; the reference keeps it out of the template.
+    customHeaders: { "weir-origin": secrets.activeOrigin.unsafeUnwrap() },
+  });
+}

@@ -1,0 +1,29 @@
+import { CfnOutput, Stack, Stage } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import { type StageConfig, stageId } from "./config.ts";
+import { Dynamo } from "./dynamo.ts";
+import { Edge } from "./edge.ts";
+import { Front } from "./front.ts";
+import { Inference } from "./inference.ts";
+import { Intake } from "./intake.ts";
+import { ModelsBucket } from "./models-bucket.ts";
+import { Secrets } from "./secrets.ts";
+
+/** One installation: a stack with everything that Weir is in one Region. */
+export class WeirStage extends Stage {
+  readonly stack: Stack;
+
+  constructor(scope: Construct, stage: StageConfig) {
+    super(scope, stageId(stage), { env: { region: stage.region, ...(stage.account && { account: stage.account }) } });
+    this.stack = new Stack(this, "Weir", { description: "Weir: serverless inference gateway", terminationProtection: true });
+    const dynamo = new Dynamo(this.stack, "Dynamo", stage.tablePrefix);
+    const models = new ModelsBucket(this.stack, "Models");
+    const secrets = new Secrets(this.stack, "Secrets", stage);
+    const { pools } = new Inference(this.stack, "Inference", { stage, models });
+    const intake = new Intake(this.stack, "Intake", { stage, dynamo, models });
+    const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, pools, intake, secrets });
+    const front = new Front(this.stack, "Front", { stage, edge, secrets });
+    new CfnOutput(this.stack, "Url", { value: front.url, description: "Where clients send requests" });
+    new CfnOutput(this.stack, "ModelsBucketName", { value: models.bucket.bucketName });
+  }
+}
