@@ -1,6 +1,14 @@
-import { CreateBucketCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  CompleteMultipartUploadCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  S3Client,
+  UploadPartCommand,
+} from "@aws-sdk/client-s3";
 import { buildApp } from "fauxqs";
 import { createBlobStore, type S3Settings } from "../../shared/models/blob-store.s3.ts";
+import { PART_BYTES } from "../../shared/models/version.ts";
 
 export type TestS3 = {
   readonly settings: S3Settings;
@@ -23,11 +31,24 @@ export async function startS3(): Promise<TestS3> {
   return {
     settings,
     blobs,
-    put: async (key, bytes) => void (await client.send(new PutObjectCommand({ Bucket: settings.bucket, Key: key, Body: bytes }))),
+    put: (key, bytes) => put(client, { Bucket: settings.bucket, Key: key }, Buffer.from(bytes)),
     close: async () => {
       blobs.close();
       client.destroy();
       await app.close();
     },
   };
+}
+
+/** In parts where it must be: fauxqs takes no body above 11 MiB. */
+async function put(client: S3Client, object: { Bucket: string; Key: string }, bytes: Buffer): Promise<void> {
+  if (bytes.length <= PART_BYTES) return void (await client.send(new PutObjectCommand({ ...object, Body: bytes })));
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(object));
+  const Parts: { ETag: string | undefined; PartNumber: number }[] = [];
+  for (let start = 0; start < bytes.length; start += PART_BYTES) {
+    const part = { ...object, UploadId, PartNumber: Parts.length + 1, Body: bytes.subarray(start, start + PART_BYTES) };
+    const { ETag } = await client.send(new UploadPartCommand(part));
+    Parts.push({ ETag, PartNumber: part.PartNumber });
+  }
+  await client.send(new CompleteMultipartUploadCommand({ ...object, UploadId, MultipartUpload: { Parts } }));
 }

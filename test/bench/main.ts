@@ -1,0 +1,18 @@
+import { benchBatching } from "./batching.ts";
+import { benchGateway } from "./gateway.ts";
+import { benchInference } from "./inference.ts";
+
+const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
+  gateway: benchGateway,
+  inference: benchInference,
+  batching: benchBatching,
+};
+
+// `npm run bench` measures all, one after the other; `npm run bench <name>…` measures some.
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => BENCHES[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`There is no benchmark ${unknown.join(", ")}; there are ${Object.keys(BENCHES).join(", ")}.`);
+  process.exit(2);
+}
+for (const [name, bench] of Object.entries(BENCHES)) if (asked.length === 0 || asked.includes(name)) await bench();

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { InferenceClient, InferenceResult } from "../../shared/inference/contract.ts";
+import { folderOf, requestFor, type StoredVersion, startInference, storeVersion } from "../harness/inference.ts";
+import { startS3 } from "../harness/s3.ts";
+
+export const MINILM = folderOf("cdk/local/models/all-minilm-l6-v2");
+export const MINILM_GRAPH = `${MINILM}/onnx/model_quantized.onnx`;
+/** Both sides have this many processes with one thread of ONNX Runtime each. */
+export const WORKERS = 2;
+
+const LIMITS = { signal: new AbortController().signal, timeoutMs: 60_000 };
+const FACTS = { task: "embed", family: "bert", tokensMax: 256, dimensions: 384 } as const;
+
+export type Function = {
+  /** Real tokens per second of `callers` that each ask again as soon as they are answered, for `ms`. */
+  readonly tokensPerSecond: (load: { callers: number; ms: number; nextTexts: () => string[] }) => Promise<number>;
+  readonly close: () => Promise<void>;
+};
+
+/** The inference function with MiniLM, as a process with its workers, called over HTTP. */
+export async function startMiniLm(): Promise<Function> {
+  // The S3 engine is in this process; the function alone has credentials in its environment, so these are the bench's own.
+  process.env["AWS_ACCESS_KEY_ID"] = process.env["AWS_SECRET_ACCESS_KEY"] = "bench";
+  const s3 = await startS3();
+  const version = await storeVersion(s3, MINILM, { dtype: "q8", facts: FACTS });
+  const inference = await startInference(s3, { WEIR_WORKERS: String(WORKERS) });
+  const caller = { client: inference.client, version };
+  // Both workers have loaded it before anything is measured.
+  await Promise.all(Array.from({ length: 4 * WORKERS }, () => call(caller, [textOf(100)])));
+  return {
+    tokensPerSecond: (load) => measure(caller, load),
+    close: async () => {
+      await inference.close();
+      await s3.close();
+    },
+  };
+}
+
+/** A text that MiniLM's tokenizer makes exactly this many tokens of, special ones included. */
+export const textOf = (tokens: number) => "word ".repeat(tokens - 2);
+
+type Caller = { readonly client: InferenceClient; readonly version: StoredVersion };
+
+function call({ client, version }: Caller, texts: readonly string[]): Promise<InferenceResult> {
+  const inputs = texts.map((text) => ({ kind: "text", text }) as const);
+  return client.run(requestFor(version, { task: "embed", inputs, overlong: "cut" }), LIMITS);
+}
+
+/** Counts from when every caller has been answered once, so that work which is under way at the end was under way at the start as well. */
+async function measure(caller: Caller, load: { callers: number; ms: number; nextTexts: () => string[] }): Promise<number> {
+  let tokens = 0;
+  let isOver = false;
+  const ask = async () => {
+    for (const count of (await call(caller, load.nextTexts())).inputTokens) tokens += count;
+  };
+  const askOn = async () => {
+    while (!isOver) await ask();
+  };
+  const first = Array.from({ length: load.callers }, ask);
+  const asking = first.map((answered) => answered.then(askOn));
+  await Promise.all(first);
+  const [startTokens, startMs] = [tokens, performance.now()];
+  await sleep(load.ms);
+  const [endTokens, endMs] = [tokens, performance.now()];
+  isOver = true;
+  await Promise.all(asking);
+  return (endTokens - startTokens) / ((endMs - startMs) / 1_000);
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
