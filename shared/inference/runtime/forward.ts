@@ -20,6 +20,8 @@ export type ForwardSettings = {
 
 const FED = ["input_ids", "attention_mask", "token_type_ids"];
 const INT32_PER_INT64 = 2;
+/** A decoder has dozens of inputs for its cache; a few of them say enough. */
+const NAMED_INPUTS_MAX = 3;
 
 /** Finds what a graph computes, by the output names and ranks of optimum's exporters. Fails with `invalid_request` for what Weir cannot serve. */
 export function headOf(outputs: readonly OutputShape[]): Head {
@@ -47,7 +49,8 @@ export function isBatchable(dtype: Dtype): boolean {
 /** Fails with `invalid_request` if the graph wants an input that no tokenizer gives. */
 export function checkInputs(inputNames: readonly string[]): void {
   const unknown = inputNames.filter((name) => !FED.includes(name));
-  if (unknown.length > 0) throw new Failure("invalid_request", `The graph wants ${unknown.join(", ")}, which Weir does not feed.`);
+  if (unknown.length > 0)
+    throw new Failure("invalid_request", `The graph wants ${unknown.slice(0, NAMED_INPUTS_MAX).join(", ")}, which Weir does not feed.`);
   if (!inputNames.includes("input_ids")) throw new Failure("invalid_request", "The graph has no input named input_ids.");
 }
 

@@ -26,6 +26,16 @@ test("idle workers share what waits", () => {
   expect(names(queue, 1)).toEqual(["3", "4"]);
 });
 
+test("inputs that run one by one go in small portions, so that nobody waits long behind them", () => {
+  const queue = createQueue<Input>({ ...LIMITS, batchTokensMax: 1_000 }, clock);
+  queue.add(["1", "2", "3"].map((name) => input(name, { tokens: 100, isPadded: false })));
+  queue.add([input("long", { tokens: 500, isPadded: false })]);
+
+  expect(names(queue)).toEqual(["1", "2"]);
+  expect(names(queue)).toEqual(["3"]);
+  expect(names(queue)).toEqual(["long"]);
+});
+
 test("a full queue refuses all of a request and says when to come back", () => {
   const queue = createQueue<Input>(LIMITS, clock);
   queue.add(Array.from({ length: 8 }, () => input("early")));

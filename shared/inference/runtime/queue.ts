@@ -32,6 +32,8 @@ export type Queue<T extends Waiting> = {
 };
 
 const RETRY_AFTER_MS = 1_000;
+/** Inputs that do not share a run gain nothing by going together but fewer messages; more of them would only make the next caller wait. */
+const SEPARATE_TOKENS_MAX = 256;
 
 export function createQueue<T extends Waiting>(limits: QueueLimits, clock: Clock): Queue<T> {
   const groups = new Map<string, T[]>();
@@ -76,9 +78,10 @@ export function createQueue<T extends Waiting>(limits: QueueLimits, clock: Clock
 
   /** What one worker takes, so that several idle ones share what waits instead of one taking all. */
   function sharesOf(group: readonly T[], idleWorkers: number) {
+    const [oldest] = group;
     const share = Math.ceil(group.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1, idleWorkers));
-    const tokensMax = Math.min(limits.batchTokensMax, Math.max(share, group[0]?.tokens ?? 0));
-    return { tokensMax, inputsMax: limits.batchInputsMax };
+    const most = oldest?.isPadded ? limits.batchTokensMax : Math.min(limits.batchTokensMax, SEPARATE_TOKENS_MAX);
+    return { tokensMax: Math.max(Math.min(share, most), oldest?.tokens ?? 0), inputsMax: limits.batchInputsMax };
   }
 }
 
