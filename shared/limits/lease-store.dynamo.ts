@@ -10,12 +10,13 @@ const LESSEE_WINDOW_US = 10_000_000;
 
 type Settings = {
   readonly lean: LeanDynamo;
-  readonly tablePrefix: string /** This process, among those that lease. */;
+  readonly tablePrefix: string;
+  /** This process, among those that lease. */
   readonly lessee: string;
 };
 type Answer = { Attributes?: WireItem };
 
-/** One item per policy: `tat`, and who leased of late as string sets `w<window>` (two are kept). */
+/** One item per policy: `tat`, and who leased of late as string sets `w<window modulo 3>` of `<window>:<process>` (two are kept). */
 export function createLeaseStore(settings: Settings): LeaseStore {
   const table = tableName(settings.tablePrefix, LIMITS);
   return { lease: (request) => withLeanStore(() => lease({ ...settings, table }, request)) };
@@ -25,7 +26,10 @@ async function lease(settings: Settings & { table: string }, request: LeaseReque
   let want = request.want;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const moved = await moveEitherWay(settings, { ...request, want });
-    if (moved !== undefined) return { granted: want, tatUs: tatOf(moved), lesseeCount: lesseesOf(moved, request.nowUs) };
+    if (moved !== undefined) {
+      await tidyLessees(settings, request, moved);
+      return { granted: want, tatUs: tatOf(moved), lesseeCount: lesseesOf(moved, request.nowUs) };
+    }
     const item = await read(settings, request.policyKey);
     const room = roomAt(request.policy, tatOf(item), request.nowUs);
     if (room === 0) return { granted: 0, tatUs: tatOf(item), lesseeCount: lesseesOf(item, request.nowUs) };
@@ -58,7 +62,7 @@ async function move(
   const set = from === "advance" ? "SET tat = tat + :cost" : "SET tat = :next";
   const when = from === "advance" ? "tat >= :now AND tat <= :latest" : "attribute_not_exists(tat) OR tat < :now";
   const used = Object.entries(values).filter(([name]) => set.includes(name) || when.includes(name));
-  const window = Math.floor(nowUs / LESSEE_WINDOW_US);
+  const window = windowOf(nowUs);
   try {
     const answer = await settings.lean.call<Answer>(
       "UpdateItem",
@@ -70,7 +74,7 @@ async function move(
         ExpressionAttributeNames: { "#window": `w${window % 3}`, "#old": `w${(window + 1) % 3}` },
         ExpressionAttributeValues: {
           ...Object.fromEntries(used.map(([name, value]) => [name, { N: String(value) }])),
-          ":me": { SS: [settings.lessee] },
+          ":me": { SS: [`${window}:${settings.lessee}`] },
         },
         ReturnValues: "ALL_NEW",
       },
@@ -99,8 +103,40 @@ function tatOf(item: WireItem): number {
 }
 
 function lesseesOf(item: WireItem, nowUs: number): number {
-  const window = Math.floor(nowUs / LESSEE_WINDOW_US);
-  const sets = [item[`w${window % 3}`], item[`w${(window + 2) % 3}`]];
-  const names = sets.flatMap((set) => (set !== undefined && "SS" in set ? set.SS : []));
-  return Math.max(1, new Set(names).size);
+  const window = windowOf(nowUs);
+  const recent = [...namesOf(item, window), ...namesOf(item, window - 1)];
+  return Math.max(1, new Set(recent.map((name) => name.slice(name.indexOf(":")))).size);
+}
+
+/**
+ * A policy that rested for a window finds the set that it writes to still full of names from three windows ago.
+ * They do not count, but without this a tenant that comes by now and then would collect every process that ever was.
+ */
+async function tidyLessees(settings: Settings & { table: string }, request: LeaseRequest, item: WireItem) {
+  const window = windowOf(request.nowUs);
+  const stale = setOf(item, window).filter((name) => !name.startsWith(`${window}:`));
+  if (stale.length === 0) return;
+  const update = {
+    TableName: settings.table,
+    Key: { pk: { S: request.policyKey } },
+    UpdateExpression: "DELETE #window :stale",
+    ExpressionAttributeNames: { "#window": `w${window % 3}` },
+    ExpressionAttributeValues: { ":stale": { SS: stale } },
+  };
+  // The lease is had already, and the next one tidies again.
+  await settings.lean.call("UpdateItem", update, LEASE_TIMEOUT_MS).catch(() => {});
+}
+
+function namesOf(item: WireItem, window: number): string[] {
+  return setOf(item, window).filter((name) => name.startsWith(`${window}:`));
+}
+
+/** The set where a window's names are, among others of long ago. */
+function setOf(item: WireItem, window: number): readonly string[] {
+  const set = item[`w${window % 3}`];
+  return set !== undefined && "SS" in set ? set.SS : [];
+}
+
+function windowOf(nowUs: number): number {
+  return Math.floor(nowUs / LESSEE_WINDOW_US);
 }
