@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../shared/base/clock.ts";
 import { Failure } from "../shared/base/failure.ts";
 import { systemIds } from "../shared/base/id.ts";
@@ -21,6 +22,7 @@ import type { EdgeConfig } from "./config.ts";
 import type { Deps, Log } from "./deps.ts";
 import { createDirectory } from "./directory.ts";
 import { openIntake, openPools } from "./doors.ts";
+import { LEDGER_DRAIN_TIMEOUT_MS } from "./limits.ts";
 import { createUpstreamClient } from "./serve/upstream-client.ts";
 
 export type Composition = {
@@ -69,7 +71,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     isReady: () => isReady(lean, tablePrefix, ledger),
   };
   const close = async () => {
-    await ledger.drain();
+    const isWritten = await Promise.race([ledger.drain().then(() => true), sleep(LEDGER_DRAIN_TIMEOUT_MS, false, { ref: false })]);
+    if (!isWritten) log("error", "the gateway ends although the ledger has not taken everything");
     await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
     blobs.close();
     dynamo.client.destroy();

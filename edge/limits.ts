@@ -6,3 +6,5 @@ export const SETTLE_TIMEOUT_MS = 10_000;
 export const HEADERS_TIMEOUT_MS = 10_000;
 export const BODY_TIMEOUT_MS = 30_000;
 export const DRAIN_TIMEOUT_MS = 25_000;
+/** What a gateway that ends still gives to rows and markers that wait. */
+export const LEDGER_DRAIN_TIMEOUT_MS = 5_000;

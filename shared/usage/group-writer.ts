@@ -1,12 +1,10 @@
 import type { Clock } from "../base/clock.ts";
-import { Failure } from "../base/failure.ts";
 import type { WireItem } from "../dynamo/lean-client.ts";
 
 /** DynamoDB's bound of a BatchWriteItem. */
 const BATCH_ITEMS_MAX = 25;
 /** A second batch flies only when it is full: few, large batches cost the least. */
 const BATCHES_IN_FLIGHT_MAX = 4;
-const WAITING_MAX = 20_000;
 const BACK_OFF_MS = { first: 50, most: 1_000 };
 
 /** `unsent`: never handed to the store, so certainly not there. `unknown`: handed over, but not acknowledged in time. */
@@ -20,8 +18,10 @@ export type GroupWriterSettings = {
 
 /** Group commit without artificial delay: a batch goes when the one before has returned, or when 25 wait. */
 export type GroupWriter = {
-  /** Repeats the put until it is acknowledged or `timeoutMs` is over. Fails with `overloaded` when too many wait. */
+  /** Repeats the put until it is acknowledged or `timeoutMs` is over. */
   readonly write: (item: WireItem, timeoutMs: number) => Promise<WriteOutcome>;
+  /** How many wait for their first attempt or another one: for callers that bound the queue. */
+  readonly waitingCount: () => number;
   readonly drain: () => Promise<void>;
 };
 
@@ -37,13 +37,12 @@ export function createGroupWriter(settings: GroupWriterSettings): GroupWriter {
   const state: State = { waiting: [], inFlight: 0, failures: 0, idle: [] };
   return {
     write(item, timeoutMs) {
-      if (state.waiting.length >= WAITING_MAX)
-        throw new Failure("overloaded", "Too many requests wait for the ledger. Try again.", { retryAfterMs: 1_000 });
       return new Promise((resolve) => {
         state.waiting.push({ item, deadlineMs: settings.clock.nowMs() + timeoutMs, resolve, wasSent: false });
         pump(settings, state);
       });
     },
+    waitingCount: () => state.waiting.length,
     drain() {
       return new Promise((resolve) => {
         state.idle.push(resolve);

@@ -14,6 +14,8 @@ const CLOCK_SKEW_MS_MAX = 30_000;
 /** How long a void marker is repeated before it is given up, loudly. */
 const MARKER_TIMEOUT_MS = 15 * 60_000;
 const CALL_TIMEOUT_MS = 3_000;
+/** Rows that may wait; void markers are few and always find room. */
+const WAITING_MAX = 20_000;
 
 export type LedgerSettings = {
   readonly lean: LeanDynamo;
@@ -37,6 +39,9 @@ export function createLedger(settings: LedgerSettings): Ledger {
 
 async function settle(settings: LedgerSettings, writer: GroupWriter, { row, timeoutMs }: { row: UsageRow; timeoutMs: number }) {
   assertSoundClock(settings.lean);
+  if (writer.waitingCount() >= WAITING_MAX) {
+    throw new Failure("overloaded", "Too many requests wait for the ledger. Try again.", { retryAfterMs: 1_000 });
+  }
   const address = ledgerAddress(row, settings.schedule);
   const item = settledItem(address, { ...row, acceptedAtMs: acceptedAtMsOf(row.requestId) });
   const outcome = await writer.write(item, timeoutMs);

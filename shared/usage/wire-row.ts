@@ -23,8 +23,14 @@ export type StoredUsage = Pick<UsageRow, "model" | "servedVersion" | "arm" | "in
 export function settledItem(address: { pk: string; sk: string }, row: UsageRow & { acceptedAtMs: number }): WireItem {
   const item: Record<string, WireValue> = { pk: { S: address.pk }, sk: { S: address.sk }, st: { S: "S" }, rv: { N: String(ROW_SCHEMA) } };
   for (const [field, name] of fieldsOf(TEXTS)) item[name] = { S: row[field] };
-  for (const [field, name] of fieldsOf(NUMBERS)) item[name] = { N: String(row[field]) };
+  for (const [field, name] of fieldsOf(NUMBERS)) item[name] = { N: countText(field, row[field]) };
   return item;
+}
+
+/** The store refuses a whole batch for one number that is none, so other requests' rows must be kept from it. */
+function countText(field: string, value: number): string {
+  if (Number.isSafeInteger(value) && value >= 0) return String(value);
+  throw new Error(`a usage row's ${field} is ${value}, not a count`);
 }
 
 /** A void marker: whoever adds up rows drops the row that it names. */
