@@ -1,11 +1,13 @@
 import { benchBatching } from "./batching.ts";
 import { benchGateway } from "./gateway.ts";
 import { benchInference } from "./inference.ts";
+import { benchStartup } from "./startup.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   gateway: benchGateway,
   inference: benchInference,
   batching: benchBatching,
+  startup: benchStartup,
 };
 
 // `npm run bench` measures all, one after the other; `npm run bench <name>…` measures some.
