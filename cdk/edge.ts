@@ -108,7 +108,7 @@ function createCode(scope: Construct, stage: StageConfig): WebFunctionCode {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       // Never pulled: the bundle is made in this process.
-      image: DockerImage.fromRegistry("public.ecr.aws/docker/library/node:24"),
+      image: DockerImage.fromRegistry("node:24"),
       local: {
         tryBundle(outputDir) {
           bundleGateway(outputDir);
