@@ -32,7 +32,7 @@ export type VisibleModel = { readonly model: Revision<Model>; readonly live: Ser
 export type Catalog = {
   /** Decides which version answers. Fails with `not_found` for what does not exist, is not ready, or may not be seen: one answer for all. */
   readonly resolve: (asking: Asking) => Promise<Target>;
-  /** The models that a tenant may use and that have a live version. Filtering comes after paging, so a page may be short. */
+  /** The models that a tenant may use and that have a live version. Filtering comes after reading, so a page may be short. */
   readonly list: (tenant: string, page: PageQuery) => Promise<Page<VisibleModel>>;
   /** The versions of a model that can answer, for a tenant that may see it; highest number first. */
   readonly versionsOf: (asking: Omit<Asking, "unit">) => Promise<ServableVersion[]>;
@@ -50,17 +50,26 @@ export function createCatalog(settings: CatalogSettings): Catalog {
   const caches = createCaches(settings);
   return {
     resolve: (asking) => resolve(caches, asking),
-    async list(tenant, page) {
-      const models = await settings.models.list(MODEL_GROUP, page);
-      const items = await Promise.all(models.items.map((model) => visible(caches, model, tenant)));
-      return { ...models, items: items.filter((each) => each !== undefined) };
-    },
+    list: (tenant, page) => listVisible({ settings, caches }, tenant, page),
     async versionsOf({ reference, tenant }) {
       const { model } = await visibleRoute(caches, { reference, tenant, model: parseModelReference(reference).model });
       const versions = await settings.versions.list(model.body.name, { limit: 100 });
       return versions.items.map((each) => each.body).filter(isServable);
     },
   };
+}
+
+/** A cursor names the model that its page ended with, so no page may end with one that the tenant may not see. */
+async function listVisible(from: { settings: CatalogSettings; caches: Caches }, tenant: string, page: PageQuery) {
+  for (let query = page; ; ) {
+    const models = await from.settings.models.list(MODEL_GROUP, query);
+    const seen = await Promise.all(models.items.map((model) => visible(from.caches, model, tenant)));
+    const items = seen.filter((each) => each !== undefined);
+    const lastVisible = seen.findLastIndex((each) => each !== undefined);
+    if (models.nextCursor === undefined) return { items };
+    if (lastVisible === seen.length - 1) return { items, nextCursor: models.nextCursor };
+    query = lastVisible < 0 ? { ...query, cursor: models.nextCursor } : { ...query, limit: lastVisible + 1 };
+  }
 }
 
 function createCaches(settings: CatalogSettings): Caches {

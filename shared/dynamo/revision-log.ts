@@ -50,6 +50,9 @@ export type RevisionLog<T> = {
   readonly listPartition: (pk: string, page: PageQuery) => Promise<Page<Revision<T>>>;
 };
 
+/** Sorts above every `r#<revision>`. */
+const ABOVE_REVISIONS = "r~";
+
 type Item = Record<string, AttributeValue>;
 type Log<T> = { dynamo: Dynamo; noun: Noun<T>; table: string; addressOf: (id: string) => RevisionAddress };
 
@@ -98,7 +101,7 @@ async function current<T>(log: Log<T>, id: string): Promise<Revision<T> | undefi
 async function history<T>(log: Log<T>, id: string, page: PageQuery): Promise<Page<Revision<T>>> {
   const { pk, skPrefix } = log.addressOf(id);
   if (page.cursor !== undefined && !/^[1-9][0-9]{0,8}$/.test(page.cursor)) throw foreignCursor();
-  const before = page.cursor === undefined ? `${skPrefix}r~` : `${skPrefix}r#${padded(Number(page.cursor))}`;
+  const before = page.cursor === undefined ? skPrefix + ABOVE_REVISIONS : `${skPrefix}r#${padded(Number(page.cursor))}`;
   const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(
     new QueryCommand({
       TableName: log.table,
@@ -153,6 +156,7 @@ async function count<T>(log: Log<T>, group: string): Promise<number> {
 }
 
 async function listPartition<T>(log: Log<T>, pk: string, page: PageQuery): Promise<Page<Revision<T>>> {
+  if (page.cursor !== undefined && !page.cursor.endsWith(ABOVE_REVISIONS)) throw foreignCursor();
   const newest = new Map<string, Revision<T>>();
   let start = page.cursor;
   // One extra id shows whether there is a next page, and where this one ends.
@@ -168,7 +172,7 @@ async function listPartition<T>(log: Log<T>, pk: string, page: PageQuery): Promi
   const [ids, items] = [[...newest.keys()], [...newest.values()]];
   const nextId = ids[page.limit];
   // The cursor is just above the next id's newest revision, and below everything that this page holds.
-  return nextId === undefined ? { items } : { items: items.slice(0, page.limit), nextCursor: `${nextId}r~` };
+  return nextId === undefined ? { items } : { items: items.slice(0, page.limit), nextCursor: nextId + ABOVE_REVISIONS };
 }
 
 function partitionQuery<T>(log: Log<T>, pk: string, before: string | undefined): QueryCommandInput {
