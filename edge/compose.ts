@@ -17,6 +17,7 @@ import { createSplitStore } from "../shared/routing/split-store.dynamo.ts";
 import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
 import { createLedger } from "../shared/usage/ledger.dynamo.ts";
 import { createUsageReader } from "../shared/usage/usage-reader.dynamo.ts";
+import { createCache } from "./cache.ts";
 import { createCatalog } from "./catalog.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Deps, Log } from "./deps.ts";
@@ -53,6 +54,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const upstream = createUpstreamClient(config.upstreamCredentials);
   const pools = openPools(config);
   const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  // Anybody may ask for it, so the store is asked once a second at most.
+  const readiness = createCache({ load: () => isReady(lean, tablePrefix, ledger), clock, freshMs: 1_000, hardMs: 1_000, itemsMax: 1 });
   const deps: Deps = {
     config,
     clock,
@@ -68,7 +71,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     blobs,
     intake: openIntake(config),
     usage: createUsageReader({ lean, tablePrefix, schedule }),
-    isReady: () => isReady(lean, tablePrefix, ledger),
+    isReady: async () => readiness.get(""),
   };
   const close = async () => {
     const isWritten = await Promise.race([ledger.drain().then(() => true), sleep(LEDGER_DRAIN_TIMEOUT_MS, false, { ref: false })]);

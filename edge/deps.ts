@@ -39,7 +39,7 @@ export type Deps = {
   /** Where publications go: their bytes, and whoever checks them. */
   readonly blobs: BlobStore;
   readonly intake: IntakeClient;
-  /** Whether the store answers and the clock is sound, asked now. */
+  /** Whether the store answers and the clock is sound, as of a second ago at most. */
   readonly isReady: () => Promise<boolean>;
   /** The control plane's stores, for the admin API. */
   readonly control: {

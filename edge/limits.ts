@@ -5,6 +5,8 @@ export const SETTLE_TIMEOUT_MS = 10_000;
 /** A client that sends its head or body slower than this is cut off. */
 export const HEADERS_TIMEOUT_MS = 10_000;
 export const BODY_TIMEOUT_MS = 30_000;
+/** Longer than load balancers keep a connection (60 s), so that they never write to one that is being closed. */
+export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 export const DRAIN_TIMEOUT_MS = 25_000;
 /** What a gateway that ends still gives to rows and markers that wait. */
 export const LEDGER_DRAIN_TIMEOUT_MS = 5_000;

@@ -2,10 +2,11 @@ import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import { createApp } from "./app.ts";
 import type { Composition } from "./compose.ts";
-import { BODY_TIMEOUT_MS, DRAIN_TIMEOUT_MS, HEADERS_TIMEOUT_MS } from "./limits.ts";
+import { BODY_TIMEOUT_MS, DRAIN_TIMEOUT_MS, HEADERS_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS } from "./limits.ts";
 
 const HEADER_BYTES_MAX = 16 * 1024;
 const TIMEOUTS_CHECK_MS = 2_000;
+const SWEEP_MS = 50;
 
 export type RunningServer = {
   readonly port: number;
@@ -21,6 +22,7 @@ export async function startServer(composition: Composition, address: { host: str
   }) as Server; // plain HTTP/1.1 unless asked otherwise
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = BODY_TIMEOUT_MS;
+  server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   await listen(server, address);
   let draining: Promise<void> | undefined;
   return {
@@ -41,9 +43,11 @@ function listen(server: Server, { host, port }: { host: string; port: number }):
 
 async function drain(server: Server, composition: Composition) {
   const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
+  // Connections fall idle one by one, as their answers end; clients would keep them for as long as they may.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   const cutOff = setTimeout(() => server.closeAllConnections(), DRAIN_TIMEOUT_MS);
   await closed;
+  clearInterval(sweep);
   clearTimeout(cutOff);
   await composition.close();
 }

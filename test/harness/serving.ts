@@ -41,6 +41,8 @@ export type Serving = {
   readonly get: (path: string, headers?: Record<string, string>) => Promise<Response>;
   /** What has come into the ledger since this was last asked. */
   readonly newRows: () => Promise<LedgerItem[]>;
+  /** Ends the gateway as SIGTERM does; the store stays to be looked at. */
+  readonly drain: () => Promise<void>;
   readonly close: () => Promise<void>;
 };
 
@@ -78,6 +80,7 @@ export async function startServing(): Promise<Serving> {
     post: (path, body, headers) => post(url + path, body, { authorization: `Bearer ${key}`, ...headers }),
     get: (path, headers) => fetch(url + path, { headers: { authorization: `Bearer ${key}`, ...headers } }),
     newRows: rowReader(dynamo.dynamo),
+    drain: () => server.drain(),
     close: async () => {
       store.turn("open");
       await server.drain();

@@ -26,10 +26,12 @@ test("health needs no key, and says both words that clients look for", async () 
   expect(await jsonOf(keyless("/v2/health/live"))).toEqual({ live: true });
   expect(await jsonOf(keyless("/v2/health/ready"))).toEqual({ ready: true, live: true });
   weir.store.turn("closed");
+  weir.clock.advance(1_000);
   const unready = await keyless("/v2/health/ready");
   expect(unready.status).toBe(503);
   expect(await unready.json()).toEqual({ error: expect.any(String), ready: false, live: true });
   expect((await keyless("/v2")).status).toBe(401);
+  weir.clock.advance(1_000);
 });
 
 test("the server says what it is, with or without a slash at the end", async () => {
