@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import { type StoreValve, startStoreValve } from "../../test/harness/store-valve.ts";
 import type { Page } from "../base/page.ts";
