@@ -2,11 +2,11 @@ import { startBare } from "./bare.ts";
 import { median, startMiniLm, textOf, WORKERS } from "./minilm.ts";
 
 const BAR = 0.9;
-const ROUNDS = 5;
-const ROUND_MS = 2_000;
+const ROUNDS = 9;
+const ROUND_MS = 1_500;
 const LENGTHS = [32, 64, 128, 200];
-const CALLERS = 8;
-const TEXTS_PER_CALL = 4;
+const CALLERS = 4;
+const TEXTS_PER_CALL = 8;
 
 /**
  * The inference function over HTTP, with tokenizer, queue, pooling and two hops between processes, against bare onnxruntime-node with the same
