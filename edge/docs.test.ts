@@ -53,7 +53,7 @@ test("the document is OpenAPI 3.1 without a loose end: references, tags, ids and
   }
 });
 
-test("every path of the admin API is in the document, and everything in the document is answered", async () => {
+test("every path of the API is in the document, and everything in the document is answered", async () => {
   const { document } = await readDocument();
   const described = operationsOf(document).map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`);
 
@@ -61,8 +61,8 @@ test("every path of the admin API is in the document, and everything in the docu
     .filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, "")}`);
 
-  const admin = routed.filter((line) => line.includes(" /admin/"));
-  expect(admin.filter((line) => !described.includes(line))).toEqual([]);
+  const own = /^GET \/(docs|openapi\.json)/; // the document does not describe itself
+  expect(routed.filter((line) => !own.test(line) && !described.includes(line))).toEqual([]);
   expect(described.filter((line) => !routed.includes(line))).toEqual([]);
 });
 

@@ -12,11 +12,12 @@ import { hfPaths } from "./dialects/hf/paths.ts";
 import { oipPaths } from "./dialects/oip/paths.ts";
 import { openaiPaths } from "./dialects/openai/paths.ts";
 import type { EdgeEnv } from "./env.ts";
+import { healthPaths } from "./health.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
 
-const GROUPS = [openaiPaths, hfPaths, oipPaths, usagePaths, tenantPaths, keyPaths, modelPaths, splitPaths, statusPaths];
+const GROUPS = [openaiPaths, hfPaths, oipPaths, usagePaths, tenantPaths, keyPaths, modelPaths, splitPaths, statusPaths, healthPaths];
 
 /** What /docs needs of swagger-ui-dist, served from our own origin: it works offline and tells nobody who reads it. */
 const ASSETS: Readonly<Record<string, string>> = {

@@ -18,14 +18,16 @@ export const CompletionRequest = z
   .meta({ id: "CompletionRequest" });
 
 /** Below a path that names the model, clients put their endpoint's URL or anything else into the body. */
-const CompletionOfPath = CompletionRequest.extend({ model: z.string().optional() });
+export const PathCompletionRequest = CompletionRequest.extend({ model: z.string().optional() }).meta({ id: "PathCompletionRequest" });
+
+export const EngineAnswer = z.looseObject({}).meta({ description: "What the engine answers; with `stream`, server-sent events" });
 
 /** `…/v1/completions` and `…/v1/chat/completions`, for versions that are foreign engines; streamed when the caller asks for it. */
 export function answerCompletion(deps: Deps, path: "/completions" | "/chat/completions") {
   return async function answerCompletion(c: EdgeContext) {
     const body = await readBody(c);
     const named = c.req.param("model");
-    const asked = parseJson(body, named === undefined ? CompletionRequest : CompletionOfPath);
+    const asked = parseJson(body, named === undefined ? CompletionRequest : PathCompletionRequest);
     const reference = named ?? asked.model ?? "";
     const call = callOf(c, { dialect: named === undefined ? "openai" : "hf", reference, body, user: asked.user });
     const target = await chooseTarget(deps, call);

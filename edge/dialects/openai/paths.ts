@@ -1,7 +1,6 @@
-import * as z from "zod";
 import type { PathDescription, PathGroup } from "../../openapi.ts";
 import { INFER_HEADERS } from "../headers.ts";
-import { CompletionRequest } from "./completions.ts";
+import { CompletionRequest, EngineAnswer } from "./completions.ts";
 import { EmbeddingsAnswer, EmbeddingsRequest } from "./embeddings.ts";
 import { OpenaiFailure } from "./failure.ts";
 import { ModelList, ModelsQuery, OpenaiModel } from "./models.ts";
@@ -12,8 +11,6 @@ const INFER = {
   headers: INFER_HEADERS,
   refusals: ["not_found", "overloaded", "engine_failed", "timeout"],
 } as const satisfies Partial<PathDescription>;
-
-const EngineAnswer = z.looseObject({}).meta({ description: "What the engine answers; with `stream`, server-sent events" });
 
 export const openaiPaths: PathGroup = {
   name: "OpenAI",
