@@ -10,6 +10,8 @@ export type StoreValve = {
   readonly endpoint: string;
   /** What happens from now on to calls of an operation (`BatchWriteItem`, …) or of all. */
   readonly turn: (state: StoreState, operation?: string) => void;
+  /** What happens to the next call of an operation alone. */
+  readonly once: (state: StoreState, operation: string) => void;
   /** How often an operation has been asked for. */
   readonly callsOf: (operation: string) => number;
   readonly close: () => Promise<void>;
@@ -19,12 +21,15 @@ const THROTTLED = { __type: "com.amazonaws.dynamodb.v20120810#ProvisionedThrough
 
 export async function startStoreValve(storeEndpoint: string): Promise<StoreValve> {
   const calls = new Map<string, number>();
+  const singles = new Map<string, StoreState>();
   let turned: { state: StoreState; operation: string | undefined } = { state: "open", operation: undefined };
   const server = createServer(async (incoming, outgoing) => {
     const operation = String(incoming.headers["x-amz-target"]).split(".").at(-1) ?? "";
     calls.set(operation, (calls.get(operation) ?? 0) + 1);
     const isMeant = turned.operation === undefined || turned.operation === operation;
-    await pass(storeEndpoint, { incoming, outgoing, state: isMeant ? turned.state : "open" });
+    const state = singles.get(operation) ?? (isMeant ? turned.state : "open");
+    singles.delete(operation);
+    await pass(storeEndpoint, { incoming, outgoing, state });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -34,6 +39,7 @@ export async function startStoreValve(storeEndpoint: string): Promise<StoreValve
     turn(state, operation) {
       turned = { state, operation };
     },
+    once: (state, operation) => singles.set(operation, state),
     callsOf: (operation) => calls.get(operation) ?? 0,
     close: async () => {
       server.closeAllConnections();
