@@ -12,7 +12,7 @@ afterEach(() => store?.close());
 
 async function resolve(secrets: Record<string, string>, environment: Record<string, string>) {
   store = await startSecretsManager(secrets);
-  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  const credentials = async () => ({ accessKeyId: "test", secretAccessKey: "test" });
   const reader = createSecretReader({ region: "eu-central-1", credentials, endpoint: store.endpoint });
   try {
     return await withSecrets(readWebFunctionConfig({ ...BASE, ...environment }), reader);

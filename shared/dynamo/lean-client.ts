@@ -1,6 +1,4 @@
-import { createHash, createHmac } from "node:crypto";
-import { SignatureV4 } from "@smithy/signature-v4";
-import { Pool } from "undici";
+import { createSignedJson } from "../aws/signed-json.ts";
 import type { Clock } from "../base/clock.ts";
 import { Failure } from "../base/failure.ts";
 import { type Dynamo, storeUnavailable } from "./client.ts";
@@ -34,33 +32,28 @@ export class DynamoRefusal extends Error {
   }
 }
 
-const CONNECTIONS_MAX = 8;
 const DATE_RESOLUTION_MS = 1_000;
 
 export function createLeanDynamo(dynamo: Dynamo, clock: Clock): LeanDynamo {
   const { endpoint, region } = dynamo.settings;
-  const url = new URL(endpoint ?? `https://dynamodb.${region}.amazonaws.com`);
-  const pool = new Pool(url.origin, { connections: CONNECTIONS_MAX, keepAliveTimeout: 30_000 });
-  const signer = new SignatureV4({ service: "dynamodb", region, credentials: dynamo.client.config.credentials, sha256: NodeSha256 });
+  const signed = createSignedJson({
+    service: "dynamodb",
+    region,
+    targetPrefix: "DynamoDB_20120810",
+    contentType: "application/x-amz-json-1.0",
+    credentials: dynamo.client.config.credentials,
+    endpoint,
+  });
   let skewMs = 0;
 
   async function call<T>(operation: Operation, input: object, timeoutMs: number): Promise<T> {
-    const body = JSON.stringify(input);
-    const headers = {
-      host: url.host,
-      "content-type": "application/x-amz-json-1.0",
-      "x-amz-target": `DynamoDB_20120810.${operation}`,
-    };
-    const request = { method: "POST", protocol: url.protocol, hostname: url.hostname, path: "/", headers, body };
-    const signed = await signer.sign(request, { signingDate: new Date(clock.nowMs()) });
-    const answer = await pool.request({ method: "POST", path: "/", headers: signed.headers, body, signal: AbortSignal.timeout(timeoutMs) });
-    const text = await answer.body.text();
-    skewMs = skewOf(answer.headers["date"], clock.nowMs()) ?? skewMs;
-    if (answer.statusCode !== 200) throw refusalOf(text, answer.statusCode);
+    const { status, text, date } = await signed.call(operation, input, { nowMs: clock.nowMs(), timeoutMs });
+    skewMs = skewOf(date, clock.nowMs()) ?? skewMs;
+    if (status !== 200) throw refusalOf(text, status);
     return JSON.parse(text) as T; // the shapes of DynamoDB's own answers, which its API fixes
   }
 
-  return { call, clockSkewMs: () => skewMs, close: () => pool.close() };
+  return { call, clockSkewMs: () => skewMs, close: () => signed.close() };
 }
 
 /** Runs lean calls for a caller: a refused condition and our own mistakes stay what they are, all else is `unavailable`. */
@@ -83,27 +76,10 @@ function refusalOf(text: string, status: number): DynamoRefusal {
   }
 }
 
-function skewOf(date: string | string[] | undefined, nowMs: number): number | undefined {
-  const storeMs = typeof date === "string" ? Date.parse(date) : Number.NaN;
+function skewOf(date: string | undefined, nowMs: number): number | undefined {
+  const storeMs = date === undefined ? Number.NaN : Date.parse(date);
   if (Number.isNaN(storeMs)) return undefined;
   // The header is cut to whole seconds, so anything within the second is no skew at all.
   const aheadMs = nowMs - storeMs;
   return aheadMs >= 0 && aheadMs < DATE_RESOLUTION_MS ? 0 : aheadMs;
-}
-
-/** The signer's hash, from Node's own crypto. */
-export class NodeSha256 {
-  private readonly hash;
-
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.hash = secret === undefined ? createHash("sha256") : createHmac("sha256", secret as Uint8Array | string); // the signer passes strings and byte arrays only
-  }
-
-  update(chunk: Uint8Array | string) {
-    this.hash.update(chunk);
-  }
-
-  async digest() {
-    return new Uint8Array(this.hash.digest());
-  }
 }

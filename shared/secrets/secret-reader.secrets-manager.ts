@@ -1,12 +1,10 @@
-import { SignatureV4 } from "@smithy/signature-v4";
-import { Pool } from "undici";
 import * as z from "zod";
-import { NodeSha256 } from "../dynamo/lean-client.ts";
+import { createSignedJson, type SignedJsonSettings } from "../aws/signed-json.ts";
 import type { SecretReader } from "./secret-reader.ts";
 
 export type SecretsManagerSettings = {
   readonly region: string;
-  readonly credentials: ConstructorParameters<typeof SignatureV4>[0]["credentials"];
+  readonly credentials: SignedJsonSettings["credentials"];
   /** Absent, the Region's own endpoint. */
   readonly endpoint: string | undefined;
 };
@@ -21,26 +19,21 @@ const Answer = z.object({ SecretString: z.string() });
  * The SDK's client for it would be loaded by every cold start for nothing else.
  */
 export function createSecretReader({ region, credentials, endpoint }: SecretsManagerSettings): SecretReader {
-  const url = new URL(endpoint ?? `https://secretsmanager.${region}.amazonaws.com`);
-  const pool = new Pool(url.origin);
-  const signer = new SignatureV4({ service: "secretsmanager", region, credentials, sha256: NodeSha256 });
+  const signed = createSignedJson({
+    service: "secretsmanager",
+    region,
+    targetPrefix: "secretsmanager",
+    contentType: "application/x-amz-json-1.1",
+    credentials,
+    endpoint,
+  });
   const get = async (arn: string) => {
-    const body = JSON.stringify({ SecretId: arn });
-    const headers = { host: url.host, "content-type": "application/x-amz-json-1.1", "x-amz-target": "secretsmanager.GetSecretValue" };
-    const signed = await signer.sign({ method: "POST", protocol: url.protocol, hostname: url.hostname, path: "/", headers, body });
-    const answer = await pool.request({
-      method: "POST",
-      path: "/",
-      headers: signed.headers,
-      body,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const text = await answer.body.text();
+    const { status, text } = await signed.call("GetSecretValue", { SecretId: arn }, { nowMs: Date.now(), timeoutMs: TIMEOUT_MS });
     // The body of a refusal names the rule that refused; that of an answer is the secret and stays out of messages.
-    if (answer.statusCode !== 200) throw new Error(`Secrets Manager answered ${answer.statusCode}: ${text.slice(0, 500)}`);
+    if (status !== 200) throw new Error(`Secrets Manager answered ${status}: ${text.slice(0, 500)}`);
     return Answer.parse(JSON.parse(text)).SecretString;
   };
-  return { read: (arn) => retried(() => get(arn)), close: () => pool.close() };
+  return { read: (arn) => retried(() => get(arn)), close: () => signed.close() };
 }
 
 async function retried<T>(work: () => Promise<T>): Promise<T> {

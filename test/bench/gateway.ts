@@ -42,7 +42,7 @@ export async function benchGateway() {
     );
     const stub = await startWeir(keep, { enginePort: engine.port, store: ["stub"] });
     await compare([stub, portkey, portkey24], { connections: 128, lines: ["gateway-cpu", "gateway-rps"] });
-    await addedLatency(stub, engine);
+    await addedLatency(keep, stub, engine);
     const embedded = await startWeir(keep, { enginePort: engine.port, store: ["embedded", join(folder, "dynamo")] });
     await compare([embedded, portkey, portkey24], { connections: 32, lines: ["gateway-embedded"] });
   } finally {
@@ -122,17 +122,29 @@ async function sample(side: Side, connections: number): Promise<Sample> {
   return { ...result, cpuMsPerRequest };
 }
 
-/** What the gateway adds at one connection beyond the engine's answer and one write of the store, each measured by itself. */
-async function addedLatency(weir: WeirSide, engine: Part) {
-  const one = { connections: 1, durationMs: WARM_UP_MS };
-  const through = await load({ ...one, port: weir.part.port, requests: weir.requests });
-  const direct = await load({ ...one, port: engine.port, requests: [embeddingsRequest({})] });
-  const write = await load({ ...one, port: weir.store.port, requests: [BATCH_WRITE] });
-  const addedMs = through.p50Ms - direct.p50Ms - write.p50Ms;
+/**
+ * What the gateway adds at one connection beyond the engine's answer and one write of the store, each measured by itself in a closed loop.
+ * A Node process that only forwards and writes stands beside it: what it adds is the price of the two hops on this machine.
+ */
+async function addedLatency(keep: Keep, weir: WeirSide, engine: Part) {
+  const urls = [engine.port, weir.store.port].map((port) => `http://127.0.0.1:${port}`);
+  const bare = await keep(startPart(part("bare-forwarder.ts"), { args: urls }));
+  const p50Of = async (port: number, requests: readonly Buffer[]) => {
+    const { p50Ms } = await load({ connections: 1, durationMs: WARM_UP_MS, port, requests });
+    return p50Ms;
+  };
+  const one = [embeddingsRequest({})];
+  await load({ connections: 64, durationMs: WARM_UP_MS, port: bare.port, requests: one });
+  const [answer, write] = [await p50Of(engine.port, one), await p50Of(weir.store.port, [BATCH_WRITE])];
+  const [forwarded, through] = [await p50Of(bare.port, one), await p50Of(weir.part.port, weir.requests.slice(0, 1))];
+  const figures = { engine: answer, write, "bare forwarder": forwarded, weir: through };
   console.log(
-    `p50 at 1 connection: through weir ${through.p50Ms.toFixed(2)} ms, engine ${direct.p50Ms.toFixed(2)} ms, one write ${write.p50Ms.toFixed(2)} ms`,
+    `p50 at 1 connection, ms: ${Object.entries(figures)
+      .map(([name, ms]) => `${name} ${ms.toFixed(2)}`)
+      .join(", ")}`,
   );
-  console.log(`added beyond them: ${addedMs.toFixed(2)} ms (bar ${ADDED_MS_BAR})`);
+  const [ours, floor] = [through - answer - write, forwarded - answer - write];
+  console.log(`added beyond engine and write: weir ${ours.toFixed(2)} ms, bare forwarder ${floor.toFixed(2)} ms (bar ${ADDED_MS_BAR})`);
 }
 
 /** What the ledger sends, without its rows: the stub reads none. */

@@ -9,7 +9,8 @@ type Room = { readonly rooms: readonly string[]; readonly packages: readonly str
 const ROOMS: Readonly<Record<string, Room>> = {
   shared: { rooms: ["shared"], packages: ["zod", "uuid", "lru-cache"] },
   "shared/base": { rooms: [], packages: ["zod", "uuid"] },
-  "shared/dynamo": { rooms: ["shared/base"], packages: ["zod", "@aws-sdk/client-dynamodb", "@smithy/signature-v4", "undici"] },
+  "shared/aws": { rooms: [], packages: ["aws4", "undici"] },
+  "shared/dynamo": { rooms: ["shared/base", "shared/aws"], packages: ["zod", "@aws-sdk/client-dynamodb"] },
   "shared/clients": { rooms: ["shared"], packages: ["zod", "undici"] },
   "shared/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-lambda"] },
   "shared/inference/runtime": { rooms: ["shared"], packages: ["zod", "@huggingface/tokenizers", "@huggingface/jinja"] },
@@ -28,7 +29,6 @@ const DOTTED: Readonly<Record<string, readonly string[]>> = {
   s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
   http: ["undici"],
   lambda: ["@aws-sdk/client-lambda"],
-  "secrets-manager": ["@smithy/signature-v4", "undici"],
 };
 
 /** Whoever builds the parts: composition roots, what they share, and tests. */
