@@ -11,6 +11,7 @@ import { answerFailure, answerNotFound } from "./middleware/answer-failure.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { capBody } from "./middleware/cap-body.ts";
 import { crossOrigin } from "./middleware/cross-origin.ts";
+import { holdBytes } from "./middleware/hold-bytes.ts";
 import { limitRate } from "./middleware/limit-rate.ts";
 import { requireOrigin } from "./middleware/require-origin.ts";
 import { stampRequest } from "./middleware/stamp-request.ts";
@@ -24,7 +25,7 @@ export function createApp(deps: Deps) {
     .route("/health", healthRoutes(deps))
     .route("/v2/health", oipHealthRoutes(deps))
     .route("/", docsRoutes(deps))
-    .use(authenticate(deps), limitRate(deps)) // everything below needs a key
+    .use(authenticate(deps), limitRate(deps), holdBytes()) // everything below needs a key
     .route("/v1", openaiRoutes(deps))
     .route("/v2", oipRoutes(deps))
     .route("/hf", hfRoutes(deps))

@@ -10,8 +10,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export async function readBody(c: EdgeContext): Promise<Uint8Array> {
   try {
     // A stated length is known to be small enough (see capBody); a chunked body is counted while it comes.
-    if (c.req.header("content-length") !== undefined) return new Uint8Array(await c.req.arrayBuffer());
-    return await collect(c.req.raw.body);
+    const stated = c.req.header("content-length");
+    if (stated === undefined) return await collect(c);
+    c.get("hold").take(Number(stated));
+    return new Uint8Array(await c.req.arrayBuffer());
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
     // The socket broke or was cut off for being slow; the server has answered that itself, if anybody is left to read it.
@@ -19,12 +21,13 @@ export async function readBody(c: EdgeContext): Promise<Uint8Array> {
   }
 }
 
-async function collect(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+async function collect(c: EdgeContext): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of body ?? []) {
+  for await (const chunk of c.req.raw.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > BODY_BYTES_MAX) throw bodyTooLarge();
+    c.get("hold").take(chunk.byteLength);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -63,6 +66,7 @@ export function answer(
   head: { status?: number; contentType: string },
 ): Response {
   c.set("isTold", true);
+  if (!(body instanceof ReadableStream)) c.get("hold").keep(body.length);
   const told = { ...c.get("told"), "Content-Type": head.contentType };
   return new Response(writable(body) as ConstructorParameters<typeof Response>[0], { status: head.status ?? 200, headers: told }); // none of our buffers is shared memory
 }

@@ -2,7 +2,7 @@ import type { Server } from "node:http";
 import { createAdaptorServer } from "@hono/node-server";
 import { createApp } from "./app.ts";
 import type { Composition } from "./compose.ts";
-import { BODY_TIMEOUT_MS, DRAIN_TIMEOUT_MS, HEADERS_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS } from "./limits.ts";
+import { BODY_TIMEOUT_MS, DRAIN_TIMEOUT_MS, HEADERS_TIMEOUT_MS, IDLE_TIMEOUT_MS, KEEP_ALIVE_TIMEOUT_MS } from "./limits.ts";
 
 const HEADER_BYTES_MAX = 16 * 1024;
 const TIMEOUTS_CHECK_MS = 2_000;
@@ -22,6 +22,7 @@ export async function startServer(composition: Composition, address: { host: str
   }) as Server; // plain HTTP/1.1 unless asked otherwise
   server.headersTimeout = HEADERS_TIMEOUT_MS;
   server.requestTimeout = BODY_TIMEOUT_MS;
+  server.timeout = IDLE_TIMEOUT_MS;
   server.keepAliveTimeout = KEEP_ALIVE_TIMEOUT_MS;
   await listen(server, address);
   let draining: Promise<void> | undefined;

@@ -15,5 +15,5 @@ export function capBody(): MiddlewareHandler<EdgeEnv> {
 }
 
 function isEncoded(encoding: string | undefined): boolean {
-  return encoding !== undefined && encoding !== "identity";
+  return encoding !== undefined && encoding.toLowerCase() !== "identity";
 }
