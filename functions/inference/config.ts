@@ -23,13 +23,13 @@ const Environment = z.object({
   /** Tokens of one run; an input longer than this is refused. */
   WEIR_BATCH_TOKENS: count(1_000_000).optional(),
   WEIR_BATCH_INPUTS: count(INPUTS_MAX).default(128),
-  /** Waiting inputs; the largest request must fit. */
+  /** Inputs of all requests that are here; one tenant may have half of them, and the largest request must fit. */
   WEIR_QUEUE_INPUTS_MAX: z.coerce
     .number()
     .int()
     .min(INPUTS_MAX)
     .max(1_000_000)
-    .default(2 * INPUTS_MAX),
+    .default(4 * INPUTS_MAX),
   /** A run that takes longer, loading included, is stopped with its worker. */
   WEIR_RUN_TIMEOUT_MS: count(900_000).default(60_000),
   /** How long in-flight requests have after SIGTERM. */

@@ -4,6 +4,7 @@ import type { InferenceClient, InferenceRequest, InferenceResult } from "../../s
 import type { QueueLimits } from "../../shared/inference/runtime/queue.ts";
 import { encodeInputs, finishTask } from "../../shared/inference/runtime/task.ts";
 import { checkDimensions } from "../../shared/inference/runtime/tasks/embed.ts";
+import { createAdmission } from "./admission.ts";
 import { whileTimeLasts } from "./limits.ts";
 import type { Models, OpenModel } from "./models.ts";
 import { createQuarantine } from "./quarantine.ts";
@@ -27,6 +28,7 @@ export type Engine = InferenceClient & {
 
 /** From a request to its answer: open the model, tokenise, queue, run in workers, finish the task. */
 export function createEngine({ models, queue, clock, startWorkers }: EngineParts): Engine {
+  const admission = createAdmission(queue.inputsMax);
   const quarantine = createQuarantine(clock);
   const workers = startWorkers(() => scheduler.pump());
   const scheduler = createScheduler({ queue, workers, quarantine, clock, doubt: models.doubt });
@@ -41,9 +43,10 @@ export function createEngine({ models, queue, clock, startWorkers }: EngineParts
   }
 
   return {
-    run: (request, limits) => {
+    async run(request, limits) {
+      const leave = admission.enter(request.tenant, request.body.inputs.length);
       const deadlineAtMs = clock.nowMs() + limits.timeoutMs;
-      return whileTimeLasts(limits, (signal) => run(request, { signal, deadlineAtMs }));
+      return whileTimeLasts(limits, (signal) => run(request, { signal, deadlineAtMs })).finally(leave);
     },
     isReady: () => workers.isUp(),
     untilReady: workers.untilUp,

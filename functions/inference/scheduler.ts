@@ -50,11 +50,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       const arrivedAtMs = parts.clock.nowMs();
       return new Promise((resolve, reject) => {
         const collect = collectRows(inputs.length, arrivedAtMs, resolve);
-        const shared = { ...caller, graph, group: graph.key, isPadded: graph.isBatched, arrivedAtMs, refuse: reject };
+        const shared = { ...caller, graph, group: graph.key, isPadded: graph.isBatched, refuse: reject };
+        const turns = turnsOf(inputs, arrivedAtMs);
         const jobOf = (input: EncodedInput, index: number): Job => ({
           ...shared,
           input,
           tokens: input.ids.length,
+          turnAtMs: turns[index] ?? arrivedAtMs,
           done: (row, batch) => collect(index, row, batch),
         });
         queue.add(inputs.map(jobOf));
@@ -63,6 +65,21 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
     },
   };
 }
+
+/**
+ * A request of thousands of inputs would hold up everybody who comes after it, so each of its inputs queues as if it had come after those
+ * before it were computed at 2,000 tokens a second. Whoever comes later than that waits behind it, so it is not put off for ever.
+ */
+function turnsOf(inputs: readonly EncodedInput[], arrivedAtMs: number): number[] {
+  let tokensBefore = 0;
+  return inputs.map(({ ids }) => {
+    const turnAtMs = arrivedAtMs + tokensBefore * TURN_MS_PER_TOKEN;
+    tokensBefore += ids.length;
+    return turnAtMs;
+  });
+}
+
+const TURN_MS_PER_TOKEN = 0.5;
 
 function giveBatches(queue: Queue<Job>, parts: SchedulerParts) {
   for (let idle = parts.workers.idleCount(); idle > 0; idle -= 1) {

@@ -14,10 +14,10 @@ const PADDING_TOKENS_MAX = 8;
 const PADDING_SHARE_MAX = 0.125;
 
 /**
- * Which of the waiting inputs run together: their indexes, the oldest first. `waiting` is in order of arrival, with each input's length in
+ * Which of the waiting inputs run together: their indexes, the first in turn first. `waiting` is in order of turn, with each input's length in
  * tokens, none above `tokensMax`.
  *
- * The oldest always goes, so nobody starves and no age has to be watched; whoever is nearest to its length fills the batch, so hardly
+ * The first in turn always goes, so nobody starves and no age has to be watched; whoever is nearest to its length fills the batch, so hardly
  * anything is padded. On CPUs a batch gains little by size and loses by padding: 32 mixed texts as they come are two thirds padding.
  */
 export function assembleBatch(waiting: readonly { readonly tokens: number }[], limits: BatchLimits): number[] {

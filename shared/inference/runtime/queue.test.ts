@@ -10,12 +10,21 @@ const clock = { at: 0, nowMs: () => clock.at };
 
 test("the model whose oldest input waits longest goes first", () => {
   const queue = createQueue<Input>(LIMITS, clock);
-  queue.add([input("b1", { group: "b", arrivedAtMs: 2 })]);
-  queue.add([input("a1", { group: "a", arrivedAtMs: 1 }), input("a2", { group: "a", arrivedAtMs: 3 })]);
+  queue.add([input("b1", { group: "b", turnAtMs: 2 })]);
+  queue.add([input("a1", { group: "a", turnAtMs: 1 }), input("a2", { group: "a", turnAtMs: 3 })]);
 
   expect(names(queue)).toEqual(["a1", "a2"]);
   expect(names(queue)).toEqual(["b1"]);
   expect(names(queue)).toEqual([]);
+});
+
+test("an input whose turn is sooner goes before those that were added before it", () => {
+  const queue = createQueue<Input>({ ...LIMITS, batchInputsMax: 2 }, clock);
+  queue.add([0, 500, 1_000].map((turnAtMs) => input(`large ${turnAtMs}`, { turnAtMs })));
+  queue.add([input("small", { turnAtMs: 400 })]);
+
+  expect(names(queue)).toEqual(["large 0", "small"]);
+  expect(names(queue)).toEqual(["large 500", "large 1000"]);
 });
 
 test("idle workers share what waits", () => {
@@ -89,7 +98,7 @@ function input(name: string, change: Partial<Waiting> = {}): Input {
   const refusals: Failure[] = [];
   const refuse = (failure: Failure) => void refusals.push(failure);
   const { signal } = new AbortController();
-  return { name, refusals, group: "a", tokens: 10, isPadded: true, arrivedAtMs: 0, deadlineAtMs: 1_000, signal, refuse, ...change };
+  return { name, refusals, group: "a", tokens: 10, isPadded: true, turnAtMs: 0, deadlineAtMs: 1_000, signal, refuse, ...change };
 }
 
 function names(queue: Queue<Input>, idleWorkers = 1): string[] {

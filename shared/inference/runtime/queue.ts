@@ -8,7 +8,8 @@ export type Waiting = {
   readonly group: string;
   readonly tokens: number;
   readonly isPadded: boolean;
-  readonly arrivedAtMs: number;
+  /** Whose turn is sooner goes first: the arrival of its request, and later for each further input of it. */
+  readonly turnAtMs: number;
   /** When its caller gives up. */
   readonly deadlineAtMs: number;
   readonly signal: AbortSignal;
@@ -26,7 +27,7 @@ export type QueueLimits = {
 export type Queue<T extends Waiting> = {
   /** Takes all or none. Fails with `overloaded` when full, and with `invalid_request` for an input that no batch can hold. */
   readonly add: (inputs: readonly T[]) => void;
-  /** The next batch for one of `idleWorkers`, the longest waiting first; empty if nobody waits. */
+  /** The next batch for one of `idleWorkers`, with the input whose turn is soonest; empty if nobody waits. */
   readonly take: (idleWorkers: number) => readonly T[];
   readonly size: () => number;
 };
@@ -59,6 +60,7 @@ export function createQueue<T extends Waiting>(limits: QueueLimits, clock: Clock
         if (group === undefined) groups.set(input.group, [input]);
         else group.push(input);
       }
+      for (const name of new Set(inputs.map(({ group }) => group))) groups.get(name)?.sort((a, b) => a.turnAtMs - b.turnAtMs);
     },
     take(idleWorkers) {
       while (groups.size > 0) {
@@ -97,8 +99,8 @@ function dismiss(input: Waiting, nowMs: number): boolean {
 }
 
 function oldestOf<T extends Waiting>(groups: ReadonlyMap<string, T[]>): [string, T[]] {
-  const arrival = (group: readonly T[]) => group[0]?.arrivedAtMs ?? Number.POSITIVE_INFINITY;
-  return [...groups].reduce((oldest, next) => (arrival(next[1]) < arrival(oldest[1]) ? next : oldest));
+  const turn = (group: readonly T[]) => group[0]?.turnAtMs ?? Number.POSITIVE_INFINITY;
+  return [...groups].reduce((oldest, next) => (turn(next[1]) < turn(oldest[1]) ? next : oldest));
 }
 
 function checkLength({ tokens }: Waiting, tokensMax: number) {
