@@ -16,6 +16,17 @@ test("a rested policy has its whole burst, a spent one nothing, and waits for ex
   expect(waitUs(policy, NOW_US + 500_000, NOW_US)).toBe(100_000);
 });
 
+test("no policy gives credits faster than its rate", () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0.01, max: 100_000, noNaN: true }), (requestsPerSecond) => {
+      const { intervalUs } = gcraOf({ requestsPerSecond, burst: 1 });
+
+      expect(intervalUs * requestsPerSecond).toBeGreaterThanOrEqual(1_000_000 - 1e-6);
+      expect(Number.isInteger(intervalUs)).toBe(true);
+    }),
+  );
+});
+
 test("there is room exactly when there is nothing to wait for", () => {
   fc.assert(
     fc.property(anyPolicy, fc.double({ min: -2, max: 2, noNaN: true }), (policy, backlog) => {

@@ -7,7 +7,8 @@ import type { RequestRate } from "../tenants/tenant.ts";
 export type Gcra = { readonly intervalUs: number; readonly burst: number };
 
 export function gcraOf(rate: RequestRate): Gcra {
-  return { intervalUs: Math.max(1, Math.round(1_000_000 / rate.requestsPerSecond)), burst: rate.burst };
+  // Rounded up: a shorter interval would admit more than the rate, and over a long window more than the stated bound.
+  return { intervalUs: Math.ceil(1_000_000 / rate.requestsPerSecond), burst: rate.burst };
 }
 
 /** How many credits the policy can hand out now, at most its burst. */
