@@ -70,6 +70,9 @@ test.each([
   [{ ...UPSTREAM, credential: "WEIR_UPSTREAM_UNSET" }, "The gateway's environment has no WEIR_UPSTREAM_UNSET."],
   [{ ...UPSTREAM, credential: "AWS_SECRET_ACCESS_KEY" }, ""],
   [{ ...UPSTREAM, url: "file:///etc/passwd" }, ""],
+  [{ ...UPSTREAM, url: "not a url" }, ""],
+  [{ ...UPSTREAM, url: "http://user:secret@engine.test/v1" }, "no user, query or fragment"],
+  [{ ...UPSTREAM, url: "http://engine.test/v1?api-version=1" }, "no user, query or fragment"],
 ])("an engine that the gateway could not or should not call is refused: %o", async (upstream, message) => {
   const answer = await weir.fetch("/admin/models/wrong-engine/versions", { upstream });
 

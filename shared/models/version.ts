@@ -13,7 +13,7 @@ export const FilePath = z
   .string()
   .min(1)
   .max(300)
-  .refine(isInsideFolder, "a path must stay inside the model's folder: relative, with /, without . and ..");
+  .refine(isInsideFolder, "a path must stay inside the model's folder: relative, with /, without . and .., and without control characters");
 
 export const VersionFile = z.object({
   path: FilePath,
@@ -56,7 +56,10 @@ export type VersionFacts = z.infer<typeof VersionFacts>;
 /** What a gateway needs to call an OpenAI-compatible engine; only operators may set it. */
 export const Upstream = z.object({
   /** The engine's base URL, such as `http://10.0.3.7:8000/v1`. */
-  url: z.url({ protocol: /^https?$/ }).max(2000),
+  url: z
+    .url({ protocol: /^https?$/ })
+    .max(2000)
+    .refine(isPlainBase, "a base URL has no user, query or fragment: a secret belongs into the environment, and the rest would be lost"),
   /** What the engine calls the model. */
   model: z.string().min(1).max(200),
   /** Name of the gateway's environment variable with the engine's key; the prefix keeps other secrets out of reach. */
@@ -131,6 +134,12 @@ export const manifestKey = (digest: string) => `manifests/${digest}.json`;
 export const incomingKey = (sha256: string, part: number) => `${incomingPrefix(sha256)}${String(part).padStart(5, "0")}`;
 export const incomingPrefix = (sha256: string) => `incoming/${sha256}/`;
 
+function isPlainBase(url: string): boolean {
+  const parsed = URL.parse(url); // what is no URL at all has been refused as such
+  return parsed === null || [parsed.username, parsed.password, parsed.search, parsed.hash].every((part) => part === "");
+}
+
 function isInsideFolder(path: string): boolean {
-  return !/[\\\0]/.test(path) && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+  // Digests join paths by lines and terminals show them, so no path holds a line break or an escape.
+  return !/[\\\p{Cc}]/u.test(path) && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
 }
