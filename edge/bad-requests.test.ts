@@ -119,6 +119,12 @@ test("compressed bodies are refused in words", async () => {
   await expectNothingDone();
 });
 
+test("a body that says that it is not compressed is read, however it spells that", async () => {
+  const answer = await weir.post("/v1/embeddings", { model: "minilm", input: "x" }, { "content-encoding": "Identity" });
+
+  expect(answer.status).toBe(200);
+});
+
 test("a client that goes away in the middle of its body leaves nothing behind", async () => {
   const { port, hostname } = new URL(weir.url);
   const socket = createConnection({ port: Number(port), host: hostname });
