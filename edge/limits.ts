@@ -10,7 +10,10 @@ export const HEADERS_TIMEOUT_MS = 10_000;
 export const BODY_TIMEOUT_MS = 30_000;
 /** Longer than load balancers keep a connection (60 s), so that they never write to one that is being closed. */
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
-/** A connection on which nothing has moved for this long is closed, such as one whose caller does not read; longer than any answer takes. */
+/**
+ * A connection on which nothing has moved for this long is closed; longer than any answer takes. One whose caller stops reading may last
+ * twice as long, since Node sees only at its second look that none of what is queued has left.
+ */
 export const IDLE_TIMEOUT_MS = 90_000;
 export const DRAIN_TIMEOUT_MS = 25_000;
 /** What a gateway that ends still gives to rows and markers that wait. */
