@@ -40,7 +40,8 @@ export type ShardSchedule = readonly { readonly fromMinute: string; readonly sha
 /** The address of a request's row, from its id alone: every write and every retry of it meets here. */
 export function ledgerAddress(row: { requestId: string; tenant: string }, schedule: ShardSchedule): { pk: string; sk: string } {
   const minute = minuteOf(acceptedAtMsOf(row.requestId));
-  const shard = bucketOf(row.requestId, shardCountAt(schedule, minute));
+  const shardCount = shardCountAt(schedule, minute);
+  const shard = shardCount === 1 ? 0 : bucketOf(row.requestId, shardCount);
   return { pk: bucketKey(minute, shard), sk: `${row.tenant}#${row.requestId}` };
 }
 
