@@ -2,7 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type LoadResult, load } from "./load.ts";
+import { systemClock } from "../../shared/base/clock.ts";
+import { createDynamo } from "../../shared/dynamo/client.ts";
+import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { type LoadResult, load, percentile } from "./load.ts";
 import { startPortkey } from "./portkey.ts";
 import { cpuSecondsOf, type Part, startPart } from "./processes.ts";
 import { seedBench } from "./seed.ts";
@@ -13,6 +16,7 @@ const WARM_UP_MS = 3_000;
 const PEPPER = "a pepper for benchmarks only";
 const BARS = { "gateway-cpu": 4, "gateway-rps": 4, "gateway-embedded": 2.5 };
 const ADDED_MS_BAR = 0.6;
+const STORE_TIMEOUT_MS = 2_000;
 
 const part = (name: string) => fileURLToPath(new URL(`./parts/${name}`, import.meta.url));
 
@@ -137,14 +141,36 @@ async function addedLatency(keep: Keep, weir: WeirSide, engine: Part) {
   await load({ connections: 64, durationMs: WARM_UP_MS, port: bare.port, requests: one });
   const [answer, write] = [await p50Of(engine.port, one), await p50Of(weir.store.port, [BATCH_WRITE])];
   const [forwarded, through] = [await p50Of(bare.port, one), await p50Of(weir.part.port, weir.requests.slice(0, 1))];
-  const figures = { engine: answer, write, "bare forwarder": forwarded, weir: through };
+  const signedWrite = await signedWriteP50Ms(weir.store.port);
+  const figures = { engine: answer, write, "write by the ledger's client": signedWrite, "bare forwarder": forwarded, weir: through };
   console.log(
     `p50 at 1 connection, ms: ${Object.entries(figures)
       .map(([name, ms]) => `${name} ${ms.toFixed(2)}`)
       .join(", ")}`,
   );
   const [ours, floor] = [through - answer - write, forwarded - answer - write];
-  console.log(`added beyond engine and write: weir ${ours.toFixed(2)} ms, bare forwarder ${floor.toFixed(2)} ms (bar ${ADDED_MS_BAR})`);
+  console.log(`added beyond engine and write: weir ${ours.toFixed(2)} ms, bare forwarder ${floor.toFixed(2)} ms`);
+  console.log(
+    `added beyond engine and a write by the ledger's client: weir ${(through - answer - signedWrite).toFixed(2)} ms (bar ${ADDED_MS_BAR})`,
+  );
+}
+
+/** One write of the store as a Node process makes it: signed, through the ledger's own client, one after the other. */
+async function signedWriteP50Ms(port: number): Promise<number> {
+  const dynamo = createDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${port}` });
+  const lean = createLeanDynamo(dynamo, systemClock);
+  const latenciesMs: number[] = [];
+  for (const endAt = performance.now() + WARM_UP_MS; performance.now() < endAt; ) {
+    const startedAt = performance.now();
+    await lean.call("BatchWriteItem", { RequestItems: {} }, STORE_TIMEOUT_MS);
+    latenciesMs.push(performance.now() - startedAt);
+  }
+  await lean.close();
+  dynamo.client.destroy();
+  return percentile(
+    latenciesMs.sort((a, b) => a - b),
+    0.5,
+  );
 }
 
 /** What the ledger sends, without its rows: the stub reads none. */
