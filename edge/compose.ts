@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../shared/base/clock.ts";
-import { Failure } from "../shared/base/failure.ts";
 import { systemIds } from "../shared/base/id.ts";
 import { createDynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
@@ -10,6 +9,7 @@ import { peppersOf } from "../shared/keys/key.ts";
 import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
 import { createLeaseStore } from "../shared/limits/lease-store.dynamo.ts";
 import { createRateLimiter } from "../shared/limits/limiter.ts";
+import { logJson } from "../shared/log/log.ts";
 import { createBlobStore } from "../shared/models/blob-store.s3.ts";
 import { createModelStore } from "../shared/models/model-store.dynamo.ts";
 import { createVersionStore } from "../shared/models/version-store.dynamo.ts";
@@ -20,7 +20,7 @@ import { createUsageReader } from "../shared/usage/usage-reader.dynamo.ts";
 import { createCache } from "./cache.ts";
 import { createCatalog } from "./catalog.ts";
 import type { EdgeConfig } from "./config.ts";
-import type { Deps, Log } from "./deps.ts";
+import type { Deps } from "./deps.ts";
 import { createDirectory } from "./directory.ts";
 import { openIntake, openPools } from "./doors.ts";
 import { LEDGER_DRAIN_TIMEOUT_MS } from "./limits.ts";
@@ -92,15 +92,4 @@ async function isReady(lean: LeanDynamo, tablePrefix: string, ledger: Deps["ledg
   } catch {
     return false;
   }
-}
-
-/** One JSON object a line: what log stores read. Errors keep their stack here and nowhere else. */
-const logJson: Log = (level, message, fields = {}) => {
-  const { error, ...rest } = fields;
-  const told = error instanceof Error ? { error: error.stack, cause: causeOf(error) } : { error };
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...rest, ...told })}\n`);
-};
-
-function causeOf(error: Error): string | undefined {
-  return error.cause instanceof Error && !(error.cause instanceof Failure) ? error.cause.stack : undefined;
 }

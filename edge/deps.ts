@@ -4,6 +4,7 @@ import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
 import type { RateLimiter } from "../shared/limits/limiter.ts";
+import type { Log } from "../shared/log/log.ts";
 import type { BlobStore } from "../shared/models/blob-store.ts";
 import type { IntakeClient } from "../shared/models/intake-client.ts";
 import type { Model } from "../shared/models/version.ts";
@@ -16,8 +17,6 @@ import type { Catalog } from "./catalog.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Directory } from "./directory.ts";
 import type { UpstreamClient } from "./serve/upstream-client.ts";
-
-export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
 
 /** A deployed inference function that versions are placed on. */
 export type Pool = { readonly name: string; readonly tier: Tier; readonly client: InferenceClient };

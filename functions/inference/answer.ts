@@ -1,7 +1,7 @@
 import { Failure } from "../../shared/base/failure.ts";
 import type { CallLimits, InferenceClient, InferenceRequest } from "../../shared/inference/contract.ts";
 import { encodeFailure, encodeResult, RESULT_TYPE, TIMEOUT_MS_MAX } from "../../shared/inference/wire.ts";
-import type { Log } from "./worker.ts";
+import type { Log } from "../../shared/log/log.ts";
 
 /** What a call is answered with, over HTTP or inside of a Lambda answer. */
 export type Answer = { readonly status: number; readonly type: string; readonly body: Uint8Array };

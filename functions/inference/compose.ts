@@ -1,11 +1,11 @@
 import { systemClock } from "../../shared/base/clock.ts";
+import { logJson } from "../../shared/log/log.ts";
 import { blobKey } from "../../shared/models/version.ts";
 import { createArtefacts } from "./artefacts.s3.ts";
 import type { InferenceConfig } from "./config.ts";
 import { openDiskCache } from "./disk-cache.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { createModels } from "./models.ts";
-import type { Log } from "./worker.ts";
 import { startWorkers } from "./workers.ts";
 
 const MIB = 1024 ** 2;
@@ -49,9 +49,3 @@ function workerSettings(config: InferenceConfig) {
     log: logJson,
   };
 }
-
-/** One JSON object a line: what log stores read. Errors keep their stack here and nowhere else. */
-export const logJson: Log = (level, message, { error, ...fields } = {}) => {
-  const told = error === undefined ? {} : { error: error instanceof Error ? error.stack : error };
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...fields, ...told })}\n`);
-};

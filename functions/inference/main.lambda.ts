@@ -1,6 +1,7 @@
 import { systemClock } from "../../shared/base/clock.ts";
 import { runLambdaLoop } from "../../shared/inference/lambda-loop.ts";
-import { compose, logJson } from "./compose.ts";
+import { logJson } from "../../shared/log/log.ts";
+import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
 import { answerInvocation } from "./lambda-handler.ts";
 

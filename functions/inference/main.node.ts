@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { compose, logJson } from "./compose.ts";
+import { logJson } from "../../shared/log/log.ts";
+import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
 import { createInferenceServer } from "./server.ts";
 

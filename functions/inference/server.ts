@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Failure } from "../../shared/base/failure.ts";
 import { decodeRequest, TIMEOUT_HEADER } from "../../shared/inference/wire.ts";
+import type { Log } from "../../shared/log/log.ts";
 import { type Answer, answerCall, failureAnswer, timeoutMsOf } from "./answer.ts";
 import type { Engine } from "./engine.ts";
-import type { Log } from "./worker.ts";
 
 export type ServerParts = { readonly engine: Engine; readonly log: Log };
 

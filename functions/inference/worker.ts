@@ -1,9 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { Failure } from "../../shared/base/failure.ts";
+import type { Log } from "../../shared/log/log.ts";
 import type { WorkerAnswer, WorkerCall, WorkerOrder, WorkerWord } from "./worker-protocol.ts";
-
-export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
 
 export type WorkerSettings = {
   readonly order: WorkerOrder;

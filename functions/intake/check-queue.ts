@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../../shared/base/failure.ts";
+import type { Log } from "../../shared/log/log.ts";
 import type { IntakeJob } from "../../shared/models/intake-client.ts";
-
-export type Log = (level: "info" | "warn" | "error", message: string, fields?: Record<string, unknown>) => void;
 
 export type CheckQueue = {
   /** Takes a job unless it waits already. Fails with `overloaded` if too many do. */

@@ -5,7 +5,6 @@ import type { IntakeJob } from "../../shared/models/intake-client.ts";
 import { createModelStore } from "../../shared/models/model-store.dynamo.ts";
 import { createVersionStore } from "../../shared/models/version-store.dynamo.ts";
 import { createSplitStore } from "../../shared/routing/split-store.dynamo.ts";
-import type { Log } from "./check-queue.ts";
 import { checkVersion } from "./check-version.ts";
 import type { IntakeConfig } from "./config.ts";
 import { inspectApart } from "./inspect-apart.ts";
@@ -37,9 +36,3 @@ export function compose(config: IntakeConfig) {
     },
   };
 }
-
-/** One JSON object a line: what log stores read. Errors keep their stack here and nowhere else. */
-export const logJson: Log = (level, message, { error, ...fields } = {}) => {
-  const told = error === undefined ? {} : { error: error instanceof Error ? error.stack : error };
-  process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level, message, ...fields, ...told })}\n`);
-};

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
+import { logJson } from "../../shared/log/log.ts";
 import { createCheckQueue } from "./check-queue.ts";
-import { compose, logJson } from "./compose.ts";
+import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
 import { createIntakeServer } from "./server.ts";
 

@@ -4,6 +4,7 @@ import { acceptedAtMsOf } from "../base/id.ts";
 import { storeUnavailable } from "../dynamo/client.ts";
 import type { LeanDynamo, WireItem } from "../dynamo/lean-client.ts";
 import { LEDGER, tableName } from "../dynamo/tables.ts";
+import type { Log } from "../log/log.ts";
 import { createGroupWriter, type GroupWriter } from "./group-writer.ts";
 import type { Ledger } from "./ledger.ts";
 import { ledgerAddress, type ShardSchedule, type UsageRow } from "./row.ts";
@@ -22,7 +23,7 @@ export type LedgerSettings = {
   readonly tablePrefix: string;
   readonly schedule: ShardSchedule;
   readonly clock: Clock;
-  readonly log: (level: "error" | "warn", message: string, fields?: Record<string, unknown>) => void;
+  readonly log: Log;
 };
 
 export function createLedger(settings: LedgerSettings): Ledger {

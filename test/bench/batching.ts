@@ -1,5 +1,6 @@
 import { startBare } from "./bare.ts";
-import { median, startMiniLm, textOf, WORKERS } from "./minilm.ts";
+import { median } from "./load.ts";
+import { startMiniLm, textOf, WORKERS } from "./minilm.ts";
 
 const BAR = 2.5;
 const ROUNDS = 5;

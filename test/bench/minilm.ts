@@ -66,7 +66,3 @@ async function measure(caller: Caller, load: { callers: number; ms: number; next
   await Promise.all(asking);
   return (endTokens - startTokens) / ((endMs - startMs) / 1_000);
 }
-
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}

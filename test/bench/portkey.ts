@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort, isOpen } from "../harness/ports.ts";
 import { type Part, stopProcess } from "./processes.ts";
 
 const PEERS = fileURLToPath(new URL("./peers/node_modules", import.meta.url));
@@ -24,15 +24,6 @@ export async function startPortkey(node = join(PEERS, ".bin/node")): Promise<Par
   return { port, pid: child.pid, stop: () => stopProcess(child) };
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => (address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
-    });
-  });
-}
-
 async function untilOpen(port: number, child: ChildProcess) {
   for (let waitedMs = 0; waitedMs < OPEN_TIMEOUT_MS; waitedMs += POLL_MS) {
     if (await isOpen(port)) return;
@@ -40,11 +31,4 @@ async function untilOpen(port: number, child: ChildProcess) {
     await sleep(POLL_MS);
   }
   throw new Error(`Portkey did not listen in ${OPEN_TIMEOUT_MS} ms`);
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true) ?? socket.destroy()).once("error", () => resolve(false));
-  });
 }

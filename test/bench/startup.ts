@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { bundleGateway, PROCESS_ENVIRONMENT } from "../../cdk/bundle.ts";
+import { freePort, isOpen } from "../harness/ports.ts";
 import { embeddingsRequest } from "./gateway.ts";
-import { load } from "./load.ts";
+import { load, median } from "./load.ts";
 import { type Part, startPart } from "./processes.ts";
 import { seedBench } from "./seed.ts";
 
@@ -66,7 +66,7 @@ async function measureStarts(stage: Stage): Promise<Pick<Figures, "listeningMs" 
     await stop(started.child);
     starts.push(started);
   }
-  return { listeningMs: medianOf(starts.map((each) => each.listeningMs)), answeredMs: medianOf(starts.map((each) => each.answeredMs)) };
+  return { listeningMs: median(starts.map((each) => each.listeningMs)), answeredMs: median(starts.map((each) => each.answeredMs)) };
 }
 
 async function rssAfterLoadMiB(stage: Stage): Promise<number> {
@@ -113,27 +113,6 @@ async function start(stage: Stage): Promise<Start> {
 async function stop(child: ChildProcess) {
   child.kill("SIGTERM");
   if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === "string") throw new Error("no free port");
-  return address.port;
-}
-
-function medianOf(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 /** The code as it is shipped, with gzip's best effort; the pages of /docs lie beside it and load for nobody else. */

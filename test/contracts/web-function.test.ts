@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -12,9 +11,9 @@ import { bundleGateway, DOCS_FOLDER, PROCESS_ENVIRONMENT } from "../../cdk/bundl
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { createHttp } from "../../shared/clients/http.ts";
 import { createModelsClient } from "../../shared/clients/models.ts";
-import { portOf } from "../harness/dynamo.ts";
 import { startGateway, type TestGateway } from "../harness/gateway.ts";
 import { startLambdaApi, type TestLambdaApi } from "../harness/lambda-api.ts";
+import { freePort } from "../harness/ports.ts";
 import { startS3, type TestS3 } from "../harness/s3.ts";
 import { startSecretsManager, type TestSecretsManager } from "../harness/secrets-manager.ts";
 
@@ -80,14 +79,6 @@ async function startServing(environment: Record<string, string> = {}): Promise<s
     await sleep(POLL_MS);
   }
   return url;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const port = portOf(server.address());
-  server.close();
-  return port;
 }
 
 test("the bundle listens where Lambda says and serves whom CloudFront sends, with keys made under the fetched pepper", async () => {

@@ -1,11 +1,12 @@
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import { compose } from "../../edge/compose.ts";
 import { readConfig } from "../../edge/config.ts";
-import type { Deps, Log } from "../../edge/deps.ts";
+import type { Deps } from "../../edge/deps.ts";
 import { startServer } from "../../edge/server.ts";
 import { systemIds } from "../../shared/base/id.ts";
 import type { Dynamo } from "../../shared/dynamo/client.ts";
 import type { Scope } from "../../shared/keys/key.ts";
+import type { Log } from "../../shared/log/log.ts";
 import type { Upstream, Version, VersionFacts } from "../../shared/models/version.ts";
 import { reshare, type Share } from "../../shared/routing/split.ts";
 import type { RequestRate } from "../../shared/tenants/tenant.ts";
