@@ -2,9 +2,18 @@ import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildSync } from "esbuild";
+import { type BuildOptions, buildSync } from "esbuild";
 
-const ENTRY = pathOf("../edge/main.web-function.ts");
+/** `index.js` is what the runtime starts. */
+const ENTRY = { index: pathOf("../edge/main.web-function.ts") };
+/** Roots of the edge tier's threads, under the names that their starters look for beside themselves. */
+const THREAD_ENTRIES = {
+  "main.thread": pathOf("../edge/wasm/main.thread.ts"),
+  "main.coder": pathOf("../shared/inference/engine/main.coder.ts"),
+  "main.template": pathOf("../shared/inference/engine/main.template.ts"),
+};
+/** What those compile ONNX Runtime from. */
+const WASM_FILE = "ort-wasm-simd-threaded.wasm";
 
 /** Folder beside the bundle with swagger-ui's files, for /docs. */
 export const DOCS_FOLDER = "docs";
@@ -24,12 +33,26 @@ export const PROCESS_ENVIRONMENT: Readonly<Record<string, string>> = {
 // Dependencies that are CommonJS ask for Node's own modules by `require`, which a module has to make for itself.
 const BANNER = 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
 
-/** Bundles the gateway for a Lambda Web Function: `index.js`, which the runtime starts, and the pages' files. CDK deploys this and the benchmark measures it. */
-export function bundleGateway(outputDir: string): void {
-  buildSync({
-    entryPoints: [ENTRY],
-    outfile: join(outputDir, "index.js"),
+/**
+ * Bundles the gateway for a Lambda Web Function: `index.js` with what it loads at its start, the edge tier, which it loads when it is first called,
+ * and the pages' files. CDK deploys this and the benchmark measures it.
+ */
+export function bundleGateway(outputDir: string, { hasEdgeTier }: { hasEdgeTier: boolean }): void {
+  buildSync({ ...optionsFor(outputDir), entryPoints: ENTRY, chunkNames: "part-[hash]" });
+  if (hasEdgeTier) {
+    buildSync({ ...optionsFor(outputDir), entryPoints: THREAD_ENTRIES, chunkNames: "thread-part-[hash]" });
+    copyFileSync(new URL(WASM_FILE, import.meta.resolve("onnxruntime-web/wasm")), join(outputDir, WASM_FILE));
+  }
+  writeFileSync(join(outputDir, "package.json"), '{"type":"module"}\n');
+  copyDocs(join(outputDir, DOCS_FOLDER));
+}
+
+function optionsFor(outdir: string): BuildOptions {
+  return {
+    outdir,
     bundle: true,
+    // What is loaded later shares modules with what is there, so that a class is the same one on both sides.
+    splitting: true,
     minify: true,
     // Names of classes and functions stay: errors in the log are read by people.
     keepNames: true,
@@ -44,9 +67,7 @@ export function bundleGateway(outputDir: string): void {
     banner: { js: BANNER },
     legalComments: "none",
     logLevel: "error",
-  });
-  writeFileSync(join(outputDir, "package.json"), '{"type":"module"}\n');
-  copyDocs(join(outputDir, DOCS_FOLDER));
+  };
 }
 
 function pathOf(relative: string): string {

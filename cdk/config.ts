@@ -6,22 +6,35 @@ const FUNCTION_MEMORY_MIB_MAX = 10_240;
 const INSTANCE_MEMORY_MIB_MAX = 32_768;
 const CONCURRENCY_MAX = 1600;
 
-const PoolBase = z.strictObject({
-  /** What a version's placement names. */
-  name: z.string().regex(NAME_PATTERN),
+/** What a Web Function has: it comes in one size. */
+const WEB_FUNCTION_VCPUS = 2;
+/** Of its 2 GiB, beside its heap and what requests hold. */
+const EDGE_MEMORY_MIB_MAX = 640;
+
+/** What a version's placement names. */
+const PoolName = z.strictObject({ name: z.string().regex(NAME_PATTERN) });
+
+const FunctionPool = PoolName.extend({
   /** Requests that the whole pool works on at once; the next is refused with 429. */
   concurrency: z.int().min(1).max(CONCURRENCY_MAX),
 });
 
-/** An inference function of the cloud. Its tier decides what carries it. */
+/** Where models run in the cloud. The tier decides what carries it. */
 export const Pool = z.discriminatedUnion("tier", [
+  /** Threads of the gateway itself, for small models: nothing to wake, and no more than a quarter of a thread's memory for a model's weights. */
+  PoolName.extend({
+    tier: z.literal("edge"),
+    threads: z.int().min(1).max(WEB_FUNCTION_VCPUS).default(1),
+    /** WebAssembly memory of all threads together. */
+    memoryMiB: z.int().min(64).max(EDGE_MEMORY_MIB_MAX).default(512),
+  }),
   /** A Lambda container function on arm64: one request per environment, scales to zero. */
-  PoolBase.extend({
+  FunctionPool.extend({
     tier: z.literal("cpu"),
     memoryMiB: z.int().min(MEMORY_MIB_MIN).max(FUNCTION_MEMORY_MIB_MAX),
   }),
   /** A Lambda container function on GPU instances of this account (Lambda Managed Instances, x86_64), many requests per environment. */
-  PoolBase.extend({
+  FunctionPool.extend({
     tier: z.literal("gpu"),
     memoryMiB: z.int().min(2048).max(INSTANCE_MEMORY_MIB_MAX),
     /** The sizes that `AcceleratorConfig` takes. */
@@ -32,6 +45,7 @@ export const Pool = z.discriminatedUnion("tier", [
   }),
 ]);
 export type Pool = z.infer<typeof Pool>;
+export type EdgePool = Extract<Pool, { tier: "edge" }>;
 export type CpuPool = Extract<Pool, { tier: "cpu" }>;
 export type GpuPool = Extract<Pool, { tier: "gpu" }>;
 
@@ -67,7 +81,11 @@ export const StageConfig = z
     secrets: z.strictObject({ revision: z.int().min(1), origin: z.enum(["a", "b"]) }),
     domain: Domain.optional(),
   })
-  .refine((stage) => isDistinct(stage.pools.map((pool) => pool.name)), { path: ["pools"], error: "each pool has a name of its own" });
+  .refine((stage) => isDistinct(stage.pools.map((pool) => pool.name)), { path: ["pools"], error: "each pool has a name of its own" })
+  .refine((stage) => stage.pools.filter(({ tier }) => tier === "edge").length <= 1, {
+    path: ["pools"],
+    error: "a gateway has one edge pool",
+  });
 export type StageConfig = z.infer<typeof StageConfig>;
 
 export const CloudConfig = z

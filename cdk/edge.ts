@@ -14,7 +14,7 @@ import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
 import { acknowledge, acknowledgeBootstrapBucket, acknowledgeFolder } from "./acknowledgements.ts";
 import { bundleGateway, DOCS_FOLDER, PROCESS_ENVIRONMENT } from "./bundle.ts";
-import type { StageConfig } from "./config.ts";
+import type { EdgePool, StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import { FunctionRole } from "./function-role.ts";
 import type { DeployedPool } from "./inference.ts";
@@ -26,6 +26,8 @@ const SOURCES = fileURLToPath(new URL("../edge", import.meta.url));
 /** Where Lambda unpacks the bundle. */
 const CODE_FOLDER = "/var/task";
 const CODE_KEPT_DAYS = 7;
+/** Files of the edge tier's models, on the 512 MiB of disk that an environment has. */
+const EDGE_CACHE = { cacheDir: "/tmp/weir-edge", cacheMib: 384 } as const;
 /** Streams may last this long; CloudFront bounds the silence between two packets. */
 const TIMEOUT = Duration.seconds(900);
 const CONCURRENCY_PER_ENVIRONMENT = 64;
@@ -88,12 +90,23 @@ function environmentOf(scope: Construct, { stage, models, pools, intake, secrets
     WEIR_TABLE_PREFIX: stage.tablePrefix,
     WEIR_BUCKET: models.bucket.bucketName,
     WEIR_SHARDS: JSON.stringify(stage.ledgerShards),
-    WEIR_POOLS: json(pools.map(({ name, tier, function: { functionName } }) => ({ name, tier, kind: "lambda", functionName }))),
+    WEIR_POOLS: json([...pools.map(lambdaPool), ...edgePoolsOf(stage).map(wasmPool)]),
     WEIR_INTAKE: json({ kind: "lambda", functionName: intake.function.functionName }),
     WEIR_DOCS_ASSETS: `${CODE_FOLDER}/${DOCS_FOLDER}`,
     ...secrets.environment,
   };
 }
+
+const lambdaPool = ({ name, tier, function: { functionName } }: DeployedPool) => ({ name, tier, kind: "lambda", functionName });
+const wasmPool = ({ name, tier, threads, memoryMiB }: EdgePool) => ({
+  name,
+  tier,
+  kind: "wasm",
+  ...EDGE_CACHE,
+  threads,
+  memoryMib: memoryMiB,
+});
+const edgePoolsOf = (stage: StageConfig) => stage.pools.filter((pool) => pool.tier === "edge");
 
 /** Web Functions read their code from a versioned bucket at every start; the library's copy function puts each bundle there. */
 function createCode(scope: Construct, stage: StageConfig): WebFunctionCode {
@@ -111,7 +124,7 @@ function createCode(scope: Construct, stage: StageConfig): WebFunctionCode {
       image: DockerImage.fromRegistry("node:24"),
       local: {
         tryBundle(outputDir) {
-          bundleGateway(outputDir);
+          bundleGateway(outputDir, { hasEdgeTier: edgePoolsOf(stage).length > 0 });
           return true;
         },
       },

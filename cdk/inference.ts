@@ -3,7 +3,7 @@ import { Platform } from "aws-cdk-lib/aws-ecr-assets";
 import { Architecture, CfnFunction, DockerImageFunction, type IFunction, LoggingFormat } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledgements.ts";
-import type { CpuPool, GpuPool, Pool, StageConfig } from "./config.ts";
+import type { CpuPool, GpuPool, StageConfig } from "./config.ts";
 import { containerOf } from "./container.ts";
 import { FunctionRole } from "./function-role.ts";
 import { GpuCapacity } from "./gpu-capacity.ts";
@@ -15,25 +15,27 @@ const MEMORY_MIB_PER_VCPU = 1769;
 const RUNTIME_MEMORY_MIB = 768;
 const DISK_MIB = 8192;
 const DISK_SPARE_MIB = 512;
-/** The gateway gives up after 60 s; what runs longer has nobody waiting. */
-const TIMEOUT = Duration.seconds(75);
+/** Lambda's longest, since a generation may be read for as long as a stream lasts. Each call brings its own time, and is ended with it. */
+const TIMEOUT = Duration.seconds(900);
+
+type FunctionPool = CpuPool | GpuPool;
 
 export type DeployedPool = {
   readonly name: string;
-  readonly tier: Pool["tier"];
+  readonly tier: FunctionPool["tier"];
   readonly function: IFunction;
   /** What the gateway must be allowed to invoke. */
   readonly invokedArns: readonly string[];
 };
 
-/** One function per pool, all from one image. They read checked content and nothing else. */
+/** One function per pool but the edge's, which is in the gateway; all from one image. They read checked content and nothing else. */
 export class Inference extends Construct {
   readonly pools: readonly DeployedPool[];
 
   constructor(scope: Construct, id: string, props: { stage: StageConfig; models: ModelsBucket }) {
     super(scope, id);
     const capacity = props.stage.pools.some((pool) => pool.tier === "gpu") ? new GpuCapacity(this, "GpuCapacity", props.stage) : undefined;
-    this.pools = props.stage.pools.map((pool) => {
+    this.pools = props.stage.pools.filter(isFunction).map((pool) => {
       const role = new FunctionRole(this, `${pool.name}-role`, props.stage.logRetentionDays);
       props.models.grant(role.role, "blobs", ["s3:GetObject"]);
       props.models.grant(role.role, "manifests", ["s3:GetObject"]);
@@ -46,8 +48,10 @@ export class Inference extends Construct {
   }
 }
 
+const isFunction = (pool: StageConfig["pools"][number]): pool is FunctionPool => pool.tier !== "edge";
+
 /** On managed instances an unqualified call means the version `$LATEST.PUBLISHED`, which has an address of its own. */
-function invokedArnsOf(pool: Pool, { functionArn }: IFunction): string[] {
+function invokedArnsOf(pool: FunctionPool, { functionArn }: IFunction): string[] {
   return pool.tier === "gpu" ? [functionArn, `${functionArn}:$LATEST.PUBLISHED`] : [functionArn];
 }
 
@@ -77,7 +81,7 @@ function createGpu(scope: Construct, pool: GpuPool, shared: Shared): DockerImage
   return created;
 }
 
-function propsOf(pool: Pool, { role, environment }: Shared) {
+function propsOf(pool: FunctionPool, { role, environment }: Shared) {
   return {
     description: `Weir: runs the models of pool ${pool.name}`,
     role: role.role,
@@ -90,7 +94,7 @@ function propsOf(pool: Pool, { role, environment }: Shared) {
   };
 }
 
-function environmentOf(pool: Pool, models: ModelsBucket): Record<string, string> {
+function environmentOf(pool: FunctionPool, models: ModelsBucket): Record<string, string> {
   const vcpus = Math.max(1, Math.floor(pool.memoryMiB / MEMORY_MIB_PER_VCPU));
   return {
     WEIR_BUCKET: models.bucket.bucketName,

@@ -10,6 +10,8 @@ export const stages = CloudConfig.parse([
     ledgerShards: [{ fromMinute: "", shardCount: 4 }],
     // A pool of GPUs is one more entry:
     //   { name: "gpu", tier: "gpu", memoryMiB: 16_384, concurrency: 16, acceleratorMemoryGiB: 24 }
+    // One for small models in the gateway itself, where nothing has to be woken, is another:
+    //   { name: "edge", tier: "edge" }
     pools: [{ name: "cpu", tier: "cpu", memoryMiB: 3538, concurrency: 20 }],
     gateway: { environmentsMax: 20 },
     intake: { memoryMiB: 3538 },

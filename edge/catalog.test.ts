@@ -71,6 +71,6 @@ test("no page of models ends with one that the tenant may not see, so no cursor 
     if (cursor !== undefined) cursors.push(Buffer.from(cursor, "base64url").toString());
   } while (cursor !== undefined);
 
-  expect(names).toEqual(["minilm", "moving", "sentiment"]);
+  expect(names).toEqual(["minilm", "moving", "sentiment", "smol"]);
   expect(cursors.join()).not.toContain("hidden");
 });

@@ -24,6 +24,8 @@ import type { Deps } from "./deps.ts";
 import { createDirectory } from "./directory.ts";
 import { openIntake, openPools } from "./doors.ts";
 import { LEDGER_DRAIN_TIMEOUT_MS } from "./limits.ts";
+import { createBreakers } from "./serve/breakers.ts";
+import { createHealthNotes } from "./serve/health-notes.ts";
 import { createUpstreamClient } from "./serve/upstream-client.ts";
 
 export type Composition = {
@@ -52,7 +54,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
   const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
   const upstream = createUpstreamClient(config.upstreamCredentials);
-  const pools = openPools(config);
+  const pools = openPools(config, log);
   const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
   // Anybody may ask for it, so the store is asked once a second at most.
   const readiness = createCache({ load: () => isReady(lean, tablePrefix, ledger), clock, freshMs: 1_000, hardMs: 1_000, itemsMax: 1 });
@@ -68,6 +70,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     catalog: createCatalog({ ...control, clock }),
     limiter: createRateLimiter(createLeaseStore({ lean, tablePrefix, lessee: randomUUID() }), clock),
     pools: new Map(pools.map((pool) => [pool.name, pool])),
+    breakers: createBreakers({ clock, log }),
+    health: createHealthNotes(clock),
     blobs,
     intake: openIntake(config),
     usage: createUsageReader({ lean, tablePrefix, schedule }),

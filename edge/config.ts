@@ -22,8 +22,24 @@ const FunctionDoor = z.discriminatedUnion("kind", [
 
 export type FunctionDoor = z.infer<typeof FunctionDoor>;
 
-/** A pool is one deployed inference function: its tier and its door. */
-const Pool = z.object({ name: z.string().min(1), tier: Tier }).and(FunctionDoor);
+/** Small models in the gateway's own process (edge/wasm). */
+const WasmDoor = z.object({
+  kind: z.literal("wasm"),
+  /** Where versions' files are kept between starts; this pool's alone. */
+  cacheDir: z.string().min(1),
+  cacheMib: z.int().min(1).max(1_000_000).default(1_024),
+  /** Runs side by side. */
+  threads: z.int().min(1).max(64).default(1),
+  /** WebAssembly memory of all threads together; one can address 4 GiB. A quarter of a thread's share is what a model's weights may take. */
+  memoryMib: z.int().min(64).max(65_536).default(512),
+});
+export type WasmDoor = z.infer<typeof WasmDoor>;
+
+/** A pool is where models run, with its tier and its door: a deployed inference function, or threads of the gateway. */
+const Pool = z
+  .object({ name: z.string().min(1), tier: Tier })
+  .and(z.discriminatedUnion("kind", [...FunctionDoor.options, WasmDoor]))
+  .refine(({ tier, kind }) => (tier === "edge") === (kind === "wasm"), "the tier edge, and no other, is of kind wasm");
 export type PoolSettings = z.infer<typeof Pool>;
 
 const Environment = z.object({

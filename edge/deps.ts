@@ -16,6 +16,8 @@ import type { Tier } from "../shared/usage/row.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Directory } from "./directory.ts";
+import type { Breakers } from "./serve/breakers.ts";
+import type { HealthNotes } from "./serve/health-notes.ts";
 import type { UpstreamClient } from "./serve/upstream-client.ts";
 
 /** A deployed inference function that versions are placed on. */
@@ -32,6 +34,9 @@ export type Deps = {
   readonly catalog: Catalog;
   readonly limiter: RateLimiter;
   readonly pools: ReadonlyMap<string, Pool>;
+  /** What this process has seen of pools and versions of late: which to leave alone, and which are unhealthy. */
+  readonly breakers: Breakers;
+  readonly health: HealthNotes;
   readonly upstream: UpstreamClient;
   readonly ledger: Ledger;
   readonly usage: UsageReader;

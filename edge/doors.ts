@@ -1,17 +1,21 @@
 import { createHttpInferenceClient } from "../shared/inference/client.http.ts";
 import { createLambdaInferenceClient } from "../shared/inference/client.lambda.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
+import type { Log } from "../shared/log/log.ts";
 import { createHttpIntakeClient } from "../shared/models/intake-client.http.ts";
 import { createLambdaIntakeClient } from "../shared/models/intake-client.lambda.ts";
 import type { IntakeClient } from "../shared/models/intake-client.ts";
-import type { EdgeConfig, FunctionDoor, PoolSettings } from "./config.ts";
+import type { EdgeConfig, FunctionDoor, PoolSettings, WasmDoor } from "./config.ts";
 import type { Pool } from "./deps.ts";
+import { createLazyPool } from "./wasm/lazy-pool.ts";
 
 type OpenPool = Pool & { readonly client: InferenceClient & { readonly close: () => Promise<void> } };
 
-/** The functions that this gateway calls: over HTTP on one machine, through the Lambda API in the cloud. */
-export function openPools(config: EdgeConfig): OpenPool[] {
-  return config.WEIR_POOLS.map((pool) => ({ name: pool.name, tier: pool.tier, client: inferenceClient(pool, config.AWS_REGION) }));
+const MIB = 1024 ** 2;
+
+/** What this gateway runs models by: functions over HTTP on one machine, through the Lambda API in the cloud, and its own threads. */
+export function openPools(config: EdgeConfig, log: Log): OpenPool[] {
+  return config.WEIR_POOLS.map((pool) => ({ name: pool.name, tier: pool.tier, client: inferenceClient(pool, config, log) }));
 }
 
 export function openIntake(config: EdgeConfig): IntakeClient {
@@ -20,7 +24,19 @@ export function openIntake(config: EdgeConfig): IntakeClient {
   return createLambdaIntakeClient({ region: config.AWS_REGION, functionName: door.functionName });
 }
 
-function inferenceClient(pool: PoolSettings, region: string): OpenPool["client"] {
-  if (pool.kind === "http") return createHttpInferenceClient({ url: pool.url });
-  return createLambdaInferenceClient({ region, functionName: pool.functionName });
+function inferenceClient(pool: PoolSettings, config: EdgeConfig, log: Log): OpenPool["client"] {
+  switch (pool.kind) {
+    case "http":
+      return createHttpInferenceClient({ url: pool.url });
+    case "lambda":
+      return createLambdaInferenceClient({ region: config.AWS_REGION, functionName: pool.functionName });
+    case "wasm":
+      return wasmClient(pool, config, log);
+  }
+}
+
+function wasmClient({ cacheDir, cacheMib, threads, memoryMib }: WasmDoor, config: EdgeConfig, log: Log): OpenPool["client"] {
+  const artefacts = { region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT };
+  const settings = { artefacts, cacheDir, cacheBytesMax: cacheMib * MIB, threads, memoryBytesMax: memoryMib * MIB, log };
+  return createLazyPool(async () => (await import("./wasm/pool.ts")).createWasmPool(settings));
 }

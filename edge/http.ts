@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { z } from "zod";
 import { Failure } from "../shared/base/failure.ts";
 import type { EdgeContext } from "./env.ts";
-import { BODY_BYTES_MAX } from "./limits.ts";
+import { BODY_BYTES_MAX, STREAM_HELD_BYTES } from "./limits.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -66,7 +66,7 @@ export function answer(
   head: { status?: number; contentType: string },
 ): Response {
   c.set("isTold", true);
-  if (!(body instanceof ReadableStream)) c.get("hold").keep(body.length);
+  c.get("hold").keep(body instanceof ReadableStream ? STREAM_HELD_BYTES : body.length);
   const told = { ...c.get("told"), "Content-Type": head.contentType };
   return new Response(writable(body) as ConstructorParameters<typeof Response>[0], { status: head.status ?? 200, headers: told }); // none of our buffers is shared memory
 }

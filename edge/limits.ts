@@ -5,6 +5,20 @@ export const HELD_BYTES_MAX = 128 * 1024 ** 2;
 export const TENANT_HELD_BYTES_MAX = 48 * 1024 ** 2;
 export const REQUEST_TIMEOUT_MS = 60_000;
 export const SETTLE_TIMEOUT_MS = 10_000;
+/** A stream, from the request to its last event: a minute less than Lambda gives whoever writes it. */
+export const STREAM_TIMEOUT_MS = 14 * 60_000;
+/** What an open stream takes of those bytes: its socket's and its engine's buffers, and an event between them. */
+export const STREAM_HELD_BYTES = 128 * 1024;
+/** The longest silence of a stream; CloudFront gives an origin 30 s between packets. */
+export const HEARTBEAT_MS = 15_000;
+/** A caller that takes nothing of a stream for this long has left without saying so. */
+export const READER_TIMEOUT_MS = 60_000;
+/** Choices of one request, over all its prompts; OpenAI's bound of `n`. */
+export const CHOICES_MAX = 128;
+/** New tokens of one request, over all its choices. */
+export const GENERATED_TOKENS_MAX = 65_536;
+/** A whole generation is gathered in memory before it is answered; log-probabilities count, too. */
+export const GATHERED_CHARS_MAX = 16 * 1024 ** 2;
 /** A client that sends its head or body slower than this is cut off. */
 export const HEADERS_TIMEOUT_MS = 10_000;
 export const BODY_TIMEOUT_MS = 30_000;

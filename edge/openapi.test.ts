@@ -54,6 +54,31 @@ test("a path that needs a key says its scope and every refusal that a key or a b
   expect(Object.keys(answers)).toEqual(["200", "400", "401", "403", "409", "413", "415", "429", "503"]);
 });
 
+test("a body may be left out or binary, and an answer a stream of events whose data is the schema's JSON", () => {
+  const rides: PathGroup = {
+    ...{ name: "rides", summary: "", failure: FailureAnswer },
+    paths: [
+      {
+        ...{ method: "post", path: "/rides", summary: "Rides", body: Boat, isBodyOptional: true, binary: "A hull" },
+        answer: { status: 200, summary: "Waves", schema: Boat, contentType: "text/event-stream" },
+      },
+    ],
+  };
+
+  const operation = assembleOpenApi([rides], "1").paths["/rides"]?.["post"];
+
+  const binary = { schema: { description: "A hull" } };
+  const data = { type: "string", contentMediaType: "application/json", contentSchema: { $ref: "#/components/schemas/Boat" } };
+  expect(operation).toMatchObject({
+    requestBody: { required: false, content: { "application/json": expect.anything(), "application/octet-stream": binary } },
+    responses: {
+      200: {
+        content: { "text/event-stream": { schema: { required: ["data"], properties: { data } } }, "application/octet-stream": binary },
+      },
+    },
+  });
+});
+
 test("a path that is described twice, or two schemas with one id, are our own mistakes", () => {
   const OtherBoat = z.object({ wheels: z.int() }).meta({ id: "Boat" });
   const carts: PathGroup = {

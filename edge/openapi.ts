@@ -22,7 +22,13 @@ export type PathDescription = {
   readonly query?: z.ZodObject;
   readonly headers?: readonly { readonly name: string; readonly summary: string }[];
   readonly body?: z.ZodType;
-  readonly answer: { readonly status: number; readonly summary: string; readonly schema?: z.ZodType };
+  readonly isBodyOptional?: boolean;
+  /** A second form of body and answer besides JSON, as `application/octet-stream`: what it holds. */
+  readonly binary?: string;
+  /** Its content is JSON unless it says another type. */
+  readonly answer: { readonly status: number; readonly summary: string; readonly schema?: z.ZodType; readonly contentType?: string };
+  /** What the answer is besides JSON, if the caller asks for it: server-sent events. */
+  readonly events?: string;
   /** Refusals of this path alone; those that follow from having a key or a body are added to it. */
   readonly refusals?: readonly FailureCode[];
 };
@@ -67,16 +73,22 @@ export function assembleOpenApi(groups: readonly PathGroup[], version: string): 
 }
 
 function operationOf(path: PathDescription, group: PathGroup, components: Components): Json {
-  const { status, summary, schema } = path.answer;
+  const { status, summary, schema, contentType } = path.answer;
+  const binary = path.binary === undefined ? {} : { "application/octet-stream": { schema: { description: path.binary } } };
+  const bodyContent = path.body === undefined ? undefined : { ...jsonContent(path.body, components), ...binary };
+  const events = path.events === undefined ? {} : { [EVENT_STREAM]: { schema: eventSchema({ description: path.events }) } };
   return {
     tags: [group.name],
     summary: path.summary,
     operationId: operationIdOf(path),
     ...(path.scope === undefined ? {} : { description: `Needs a key with the scope \`${path.scope}\`.`, security: [{ key: [] }] }),
     parameters: parametersOf(path, components),
-    ...(path.body === undefined ? {} : { requestBody: { required: true, content: jsonContent(path.body, components) } }),
+    ...(bodyContent === undefined ? {} : { requestBody: { required: path.isBodyOptional !== true, content: bodyContent } }),
     responses: {
-      [status]: { description: summary, ...(schema === undefined ? {} : { content: jsonContent(schema, components) }) },
+      [status]: {
+        description: summary,
+        ...(schema === undefined ? {} : { content: { ...content(schema, components, contentType), ...binary, ...events } }),
+      },
       ...refusalsOf(path, group.failure, components),
     },
   };
@@ -119,7 +131,19 @@ function refusalsOf(path: PathDescription, failure: z.ZodType, components: Compo
 }
 
 function jsonContent(schema: z.ZodType, components: Components): Json {
-  return { "application/json": { schema: schemaOf(schema, components) } };
+  return content(schema, components, "application/json");
+}
+
+function content(schema: z.ZodType, components: Components, contentType = "application/json"): Json {
+  const json = schemaOf(schema, components);
+  return { [contentType]: { schema: contentType === EVENT_STREAM ? eventSchema({ contentSchema: json }) : json } };
+}
+
+const EVENT_STREAM = "text/event-stream";
+
+/** One event of a stream, as OpenAPI 3.2 and those who check streams describe it: its data is a text that holds JSON. */
+function eventSchema(data: Json): Json {
+  return { type: "object", required: ["data"], properties: { data: { type: "string", contentMediaType: "application/json", ...data } } };
 }
 
 function schemaOf(schema: z.core.$ZodType, components: Components): Json {

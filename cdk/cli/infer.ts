@@ -18,7 +18,9 @@ export function registerInferCommand(program: Command, context: CliContext) {
 }
 
 function render(inferred: Inferred): string {
-  return `${renderOutput(inferred.output)}\n\nserved by ${inferred.model}, arm ${inferred.arm}, tier ${inferred.tier}`;
+  const { model, arm, tier, degraded } = inferred;
+  const why = degraded === undefined ? "" : `, degraded: ${degraded}`;
+  return `${renderOutput(inferred.output)}\n\nserved by ${model}, arm ${arm}, tier ${tier}${why}`;
 }
 
 function renderOutput(output: Inferred["output"]): string {

@@ -82,9 +82,48 @@ test("a version's stored bytes are read again, and a damaged one is named", asyn
   expect(damaged.out).toMatch(/^onnx\/model\.onnx +\d+ {2}DAMAGED$/m);
 });
 
-test.each(["models verify m", "models publish .", "models publish . --name m --dtype fp64", "models publish", "models upstream m"])(
-  "`weir %s` is not understood: exit code 2",
-  async (line) => {
-    expect((await weir(line)).code).toBe(2);
-  },
-);
+test("a version's fallbacks are sent with it, shown in their order, and make it a version of its own", async () => {
+  const publish = (more: string) => weir(`models publish ${FIXTURES}/models/tiny-bert-embed --name fallen${more}`);
+  const tooEarly = await publish(" --fallback cpu/q8 --fallback @1");
+  await publish("");
+
+  const fallen = await publish(" --fallback cpu/q8 --fallback @1");
+
+  expect(tooEarly).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("fallen@1 does not exist; a fallback must be a version that is ready."),
+  });
+  expect(fallen).toMatchObject({ code: 0, out: "fallen@2 is ready (everything was there already)\n" });
+  const shown = (await weir("models show fallen")).out;
+  expect(shown).toMatch(/^fallen@2 +ready +embed +cpu fp32, else cpu\/q8, else @1 /m);
+  expect(shown).toMatch(/^fallen@1 +ready, live +embed +cpu fp32 +\d/m);
+});
+
+test("a version whose fallback would answer something else is rejected with the reason", async () => {
+  await weir(`models publish ${FIXTURES}/models/tiny-bert-embed --name mixed`);
+
+  const mixed = await weir(`models publish ${FIXTURES}/models/tiny-bert-toxic --name mixed --fallback @1`);
+
+  expect(mixed).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("mixed@2 was rejected: mixed@1 cannot be a fallback: it does not do 'classify'"),
+  });
+});
+
+test("a fallback to a file that the folder does not have is refused before anything is sent", async () => {
+  const refused = await weir(`models publish ${FIXTURES}/models/tiny-bert-embed --name unfallen --fallback cpu/q4`);
+
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining("there is no graph for q4") });
+});
+
+test.each([
+  "models verify m",
+  "models publish .",
+  "models publish . --name m --dtype fp64",
+  "models publish . --name m --fallback cpu",
+  "models publish . --name m --fallback @0",
+  "models publish",
+  "models upstream m",
+])("`weir %s` is not understood: exit code 2", async (line) => {
+  expect((await weir(line)).code).toBe(2);
+});

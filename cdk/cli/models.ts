@@ -4,17 +4,19 @@ import { everyItem } from "../../shared/clients/http.ts";
 import { createModelsClient } from "../../shared/clients/models.ts";
 import { type Published, publishFolder } from "../../shared/clients/publish.ts";
 import { type Verification, verifyVersion } from "../../shared/clients/verify.ts";
+import { fallbackNames, parseFallback } from "../../shared/models/fallback.ts";
 import type { ModelRevision, VersionRevision } from "../../shared/models/publication.ts";
 import { parseModelReference } from "../../shared/models/reference.ts";
-import { Dtype, type Model } from "../../shared/models/version.ts";
+import { Dtype, type Fallback, type Model, type Placement } from "../../shared/models/version.ts";
 import type { CliContext } from "./context.ts";
 import { megabytes, table } from "./output.ts";
 import { showProgress } from "./progress.ts";
 import { UsageError } from "./usage-error.ts";
 
-type PublishOptions = { name: string; pool: string; dtype?: Dtype; tenants?: Model["tenants"]; why?: string };
+type PublishOptions = { name: string; pool: string; dtype?: Dtype; fallback: Fallback[]; tenants?: Model["tenants"]; why?: string };
 type UpstreamOptions = { engine: string; engineModel: string; credential?: string; tenants?: Model["tenants"]; why?: string };
 
+const FALLBACK_HELP = "what answers when the pool cannot: <pool>/<dtype>, or @<version>; again for more, asked in this order";
 const WHY = ["--why <reason>", "kept in the history"] as const;
 
 export function registerModelCommands(program: Command, context: CliContext) {
@@ -26,11 +28,13 @@ export function registerModelCommands(program: Command, context: CliContext) {
     .requiredOption("--name <model>", "the model that it is a version of")
     .option("--pool <pool>", "where it runs", "cpu")
     .addOption(new Option("--dtype <dtype>", "which graph runs (default: fp32, or the only one there)").choices(Dtype.options))
+    .addOption(new Option("--fallback <place>", FALLBACK_HELP).argParser(collectFallback).default([], "none"))
     .option("--tenants <ids>", "who may use the model, with commas between (default: everyone, or as it is)", parseTenants)
     .option(...WHY)
-    .action(async (folder: string, { name, ...options }: PublishOptions) => {
+    .action(async (folder: string, { name, fallback: fallbacks, ...options }: PublishOptions) => {
       const progress = showProgress(context.output);
-      const published = await publishFolder(client(), { folder, model: name, ...options }, progress.show).finally(progress.end);
+      const order = { folder, model: name, fallbacks, ...options };
+      const published = await publishFolder(client(), order, progress.show).finally(progress.end);
       context.output.print(published, renderPublished);
     });
   models
@@ -77,6 +81,12 @@ function parseVersion(reference: string): { model: string; number: number } {
   throw new UsageError(`'${reference}' names no version: write ${asked.model}@1`);
 }
 
+function collectFallback(text: string, others: readonly Fallback[]): Fallback[] {
+  const fallback = parseFallback(text);
+  if (fallback === undefined) throw new InvalidArgumentError("It must be a pool and a dtype such as cpu/q8, or a version such as @1.");
+  return [...others, fallback];
+}
+
 function parseTenants(text: string): Model["tenants"] {
   const tenants = text.split(",").filter((tenant) => tenant !== "");
   if (tenants.length === 0) throw new InvalidArgumentError("It must be tenants' ids with commas between, or *.");
@@ -101,13 +111,17 @@ function renderVersions(versions: readonly VersionRevision[], live?: number): st
     versions.map((version) => [
       `${version.model}@${version.number}`,
       version.number === live ? `${version.state}, live` : version.state,
-      version.state === "ready" ? version.facts.task : "-",
-      version.state === "upstream" ? version.upstream.url : `${version.placement.pool} ${version.placement.dtype}`,
+      version.state === "ready" ? version.facts.head : "-",
+      version.state === "upstream" ? version.upstream.url : placementText(version.placement),
       version.state === "upstream" ? "-" : megabytes(bytesOf(version.files)),
       version.revision.at,
       version.state === "rejected" ? version.reason : "",
     ]),
   );
+}
+
+function placementText(placement: Placement): string {
+  return [`${placement.pool} ${placement.dtype}`, ...fallbackNames(placement)].join(", else ");
 }
 
 function renderVersion(version: VersionRevision): string {

@@ -17,7 +17,7 @@ function render(status: Status): string {
   const lines = [
     ["gateway", `version ${status.version}, up ${Math.floor(status.uptimeMs / 1000)} s`],
     ["store", store.isReachable ? `reachable, ${store.latencyMs} ms` : "unreachable"],
-    ...status.pools.map(({ name, tier, state }) => [`pool ${name}`, `${tier}, ${state}`]),
+    ...status.pools.map((pool) => [`pool ${pool.name}`, [pool.tier, pool.state, ...troublesOf(pool)].join(", ")]),
     ...(counts === undefined
       ? []
       : [
@@ -26,4 +26,11 @@ function render(status: Status): string {
         ]),
   ];
   return table(["PART", "STATE"], lines);
+}
+
+function troublesOf({ breaker, failing }: Status["pools"][number]): string[] {
+  return [
+    ...(breaker.state === "closed" ? [] : [`breaker ${breaker.state}: ${breaker.reason}`]),
+    ...failing.map(({ version, state, reason }) => `${version} ${state}: ${reason}`),
+  ];
 }

@@ -34,7 +34,8 @@ export async function publishFirstModels({ url, key, workDir, say }: FirstModels
   // Of one model one after the other, so that the long version is number 1 and live.
   const minilms = publish(minilm, { model: "minilm", dtype: "q8" }).then(() => publish(short, { model: "minilm", dtype: "q8" }));
   const sentiment = publish(join(MODELS, "tiny-bert-sentiment"), { model: "sentiment", dtype: "fp32" });
-  await Promise.all([minilms, sentiment]).catch((cause) => {
+  const chat = publish(join(MODELS, "smollm2-135m-instruct"), { model: "smollm2", dtype: "q4" });
+  await Promise.all([chat, minilms, sentiment]).catch((cause) => {
     throw new StartRefusal(`the first models could not be published: ${cause.message} (The next start goes on here.)`, { cause });
   });
   await rm(workDir, { recursive: true });

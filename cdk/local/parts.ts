@@ -11,8 +11,9 @@ export const TABLE_PREFIX = "weir";
 export const BUCKET = "weir-models";
 /** Where intake unpacks what it checks. */
 export const workDirIn = (stateDir: string) => join(stateDir, "work");
-/** The pool that the inference function is. */
+/** The pool that the inference function is, and the one in the gateway's own threads. */
 export const POOL = "cpu";
+export const EDGE_POOL = "edge";
 
 /** swagger-ui's files, from where npm has put them. */
 const DOCS_ASSETS = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
@@ -72,7 +73,10 @@ export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: Functi
     WEIR_ENV: PLACE.env,
     WEIR_CELL: PLACE.cell,
     WEIR_PEPPERS: JSON.stringify(secrets.peppers),
-    WEIR_POOLS: JSON.stringify([{ name: POOL, tier: "cpu", kind: "http", url: doors.inferenceUrl }]),
+    WEIR_POOLS: JSON.stringify([
+      { name: POOL, tier: "cpu", kind: "http", url: doors.inferenceUrl },
+      { name: EDGE_POOL, tier: "edge", kind: "wasm", cacheDir: join(config.stateDir, "edge-cache") },
+    ]),
     WEIR_DOCS_ASSETS: DOCS_ASSETS,
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: doors.intakeUrl }),
   }));

@@ -36,7 +36,7 @@ afterAll(async () => {
 });
 
 test("a first start that was killed in the middle is finished by the next", async () => {
-  expect(JSON.parse(readFileSync(join(stateDir, "state.json"), "utf8"))).toMatchObject({ schema: 1, isSetUp: true });
+  expect(JSON.parse(readFileSync(join(stateDir, "state.json"), "utf8"))).toMatchObject({ schema: 2, isSetUp: true });
   expect(await versionsOf("minilm")).toEqual(["2 ready 128", "1 ready 256"]);
   expect(await versionsOf("sentiment")).toEqual(["1 ready 64"]);
 });
@@ -59,11 +59,13 @@ test("the printed curl lines answer as they are printed", async () => {
     .split("\n")
     .filter((line) => line.startsWith("curl "));
 
-  const [embedding, sentiment, ...others] = await Promise.all(lines.map(shell));
+  const [chat = "", embedding = "", labels = "", ...others] = await Promise.all(lines.map(shell));
 
   expect(others).toEqual([]);
-  expect(embedding.data[0].embedding).toHaveLength(384);
-  expect(sentiment[0][0]).toEqual({ label: expect.any(String), score: expect.any(Number) });
+  expect(textOf(chat)).toMatch(/Paris/);
+  expect(chat.trimEnd()).toMatch(/data: \[DONE\]$/);
+  expect(JSON.parse(embedding).data[0].embedding).toHaveLength(384);
+  expect(JSON.parse(labels)[0]).toEqual({ label: "weather", score: expect.any(Number) });
 });
 
 test.each(PARTS)("%s is started again after kill -9, which is said, and everybody finds it where it was", async (part) => {
@@ -153,7 +155,13 @@ async function beginFirstStart(dir: string, words: string) {
 
 async function shell(line: string) {
   const { stdout } = await promisify(execFile)("sh", ["-c", line]);
-  return JSON.parse(stdout);
+  return stdout;
+}
+
+/** The pieces of a streamed answer, put together. */
+function textOf(events: string): string {
+  const data = events.split("\n").flatMap((line) => (line.startsWith("data: {") ? [line.slice("data: ".length)] : []));
+  return data.map((json) => JSON.parse(json).choices[0]?.delta.content ?? "").join("");
 }
 
 async function versionsOf(model: string): Promise<string[]> {

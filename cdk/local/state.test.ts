@@ -37,12 +37,12 @@ test("a first start makes a folder for its owner's eyes only, and the second fin
 });
 
 test.each([
-  ["half a file", '{"schema":1,"crea', "is damaged"],
+  ["half a file", '{"schema":2,"crea', "is damaged"],
   ["an empty file", "", "is damaged"],
   ["no schema", '{"isSetUp":true}', "is damaged"],
-  ["fields of the wrong type", '{"schema":1,"createdAt":"2026-11-23T19:25:00.000Z","isSetUp":"yes"}', "is damaged"],
-  ["a newer schema", '{"schema":2,"anything":1}', "was written by a newer Weir (schema 2, this one reads 1)"],
-  ["an older schema", '{"schema":0}', "was written by an older Weir (schema 0, this one reads 1)"],
+  ["fields of the wrong type", '{"schema":2,"createdAt":"2026-11-23T19:25:00.000Z","isSetUp":"yes"}', "is damaged"],
+  ["a newer schema", '{"schema":3,"anything":1}', "was written by a newer Weir (schema 3, this one reads 2)"],
+  ["an older schema", '{"schema":1}', "was written by an older Weir (schema 1, this one reads 2)"],
 ])("a state file with %s is refused and left as it is", (_, text, words) => {
   mkdirSync(dir);
   writeFileSync(join(dir, "state.json"), text);
@@ -87,7 +87,7 @@ test.each([
 });
 
 test("a folder that is full, read-only or no folder is refused in words", () => {
-  expect(() => openState(dir, NOW_MS, () => FREE_BYTES_MIN - 1)).toThrow(/the disk of .* is full: 127 MiB are left/);
+  expect(() => openState(dir, NOW_MS, () => FREE_BYTES_MIN - 1)).toThrow(/the disk of .* is full: 511 MiB are left/);
   expect(() => openState("/sys/weir", NOW_MS)).toThrow(/may not be written by you|read-only/);
   writeFileSync(join(parent, "file"), "");
   expect(() => openState(join(parent, "file", ".weir"), NOW_MS)).toThrow("is not a folder");

@@ -6,10 +6,10 @@ import { readPrivateJson, writePrivateJson } from "./private-file.ts";
 import { refusingTrouble, StartRefusal } from "./refusal.ts";
 
 /** Raised when what lies in the folder changes its meaning; then an upgrade from the one before is written, or the old one is refused. */
-export const STATE_SCHEMA = 1;
+export const STATE_SCHEMA = 2;
 
 /** What a first start writes three times over: uploaded models, their checked copies, and the function's cache. */
-export const FREE_BYTES_MIN = 128 * 1024 ** 2;
+export const FREE_BYTES_MIN = 512 * 1024 ** 2;
 
 const AnyState = z.looseObject({ schema: z.int() });
 const State = z.object({

@@ -11,9 +11,10 @@ Weir is ready at ${url}
 Key of the tenant "demo":
 ${key}
 
-An embedding of a text, and its sentiment:
+An answer as it is written, an embedding, and the labels that fit a text best:
+${curl(`${url}/v1/chat/completions`, key, { model: "smollm2", messages: [{ role: "user", content: QUESTION }], stream: true, temperature: 0 }, ["-N"])}
 ${curl(`${url}/v1/embeddings`, key, { model: "minilm", input: "A weir meters a river and splits it." })}
-${curl(`${url}/hf/sentiment`, key, { inputs: "What a wonderful morning!" })}
+${curl(`${url}/hf/minilm`, key, { inputs: "The river is high after the rain.", parameters: { candidate_labels: ["weather", "sport", "money"] } })}
 
 Operate it:        ${state}npx weir status
 API description:   ${url}/docs
@@ -21,9 +22,11 @@ Stop it:           Ctrl-C (it starts again with all its data; deleting ${stateDi
 `;
 }
 
-function curl(url: string, key: string, body: unknown): string {
+const QUESTION = "What is the capital of France? Answer in one sentence.";
+
+function curl(url: string, key: string, body: unknown, flags: readonly string[] = []): string {
   const headers = [`Authorization: Bearer ${key}`, "Content-Type: application/json"];
-  return ["curl -sS", url, ...headers.map((header) => `-H ${quoted(header)}`), `-d ${quoted(JSON.stringify(body))}`].join(" ");
+  return ["curl -sS", ...flags, url, ...headers.map((header) => `-H ${quoted(header)}`), `-d ${quoted(JSON.stringify(body))}`].join(" ");
 }
 
 /** For a POSIX shell. */

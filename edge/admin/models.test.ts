@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { CHANGE } from "../../test/harness/gateway.ts";
 import { startPublishing, type TestPublishing } from "../../test/harness/publishing.ts";
 
 let weir: TestPublishing;
@@ -11,6 +12,7 @@ const SHA = "0".repeat(63);
 const file = (path: string, digit = "1") => ({ path, bytes: 10, sha256: SHA + digit });
 const FILES = [file("config.json", "1"), file("tokenizer.json", "2"), file("onnx/model.onnx", "3")];
 const PLACEMENT = { pool: "cpu", dtype: "fp32" };
+const fallbackTo = (...fallbacks: object[]) => ({ placement: { ...PLACEMENT, fallbacks } });
 const UPSTREAM = { url: "http://127.0.0.1:8000/v1", model: "engine" };
 
 test("an upload plan names every missing part, and stores nothing", async () => {
@@ -31,6 +33,13 @@ test.each([
   ["no graph for its dtype", { placement: { pool: "cpu", dtype: "q8" } }, "onnx/model_quantized.onnx"],
   ["an unknown pool", { placement: { pool: "moon", dtype: "fp32" } }, "placement.pool"],
   ["an unknown dtype", { placement: { pool: "cpu", dtype: "fp64" } }, "placement.dtype"],
+  ["a fallback on an unknown pool", fallbackTo({ pool: "moon", dtype: "fp32" }), "placement.fallbacks.0.pool"],
+  ["no graph for a fallback's dtype", fallbackTo({ pool: "cpu", dtype: "q8" }), "onnx/model_quantized.onnx"],
+  ["a fallback that is the place itself", fallbackTo(PLACEMENT), "placement.fallbacks"],
+  ["a fallback twice", fallbackTo({ version: 1 }, { version: 1 }), "placement.fallbacks"],
+  ["a fallback to a version that does not exist", fallbackTo({ version: 1 }), "placement.fallbacks.0.version"],
+  ["a fallback that is both", fallbackTo({ ...PLACEMENT, version: 1 }), "placement.fallbacks.0"],
+  ["five fallbacks", fallbackTo(...[1, 2, 3, 4, 5].map((version) => ({ version }))), "placement.fallbacks"],
   ["a field that nobody knows", { colour: "red" }, ""],
 ])("%s is refused with the field's name, and nothing is stored", async (_, change, field) => {
   for (const path of ["uploads", "versions"]) {
@@ -40,6 +49,23 @@ test.each([
     if (path === "uploads" && field !== "") expect(answer.json).toMatchObject({ error: { code: "invalid_request", field } });
   }
   expect((await weir.fetch("/admin/models/refused")).status).toBe(404);
+});
+
+test("only a version that is ready can be a fallback", async () => {
+  await weir.models.makeVersion("falling", { upstream: UPSTREAM });
+  const base = { model: "falling", files: FILES, placement: { pool: "cpu", dtype: "fp32" as const }, contentDigest: "c" };
+  await weir.control.versions.append({ ...base, number: 2, state: "checking" }, 0, CHANGE);
+  await weir.control.versions.append({ ...base, number: 3, state: "rejected", reason: "no" }, 0, CHANGE);
+  const ask = (version: number) => weir.fetch("/admin/models/falling/uploads", { files: FILES, ...fallbackTo({ version }) });
+
+  for (const [version, problem] of [
+    [1, "falling@1 is a foreign engine"],
+    [2, "falling@2 is checking"],
+    [3, "falling@3 is rejected"],
+    [4, "falling@4 does not exist"],
+  ] as const) {
+    expect((await ask(version)).json).toMatchObject({ error: { message: `${problem}; a fallback must be a version that is ready.` } });
+  }
 });
 
 test("a name that no model can have is refused", async () => {

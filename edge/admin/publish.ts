@@ -2,7 +2,6 @@ import { Failure } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
 import { type BlobStore, bytesOfParts, type Content, type Part, partsOf } from "../../shared/models/blob-store.ts";
-import { checkPaths } from "../../shared/models/folder.ts";
 import {
   contentsOf,
   isSamePublication,
@@ -15,6 +14,7 @@ import { runBounded } from "../../shared/models/run-bounded.ts";
 import type { Model, Version } from "../../shared/models/version.ts";
 import { ensureFirstSplit } from "../../shared/routing/first-split.ts";
 import type { Deps } from "../deps.ts";
+import { checkPublication } from "./check-publication.ts";
 
 /** What publishing touches. */
 export type PublishDeps = Pick<Deps, "blobs" | "clock" | "control" | "intake" | "pools"> & {
@@ -29,7 +29,7 @@ const NUMBER_ATTEMPTS_MAX = 100;
 
 /** Says what is left to be sent of these files. Nothing is stored. */
 export async function planUpload(deps: PublishDeps, model: string, upload: Upload) {
-  checkPublication(deps, upload);
+  await checkPublication(deps, model, upload);
   const { same } = await findSame(deps, model, upload);
   const missing = same?.body.state === "ready" ? [] : await missingOf(deps.blobs, contentsOf(upload.files));
   const all = missing.flatMap(({ content, parts }) => parts.map((part) => ({ content, part })));
@@ -50,7 +50,7 @@ export async function makeVersion(
   asked: { body: NewVersion; change: Change },
 ): Promise<Revision<Version>> {
   const { body, change } = asked;
-  checkPublication(deps, body);
+  await checkPublication(deps, model, body);
   const found = await findSame(deps, model, body);
   if (!("upstream" in body) && found.same?.body.state !== "ready") await checkArrival(deps.blobs, contentsOf(body.files));
   await allowTenants(deps, { name: model, tenants: body.tenants }, change);
@@ -58,20 +58,6 @@ export async function makeVersion(
   if (version.body.state === "checking") await deps.intake.start({ model, number: version.body.number });
   else await ensureFirstSplit({ splits: deps.control.splits, change }, model, version.body.number);
   return version;
-}
-
-function checkPublication(deps: PublishDeps, asked: Upload | NewVersion) {
-  if ("upstream" in asked) {
-    const { credential } = asked.upstream;
-    if (credential === undefined || deps.config.upstreamCredentials.has(credential)) return;
-    throw new Failure("invalid_request", `The gateway's environment has no ${credential}.`, { field: "upstream.credential" });
-  }
-  const { placement, files } = asked;
-  if (!deps.pools.has(placement.pool)) {
-    const pools = [...deps.pools.keys()].join(", ");
-    throw new Failure("invalid_request", `There is no pool '${placement.pool}'; there are: ${pools}.`, { field: "placement.pool" });
-  }
-  checkPaths(new Set(files.map((file) => file.path)), placement.dtype);
 }
 
 type Found = { readonly same: Revision<Version> | undefined; readonly lastNumber: number };

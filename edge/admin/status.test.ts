@@ -1,8 +1,10 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Failure } from "../../shared/base/failure.ts";
 import { Status } from "../../shared/status/status.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
+import { FAILURES_IN_ROW_MAX } from "../serve/breaker.ts";
 
 let gateway: TestGateway;
 let pool: Server;
@@ -32,4 +34,24 @@ test("the status says what is there, and what is not", async () => {
   expect(status.pools.find(({ name }) => name === "cpu")?.state).toBe("reachable");
   expect(status.pools.find(({ name }) => name === "gone")?.state).toBe("unreachable");
   expect(status.pools.find(({ name }) => name === "cloud")?.state).toBe("on-demand");
+});
+
+test("the status says which pools and versions are left alone, and why", async () => {
+  const { breakers } = gateway.deps;
+  const fail = (dtype: string, failure: Failure) => {
+    for (let time = 0; time < FAILURES_IN_ROW_MAX; time += 1) {
+      const passage = breakers.pass({ pool: dtype === "q8" ? "cpu" : "gone", model: "m", version: 1, dtype });
+      if ("failed" in passage) passage.failed(failure, 1_000);
+    }
+  };
+  fail("fp32", new Failure("unavailable", "It is asleep.", { retryAfterMs: 20_000 }));
+  fail("q8", new Failure("engine_failed", "It crashed."));
+
+  const { pools } = Status.parse((await gateway.ask("GET", "/admin/status")).json);
+
+  expect(pools.find(({ name }) => name === "gone")).toMatchObject({ breaker: { state: "open", reason: "It is asleep." }, failing: [] });
+  expect(pools.find(({ name }) => name === "cpu")).toMatchObject({
+    breaker: { state: "closed", retryInMs: 0 },
+    failing: [{ version: "m@1 q8", reason: "It crashed." }],
+  });
 });

@@ -10,9 +10,13 @@ import type { EdgeEnv } from "../env.ts";
 import type { PathGroup } from "../openapi.ts";
 import { VERSION } from "../version.ts";
 
-type StatusDeps = Pick<Deps, "clock" | "config" | "isReady"> & { readonly control: Pick<Deps["control"], "tenants" | "models"> };
+type StatusDeps = Pick<Deps, "breakers" | "clock" | "config" | "isReady"> & {
+  readonly control: Pick<Deps["control"], "tenants" | "models">;
+};
 
 const PING_TIMEOUT_MS = 2_000;
+/** Enough to see what is wrong; the rest is in the log. */
+const FAILING_MAX = 20;
 
 /** `/admin/status`: is everything there that the gateway needs? */
 export function statusRoutes(deps: StatusDeps) {
@@ -20,7 +24,7 @@ export function statusRoutes(deps: StatusDeps) {
   return new Hono<EdgeEnv>().get("/", async (c) => {
     const [store, pools, counts] = await Promise.all([
       storeState(deps),
-      Promise.all(deps.config.WEIR_POOLS.map(poolState)),
+      Promise.all(deps.config.WEIR_POOLS.map((pool) => poolState(deps, pool))),
       countAll(deps),
     ]);
     const uptimeMs = Math.max(0, deps.clock.nowMs() - startedAtMs);
@@ -34,10 +38,12 @@ async function storeState(deps: StatusDeps): Promise<Status["store"]> {
   return { isReachable, latencyMs: Math.max(0, deps.clock.nowMs() - askedAtMs) };
 }
 
-async function poolState(pool: PoolSettings): Promise<Status["pools"][number]> {
+async function poolState({ breakers }: StatusDeps, pool: PoolSettings): Promise<Status["pools"][number]> {
   const { name, tier } = pool;
-  if (pool.kind === "lambda") return { name, tier, state: "on-demand" };
-  return { name, tier, state: (await answersPing(pool.url)) ? "reachable" : "unreachable" };
+  const seen = { breaker: breakers.poolOf(name), failing: breakers.failingOn(name).slice(0, FAILING_MAX) };
+  // What is no server of its own is there when it is asked for.
+  if (pool.kind !== "http") return { name, tier, state: "on-demand", ...seen };
+  return { name, tier, state: (await answersPing(pool.url)) ? "reachable" : "unreachable", ...seen };
 }
 
 async function answersPing(url: string): Promise<boolean> {

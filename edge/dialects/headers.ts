@@ -1,2 +1,11 @@
+import { REQUEST_TIMEOUT_MS } from "../limits.ts";
+import { TIMEOUT_HEADER, TIMEOUT_SECONDS_MIN } from "../serve/deadline.ts";
+
 /** What a caller of any dialect may say in headers. */
-export const INFER_HEADERS = [{ name: "Weir-Unit", summary: "What sticks to one arm of a split; else the caller's `user`, else the key" }];
+export const INFER_HEADERS = [
+  { name: "Weir-Unit", summary: "What sticks to one arm of a split; else the caller's `user`, else the key" },
+  {
+    name: TIMEOUT_HEADER,
+    summary: `Seconds that the caller waits, from ${TIMEOUT_SECONDS_MIN} and with a fraction if need be; ${REQUEST_TIMEOUT_MS / 1000} at most, and if it says nothing`,
+  },
+];

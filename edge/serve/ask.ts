@@ -16,7 +16,7 @@ export type Asked = {
 
 /** Builds the task that the version's head does. Refuses with `invalid_request` and the field's name. */
 export function askTask(version: ReadyVersion, asked: Asked): TaskRequest {
-  return version.facts.task === "embed" ? askVectors(version, asked) : askScores(version, asked);
+  return version.facts.head === "embed" ? askVectors(version, asked) : askScores(version, asked);
 }
 
 /** A text as a model takes it. An empty one is refused, since its vector would mean nothing; so are halves of surrogate pairs, which tokenizers read differently. */
@@ -53,7 +53,7 @@ function askScores(version: ReadyVersion, { inputs, overlong, ...asked }: Asked)
 
 function notOfTask(version: ReadyVersion, field: string): Failure {
   const { model, number, facts } = version;
-  return new Failure("invalid_request", `${field}: the model '${model}@${number}' does '${facts.task}', where this has no meaning`, {
+  return new Failure("invalid_request", `${field}: the model '${model}@${number}' does '${facts.head}', where this has no meaning`, {
     field,
   });
 }

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { EdgeContext } from "../env.ts";
 import { callerSignal, tell } from "../http.ts";
+import { patienceMs } from "./deadline.ts";
 import type { Call, Served } from "./serve.ts";
 
 const UNIT_CHARS_MAX = 256;
@@ -18,6 +19,7 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     unit: `${principal.tenant}\n${(c.req.header("weir-unit") ?? asked.user ?? principal.keyId).slice(0, UNIT_CHARS_MAX)}`,
     fingerprint: hash("sha256", `${principal.tenant}\n${c.req.path}\n${hash("sha256", asked.body)}`, "base64url"),
     signal: callerSignal(c),
+    timeoutMs: patienceMs((name) => c.req.header(name)),
   };
 }
 
@@ -26,4 +28,5 @@ export function sayServed(c: EdgeContext, served: Served) {
   tell(c, "Weir-Model", `${served.model}@${served.version}`);
   tell(c, "Weir-Arm", served.arm);
   tell(c, "Weir-Tier", served.tier);
+  if (served.degraded !== undefined) tell(c, "Weir-Degraded", served.degraded);
 }

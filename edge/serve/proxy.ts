@@ -1,8 +1,11 @@
 import { Failure } from "../../shared/base/failure.ts";
 import type { UpstreamVersion } from "../../shared/models/version.ts";
 import type { Deps } from "../deps.ts";
+import { renderOpenaiFailure } from "../dialects/openai/failure.ts";
 import { type EngineUsage, engineUsageOf, type Meter } from "./engine-usage.ts";
 import { type Call, remainingMs, type Served, settle } from "./serve.ts";
+import { toldFailure } from "./told-failure.ts";
+import { upstreamFailure } from "./upstream-client.ts";
 import { meterEventStream } from "./upstream-stream.ts";
 
 /** A request for a foreign engine, with the model's name as the engine knows it. */
@@ -27,7 +30,8 @@ export type ProxyAnswer = Served & {
 /** Passes a request to a foreign engine and its answer back: a whole one after it is metered, a stream with its last event held until then. */
 export async function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<ProxyAnswer> {
   const startedAtMs = deps.clock.nowMs();
-  const served: Served = { model: plan.version.model, version: plan.version.number, arm: plan.arm, tier: "upstream" };
+  const { model, number } = plan.version;
+  const served: Served = { model, version: number, assignedVersion: number, arm: plan.arm, tier: "upstream" };
   const { upstream } = plan.version;
   const { signal } = call;
   const answer = await deps.upstream.post({ upstream, path: plan.path, body: plan.body, signal, timeoutMs: remainingMs(deps, call) });
@@ -35,11 +39,17 @@ export async function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<Pr
   const meter: Meter = (usage, outcome) =>
     settle(deps, call, { ...served, ...usage, task: plan.task, outcome, inputs: plan.inputs, computeMs: deps.clock.nowMs() - startedAtMs });
   if (!(answer.body instanceof Uint8Array)) {
-    return { ...head, body: meterEventStream(answer.body, { meter, signal, hidesUsage: plan.hidesUsage ?? false }) };
+    const renderFailure = (cause: unknown) => failureEvent(toldFailure(deps, call, upstreamFailure(cause, signal)), call);
+    return { ...head, body: meterEventStream(answer.body, { meter, signal, hidesUsage: plan.hidesUsage ?? false, renderFailure }) };
   }
   if (answer.status !== 200) return { ...head, body: refusalBody(answer.status, answer.body) };
   await meter(usageOf(answer.body), signal.aborted ? "cancelled" : "ok");
   return { ...head, body: answer.body };
+}
+
+/** Foreign engines speak OpenAI's protocol, whatever dialect's path the caller took to them. */
+function failureEvent(failure: Failure | undefined, { requestId }: Call): string {
+  return `data: ${JSON.stringify(renderOpenaiFailure(failure, requestId))}\n\n`;
 }
 
 /** Reads `usage` off a whole answer. Where it stands at the end, as engines write it, the vectors before it are not parsed. */

@@ -1,11 +1,19 @@
 import { Failure } from "../../shared/base/failure.ts";
-import type { InferenceResult, TaskRequest } from "../../shared/inference/contract.ts";
+import {
+  type CallLimits,
+  type InferenceCall,
+  type InferenceResult,
+  inputCountOf,
+  type TaskRequest,
+} from "../../shared/inference/contract.ts";
 import type { Principal } from "../../shared/keys/principal.ts";
-import type { ReadyVersion, Task } from "../../shared/models/version.ts";
+import { type Task, tasksOf } from "../../shared/models/tasks.ts";
+import type { ReadyVersion } from "../../shared/models/version.ts";
 import type { Tier, UsageRow } from "../../shared/usage/row.ts";
 import type { Target } from "../catalog.ts";
 import type { Deps, Pool } from "../deps.ts";
-import { REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
+import { SETTLE_TIMEOUT_MS } from "../limits.ts";
+import { type Candidate, type Chosen, runInOrder } from "./run.ts";
 
 /** What every dialect knows of a request once it has read it. */
 export type Call = {
@@ -20,18 +28,29 @@ export type Call = {
   readonly fingerprint: string;
   /** Aborts when the caller leaves. */
   readonly signal: AbortSignal;
+  /** How long the caller waits, counted from `acceptedAtMs`. */
+  readonly timeoutMs: number;
 };
 
-export type Served = { readonly version: number; readonly model: string; readonly arm: string; readonly tier: Tier };
+export type Served = {
+  readonly model: string;
+  /** The version that answered, and the one that the split assigned. */
+  readonly version: number;
+  readonly assignedVersion: number;
+  readonly arm: string;
+  readonly tier: Tier;
+  /** Why a fallback answered; absent if none did. */
+  readonly degraded?: string | undefined;
+};
 
 export type Plan<T> = {
-  /** Builds the task for the version that the split chose; refuses what that version cannot do. */
+  /** Builds the task for the version that is asked, which is the one that the split chose or its fallback; refuses what that version cannot do. */
   readonly ask: (version: ReadyVersion) => TaskRequest;
   readonly render: (result: InferenceResult, version: ReadyVersion) => T;
 };
 
 /**
- * The heart, once for all dialects: pick the arm, run, render, settle, and only then answer.
+ * The heart, once for all dialects: pick the arm, run or degrade, render, settle, and only then answer.
  * Rendered before it is settled, so that a caller is never billed for an answer that we could not write.
  */
 export async function serve<T>(deps: Deps, call: Call, plan: Plan<T>): Promise<Served & { readonly body: T }> {
@@ -45,34 +64,43 @@ export async function serveTarget<T>(
   plan: Plan<T> & { readonly target: Target },
 ): Promise<Served & { readonly body: T }> {
   const { target } = plan;
-  const version = nativeVersionOf(target);
-  const pool = poolOf(deps, version);
-  const request = plan.ask(version);
-  const result = await pool.client.run(
-    {
-      requestId: call.requestId,
-      tenant: call.principal.tenant,
-      model: version.model,
-      version: version.number,
-      manifestDigest: version.manifestDigest,
-      dtype: version.placement.dtype,
-      body: request,
-    },
-    { signal: call.signal, timeoutMs: remainingMs(deps, call) },
-  );
-  assertFinite(result);
-  const body = plan.render(result, version);
-  const served = { model: version.model, version: version.number, arm: target.arm, tier: pool.tier };
+  const ran = await runInOrder(deps, call, { target, attempt: (candidate, limits) => attempt(call, plan, { candidate, limits }) });
+  const { request, result } = ran.value;
+  const body = plan.render(result, ran.candidate.version);
+  const served = servedBy(target, ran);
   await settle(deps, call, {
     ...served,
     task: request.task,
     outcome: call.signal.aborted ? "cancelled" : "ok",
-    inputs: request.inputs.length,
+    inputs: inputCountOf(request),
     inputTokens: result.inputTokens.reduce((sum, tokens) => sum + tokens, 0),
     outputTokens: 0,
     computeMs: Math.round(result.runMs),
   });
   return { ...served, body };
+}
+
+type Asking = { readonly candidate: Candidate; readonly limits: CallLimits };
+type Answered = { readonly request: TaskRequest; readonly result: InferenceResult };
+
+/** Built anew for each candidate: versions differ in what they take. */
+async function attempt(call: Call, { ask }: Pick<Plan<unknown>, "ask">, { candidate, limits }: Asking): Promise<Answered> {
+  const request = ask(candidate.version);
+  const result = await candidate.pool.client.run(inferenceCall(call, candidate, request), limits);
+  assertFinite(result);
+  return { request, result };
+}
+
+/** What a pool is asked. */
+export function inferenceCall<Body>({ requestId, principal }: Call, { version, dtype }: Candidate, body: Body): InferenceCall<Body> {
+  const { model, number, manifestDigest } = version;
+  return { requestId, tenant: principal.tenant, model, version: number, manifestDigest, dtype, body };
+}
+
+export function servedBy(target: Target, { candidate, degraded }: Chosen): Served {
+  const { version, pool } = candidate;
+  const assignedVersion = target.version.number;
+  return { model: version.model, version: version.number, assignedVersion, arm: target.arm, tier: pool.tier, degraded };
 }
 
 /** Decides who answers, and refuses before any work what could not be metered. */
@@ -85,13 +113,14 @@ export async function chooseTarget(deps: Deps, call: Call): Promise<Target> {
 export type Metered = Served & Pick<UsageRow, "task" | "outcome" | "inputs" | "inputTokens" | "outputTokens" | "computeMs">;
 
 /** Metered before it is answered: a caller never holds a result that we failed to bill. */
-export async function settle(deps: Deps, call: Call, metered: Metered): Promise<void> {
+export async function settle(deps: Deps, call: Call, { assignedVersion, degraded: _, ...metered }: Metered): Promise<void> {
   await deps.ledger.settle(
     {
       ...metered,
       requestId: call.requestId,
       tenant: call.principal.tenant,
       keyId: call.principal.keyId,
+      version: assignedVersion,
       servedVersion: metered.version,
       dialect: call.dialect,
       priceVersion: 0, // no price book exists yet; rating looks prices up by time
@@ -103,22 +132,45 @@ export async function settle(deps: Deps, call: Call, metered: Metered): Promise<
 
 /** Refuses a task that the version's head cannot do. */
 export function assertTask(version: ReadyVersion, task: Task) {
-  if (version.facts.task === task) return;
-  const message = `The model '${version.model}@${version.number}' does '${version.facts.task}', not '${task}'.`;
+  const tasks = tasksOf(version.facts);
+  if (tasks.includes(task)) return;
+  const message = `The model '${version.model}@${version.number}' does ${tasks.map((each) => `'${each}'`).join(", ")}, not '${task}'.`;
   throw new Failure("invalid_request", message, { field: "model" });
 }
 
 /** A model may overflow, above all in fp16. JSON has no word for that, and nobody shall be billed for it. */
 function assertFinite({ body }: InferenceResult) {
-  const values = body.task === "embed" ? body.vectors : body.scores;
-  if (values.every(Number.isFinite)) return;
+  if (valuesOf(body).every(Number.isFinite)) return;
   throw new Failure("engine_failed", "The model's answer is not a number.", { cause: new Error(`${body.task} gave NaN or an infinity`) });
 }
 
-export function remainingMs(deps: Deps, call: Call): number {
-  const leftMs = call.acceptedAtMs + REQUEST_TIMEOUT_MS - deps.clock.nowMs();
-  if (leftMs <= 0) throw new Failure("timeout", "The request ran out of time.");
-  return leftMs;
+function valuesOf(body: InferenceResult["body"]): Float32Array | readonly number[] {
+  switch (body.task) {
+    case "embed":
+      return body.vectors;
+    case "classify":
+    case "rerank":
+      return body.scores;
+    case "fill":
+      return body.items.flat(2).map(({ score }) => score);
+    case "summarize":
+      return body.items.flatMap(({ sentences }) => sentences.map(({ score }) => score));
+    case "forward":
+      return []; // a bare graph's masks may well hold infinities: a dialect that cannot write them refuses
+    default:
+      return body.items.flatMap((items) => items.map(({ score }) => score));
+  }
+}
+
+/** Milliseconds until the caller gives up; negative once it has. */
+export function leftMs(deps: Pick<Deps, "clock">, call: Call): number {
+  return call.acceptedAtMs + call.timeoutMs - deps.clock.nowMs();
+}
+
+export function remainingMs(deps: Pick<Deps, "clock">, call: Call): number {
+  const left = leftMs(deps, call);
+  if (left <= 0) throw new Failure("timeout", "The request ran out of time.");
+  return left;
 }
 
 /** The version if one of our own pools answers; foreign engines speak OpenAI's dialect only. */
@@ -128,12 +180,10 @@ export function nativeVersionOf(target: Target): ReadyVersion {
   throw new Failure("unsupported", message, { field: "model" });
 }
 
-/** Where a version runs. */
-export function poolOf(deps: Deps, version: ReadyVersion): Pool {
-  const pool = deps.pools.get(version.placement.pool);
+/** Where a version runs: in its own place unless a fallback names another pool. */
+export function poolOf(deps: Pick<Deps, "pools">, version: ReadyVersion, name = version.placement.pool): Pool {
+  const pool = deps.pools.get(name);
   if (pool !== undefined) return pool;
-  throw new Failure(
-    "unavailable",
-    `The model '${version.model}@${version.number}' is placed on pool '${version.placement.pool}', which this gateway does not have.`,
-  );
+  const message = `The model '${version.model}@${version.number}' is placed on pool '${name}', which this gateway does not have.`;
+  throw new Failure("unavailable", message);
 }

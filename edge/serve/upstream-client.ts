@@ -29,8 +29,8 @@ export type UpstreamClient = {
 
 const CONNECTIONS_PER_ENGINE_MAX = 256;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** The longest silence within an answer; engines send their next token or a heartbeat sooner. */
-const SILENCE_TIMEOUT_MS = 30_000;
+/** The longest silence within an answer: of a stream that has begun, a long prompt may be read in it. Callers get heartbeats meanwhile. */
+const SILENCE_TIMEOUT_MS = 120_000;
 const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
 
 export function createUpstreamClient(credentials: ReadonlyMap<string, string>): UpstreamClient {

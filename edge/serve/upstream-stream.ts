@@ -1,70 +1,40 @@
 import type { Readable } from "node:stream";
-import { renderOpenaiFailure } from "../dialects/openai/failure.ts";
 import { type EngineUsage, engineUsageOf, type Meter } from "./engine-usage.ts";
-import { upstreamFailure } from "./upstream-client.ts";
+import { type Piece, streamMetered } from "./metered-stream.ts";
 
 const EVENT_CHARS_MAX = 1024 ** 2;
+const DONE = "[DONE]";
 
 export type StreamPlan = {
   readonly meter: Meter;
   readonly signal: AbortSignal;
   /** The usage event was asked for by us alone, so the caller does not get it. */
   readonly hidesUsage: boolean;
+  /** How the stream says that it has failed. */
+  readonly renderFailure: (cause: unknown) => string;
 };
 
-/**
- * Passes an event stream on as it comes, counts its tokens, and holds its end back until the row is durable.
- * A stream that breaks is said to be broken in-band; it never ends as if it were whole. One whose caller leaves is metered as far as it came.
- */
-export function meterEventStream(body: Readable, plan: StreamPlan): ReadableStream<Uint8Array> {
-  const progress: Progress = { usage: undefined, chunks: 0, isOver: false, hasCallerLeft: false };
-  const events = meteredEvents(body, plan, progress);
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await events.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      progress.hasCallerLeft = true;
-      body.destroy();
-      await events.return(undefined);
-    },
+/** Passes an event stream on as it comes, counts its tokens, and holds its end back until the row is durable (see `streamMetered`). */
+export function meterEventStream(body: Readable, { meter, signal, hidesUsage, renderFailure }: StreamPlan): ReadableStream<Uint8Array> {
+  const progress: Progress = { usage: undefined, chunks: 0 };
+  return streamMetered({
+    pieces: piecesOf(body, progress, hidesUsage),
+    meter: (outcome) => meter(usageOf(progress), outcome),
+    hasBrought: () => progress.chunks > 0,
+    renderFailure,
+    stop: () => body.destroy(),
+    signal,
   });
 }
 
-type Progress = { usage: EngineUsage | undefined; chunks: number; isOver: boolean; hasCallerLeft: boolean };
+type Progress = { usage: EngineUsage | undefined; chunks: number };
 
-async function* meteredEvents(
-  body: Readable,
-  { meter, signal, hidesUsage }: StreamPlan,
-  progress: Progress,
-): AsyncGenerator<Uint8Array, void> {
-  try {
-    for await (const event of eventsOf(body)) {
-      if (isDone(event)) {
-        progress.isOver = true;
-        await meter(usageOf(progress), "ok");
-        yield bytesOf(event);
-        return; // what an engine may send after its last event holds nobody up
-      }
-      const isUsage = note(progress, event);
-      if (!isUsage || !hidesUsage) yield bytesOf(event);
-    }
-    throw new Error("the stream ended without [DONE]");
-  } catch (cause) {
-    if (progress.hasCallerLeft || signal.aborted) return;
-    // The engine's fault, or the ledger's: not billed, and never a clean end.
-    progress.isOver = true;
-    yield bytesOf(`data: ${JSON.stringify(renderOpenaiFailure(upstreamFailure(cause, signal), ""))}`);
-  } finally {
-    // Not over here means that the caller has left in the middle: metered as far as it came.
-    if (!progress.isOver && progress.chunks > 0) await meter(usageOf(progress), "cancelled").catch(() => {});
+/** What an engine may send after its last event is not waited for. */
+async function* piecesOf(body: Readable, progress: Progress, hidesUsage: boolean): AsyncGenerator<Piece, void> {
+  for await (const event of eventsOf(body)) {
+    const isHidden = note(progress, event) && hidesUsage;
+    yield { text: isHidden ? "" : `${event}\n\n`, isLast: isDone(event) };
   }
-}
-
-function bytesOf(event: string): Uint8Array {
-  return Buffer.from(`${event}\n\n`);
 }
 
 /** Without a usage event each content event is one token: what OpenAI-compatible engines send. */
@@ -89,7 +59,7 @@ async function* eventsOf(body: Readable): AsyncGenerator<string> {
 /** Counts what an event brings; true if it is the usage event, which has no content. */
 function note(progress: Progress, event: string): boolean {
   const data = dataOf(event);
-  if (data === undefined) return false;
+  if (data === undefined || data === DONE) return false;
   const { usage, choices } = JSON.parse(data) as { usage?: unknown; choices?: unknown[] }; // OpenAI's stream event; a failure to parse breaks the stream
   const hasContent = Array.isArray(choices) && choices.length > 0;
   if (usage) progress.usage = engineUsageOf(usage);
@@ -98,7 +68,7 @@ function note(progress: Progress, event: string): boolean {
 }
 
 function isDone(event: string): boolean {
-  return dataOf(event) === "[DONE]";
+  return dataOf(event) === DONE;
 }
 
 function dataOf(event: string): string | undefined {

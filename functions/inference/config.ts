@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import * as z from "zod";
-import { INPUTS_MAX } from "../../shared/inference/wire.ts";
+import { INPUTS_MAX } from "../../shared/inference/wire-request.ts";
 
 const count = (most: number) => z.coerce.number().int().min(1).max(most);
 
@@ -30,6 +30,12 @@ const Environment = z.object({
     .min(INPUTS_MAX)
     .max(1_000_000)
     .default(4 * INPUTS_MAX),
+  /** Whoever would wait longer for a worker is refused at once. */
+  WEIR_QUEUE_WAIT_MS_MAX: count(900_000).default(10_000),
+  /** Caches of all workers' generations together, choices of one worker at a time, and generations that wait for one. */
+  WEIR_GENERATION_MEMORY_MIB: count(10_000_000).default(1_024),
+  WEIR_CHOICES_PER_WORKER: count(1_024).default(16),
+  WEIR_GENERATIONS_WAITING_MAX: count(100_000).default(256),
   /** A run that takes longer, loading included, is stopped with its worker. */
   WEIR_RUN_TIMEOUT_MS: count(900_000).default(60_000),
   /** How long in-flight requests have after SIGTERM. */

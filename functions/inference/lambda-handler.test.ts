@@ -1,7 +1,10 @@
+import { Readable } from "node:stream";
 import { expect, test } from "vitest";
 import { Failure } from "../../shared/base/failure.ts";
-import type { CallLimits, InferenceRequest, InferenceResult } from "../../shared/inference/contract.ts";
+import type { CallLimits, GenerationCall, InferenceRequest, InferenceResult } from "../../shared/inference/contract.ts";
+import type { GenerateEvent } from "../../shared/inference/generation.ts";
 import { decodeFailure, decodeResult, LambdaAnswer } from "../../shared/inference/wire.ts";
+import { decodeEvents } from "../../shared/inference/wire-events.ts";
 import type { AnswerParts } from "./answer.ts";
 import { answerInvocation } from "./lambda-handler.ts";
 
@@ -64,12 +67,49 @@ test("an answer beyond Lambda's limit is too_large instead of lost", async () =>
   expect(status).toBe(413);
 });
 
-async function invoke(event: unknown, run: AnswerParts["engine"]["run"]) {
-  const payload = Buffer.from(JSON.stringify(event));
-  const bytes = await answerInvocation(
-    { engine: { run }, log: () => {}, clock: { nowMs: () => NOW_MS } },
-    { payload, deadlineAtMs: NOW_MS + 60_000 },
+const GENERATION: GenerationCall = {
+  ...REQUEST,
+  body: { task: "generate", prompts: [{ kind: "text", text: "Once" }], n: 1, sampling: {}, stop: [] },
+};
+const EVENTS: GenerateEvent[] = [
+  { kind: "begun", inputTokens: [1] },
+  { kind: "text", choice: 0, text: " upon", tokens: 1 },
+  { kind: "finished", choice: 0, finish: { reason: "stop" } },
+  { kind: "done", outputTokens: [1], queueMs: 0, runMs: 5 },
+];
+
+test("a generation is answered line by line, and its refusal is a line too", async () => {
+  const answered = await answer({ timeoutMs: 5_000, request: GENERATION }, { generate: () => Readable.from(EVENTS) });
+  const refused = await answer(
+    { timeoutMs: 5_000, request: GENERATION },
+    {
+      // biome-ignore lint/correctness/useYield: it fails before its first event
+      async *generate() {
+        throw new Failure("overloaded", "full");
+      },
+    },
   );
+
+  expect(await Array.fromAsync(decodeEvents(bytesOf(answered)))).toEqual(EVENTS);
+  await expect(Array.fromAsync(decodeEvents(bytesOf(refused)))).rejects.toMatchObject({ code: "overloaded" });
+});
+
+async function* bytesOf(answered: Uint8Array | AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  if (answered instanceof Uint8Array) yield answered;
+  else for await (const line of answered) yield Buffer.from(line);
+}
+
+function answer(event: unknown, engine: Partial<AnswerParts["engine"]>) {
+  const never = () => {
+    throw new Error("not called here");
+  };
+  const parts = { engine: { run: never, generate: never, ...engine }, log: () => {}, clock: { nowMs: () => NOW_MS } };
+  return answerInvocation(parts, { payload: Buffer.from(JSON.stringify(event)), deadlineAtMs: NOW_MS + 60_000 });
+}
+
+async function invoke(event: unknown, run: AnswerParts["engine"]["run"]) {
+  const bytes = await answer(event, { run });
+  if (!(bytes instanceof Uint8Array)) throw new Error("a call is answered whole");
   const { status, body } = LambdaAnswer.parse(JSON.parse(Buffer.from(bytes).toString()));
   return { status, bytes: Buffer.from(body, "base64") };
 }

@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { ModelInput, TaskRequest } from "../../shared/inference/contract.ts";
+import type { ClassifyRequest, EmbedRequest, ModelInput, TaskRequest } from "../../shared/inference/contract.ts";
 import { blobKey } from "../../shared/models/version.ts";
 import {
   folderOf,
@@ -27,16 +27,15 @@ let bomb: StoredVersion;
 
 beforeAll(async () => {
   s3 = await startS3();
-  const labels = ["NEGATIVE", "POSITIVE"];
-  bert = await storeVersion(s3, BERT, { dtype: "fp32", facts: { task: "embed", family: "bert", tokensMax: 48, dimensions: 48 } });
-  sentiment = await storeVersion(s3, SENTIMENT, { dtype: "fp32", facts: { task: "classify", family: "bert", tokensMax: 64, labels } });
-  bomb = await storeVersion(s3, BOMB, { dtype: "fp32", facts: { task: "classify", family: "bert", tokensMax: 64, labels } });
+  bert = await storeVersion(s3, BERT, "fp32");
+  sentiment = await storeVersion(s3, SENTIMENT, "fp32");
+  bomb = await storeVersion(s3, BOMB, "fp32");
   return () => s3.close();
 });
 
 const texts = (...all: string[]): ModelInput[] => all.map((text) => ({ kind: "text", text }));
-const embed = (...all: string[]): TaskRequest => ({ task: "embed", inputs: texts(...all), overlong: "cut" });
-const classify = (...all: string[]): TaskRequest => ({ task: "classify", inputs: texts(...all), overlong: "cut" });
+const embed = (...all: string[]): EmbedRequest => ({ task: "embed", inputs: texts(...all), overlong: "cut" });
+const classify = (...all: string[]): ClassifyRequest => ({ task: "classify", inputs: texts(...all), overlong: "cut" });
 
 describe("a function with two workers", () => {
   let inference: TestInference;

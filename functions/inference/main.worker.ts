@@ -1,9 +1,8 @@
 import { extname } from "node:path";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { Failure } from "../../shared/base/failure.ts";
-import { forward } from "../../shared/inference/runtime/forward.ts";
-import { createSessionCache, type SessionCache } from "./session-cache.ts";
-import type { WorkerAnswer, WorkerCall, WorkerOrder, WorkerWord } from "./worker-protocol.ts";
+import { createHost } from "../../shared/inference/engine/host.ts";
+import type { WorkerOrder, WorkerWord } from "../../shared/inference/engine/worker-protocol.ts";
+import type { ProcessOrder } from "./worker-process.ts";
 
 const GUARD_MS = 500;
 
@@ -11,39 +10,28 @@ const GUARD_MS = 500;
 if (isMainThread) await work(orderOf(process.argv[2] ?? ""));
 else guard(orderOf(String(workerData)));
 
-async function work(order: WorkerOrder) {
+async function work(order: ProcessOrder) {
   new Worker(new URL(`./main.worker${extname(import.meta.url)}`, import.meta.url), { workerData: process.argv[2] }).unref();
   // Loaded here, because the guard needs none of it.
-  const { openSession } = await import("../../shared/inference/ort/session.ts");
-  const sessions = createSessionCache({
-    bytesMax: order.sessionBytesMax,
-    open: (path) => openSession(path, order),
-    rssBytes: () => process.memoryUsage.rss(),
+  const { openDecoderSession } = await import("../../shared/inference/ort/decoder-session.ts");
+  const { openGenerator } = await import("../../shared/inference/engine/open-generator.ts");
+  const host = createHost({
+    openSession: (path) => openDecoderSession(path, order),
+    openGenerator: (session, graph) => openGenerator(session, graph, order),
+    sessionBytesMax: order.sessionBytesMax,
+    heldBytes: () => process.memoryUsage.rss(),
+    say,
   });
   process.on("disconnect", () => process.exit(0));
   // A terminal's Ctrl-C reaches the whole group; the parent drains first and ends its workers itself.
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {});
-  // The parent sends calls and nothing else, one at a time.
-  process.on("message", (call) => void answer(sessions, call as WorkerCall).then(say));
+  // The parent sends orders and nothing else.
+  process.on("message", (said) => host.hear(said as WorkerOrder));
   say({ kind: "ready" });
 }
 
-async function answer(sessions: SessionCache, { graph, inputs }: WorkerCall): Promise<WorkerAnswer> {
-  let stage: "load" | "run" = "load";
-  try {
-    const session = await sessions.get(graph);
-    stage = "run";
-    const startedAtMs = performance.now();
-    const rows = await forward(session, inputs, graph);
-    return { kind: "rows", rows, runMs: performance.now() - startedAtMs };
-  } catch (error) {
-    const isTooLarge = error instanceof Failure && error.code === "unavailable";
-    return { kind: "failed", stage: isTooLarge ? "memory" : stage, message: error instanceof Error ? error.message : String(error) };
-  }
-}
-
 /** Ends the process, from inside a run if need be, when its parent is gone or its memory is over the limit. */
-function guard({ parentPid, rssBytesMax }: WorkerOrder) {
+function guard({ parentPid, rssBytesMax }: ProcessOrder) {
   setInterval(() => {
     if (process.ppid !== parentPid || process.memoryUsage.rss() > rssBytesMax) process.kill(process.pid, "SIGKILL");
   }, GUARD_MS);
@@ -53,7 +41,7 @@ function say(word: WorkerWord) {
   process.send?.(word);
 }
 
-function orderOf(json: string): WorkerOrder {
+function orderOf(json: string): ProcessOrder {
   // The pool that starts this process writes it.
-  return JSON.parse(json) as WorkerOrder;
+  return JSON.parse(json) as ProcessOrder;
 }

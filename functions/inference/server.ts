@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
 import { Failure } from "../../shared/base/failure.ts";
-import { decodeRequest, TIMEOUT_HEADER } from "../../shared/inference/wire.ts";
+import type { Engine } from "../../shared/inference/engine/engine.ts";
+import { TIMEOUT_HEADER } from "../../shared/inference/wire.ts";
+import { decodeRequest } from "../../shared/inference/wire-request.ts";
 import type { Log } from "../../shared/log/log.ts";
 import { type Answer, answerCall, failureAnswer, timeoutMsOf } from "./answer.ts";
-import type { Engine } from "./engine.ts";
 
 export type ServerParts = { readonly engine: Engine; readonly log: Log };
 
@@ -20,7 +22,7 @@ export function createInferenceServer(parts: ServerParts): Server {
     const answered = await answer(parts, request, response);
     // A server that drains keeps no connection, and a body that was not read to its end would be taken for the next request.
     if (!server.listening || !request.complete) response.setHeader("connection", "close");
-    end(response, answered);
+    await end(response, answered);
   });
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   return server;
@@ -68,7 +70,12 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array> {
 
 const pong = (): Answer => ({ status: 200, type: "application/json", body: Buffer.from('{"status":"ok"}') });
 
-function end(response: ServerResponse, { status, type, body }: Answer) {
-  if (response.destroyed) return;
-  response.writeHead(status, { "content-type": type, "content-length": body.byteLength }).end(body);
+async function end(response: ServerResponse, { status, type, body }: Answer): Promise<void> {
+  if (body instanceof Uint8Array) {
+    if (!response.destroyed) response.writeHead(status, { "content-type": type, "content-length": body.byteLength }).end(body);
+    return;
+  }
+  response.writeHead(status, { "content-type": type });
+  // It writes as fast as the caller reads, and ends the work when the caller leaves.
+  await pipeline(body, response).catch(() => {});
 }

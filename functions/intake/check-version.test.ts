@@ -37,7 +37,7 @@ test("two checks of one version at once give one verdict and one split", async (
 test("a crash between the verdict and the split is made good by the next round", async () => {
   await putChecking("unsplit", (await offerFolder(weir.s3, SENTIMENT)).files);
   const { body, revision } = await current("unsplit");
-  const facts = { task: "classify", family: "bert", tokensMax: 64, dtypes: ["fp32" as const] } as const;
+  const facts = { head: "classify", family: "bert", tokensMax: 64, dtypes: ["fp32" as const] } as const;
   if (body.state !== "checking") expect.unreachable();
   await weir.control.models.append("unsplit", 0, { body: { name: "unsplit", tenants: "*" }, change: CHANGE });
   await weir.control.versions.append(

@@ -10,6 +10,7 @@ import type { Dtype, Manifest, Version, VersionFacts } from "../../shared/models
 import type { VersionStore } from "../../shared/models/version-store.dynamo.ts";
 import { ensureFirstSplit } from "../../shared/routing/first-split.ts";
 import type { Split } from "../../shared/routing/split.ts";
+import { checkFallbacks } from "./check-fallbacks.ts";
 import { fetchFolder } from "./fetch-folder.ts";
 import { isRejection, rejection } from "./rejection.ts";
 
@@ -52,6 +53,7 @@ async function judge(deps: CheckDeps, version: CheckingVersion, signal: AbortSig
   const folder = await mkdtemp(join(deps.workFolder, `${FOLDER_PREFIX}${process.pid}-`));
   try {
     const facts = await learnFacts(deps, { version, folder }, signal);
+    await checkFallbacks(deps.versions, version, facts);
     const manifestDigest = await writeManifest(deps.blobs, version, facts);
     return { version: { ...version, state: "ready", facts, manifestDigest }, why: "digests, graph and golden requests are right" };
   } catch (cause) {

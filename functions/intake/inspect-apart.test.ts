@@ -14,7 +14,9 @@ const model = (folder: string) => ({ folder: join(FIXTURES, folder), dtype: "fp3
 test("a model that loads and answers tells what it is", async () => {
   const facts = await inspectApart(LIMITS, model("models/tiny-bert-embed"), signal);
 
-  expect(facts).toMatchObject({ task: "embed", family: "bert", dtypes: ["fp32", "q8"] });
+  expect(facts).toMatchObject({ head: "embed", family: "bert", dtypes: ["fp32", "q8"] });
+  expect(facts.drift).toEqual([{ dtype: "q8", deltaMax: expect.any(Number), cosineMin: expect.any(Number) }]);
+  expect(facts.drift?.[0]?.cosineMin).toBeGreaterThan(0.9);
 });
 
 test("a model that needs more memory than it may is stopped and refused with the limit", async () => {

@@ -2,11 +2,12 @@ import { writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Failure } from "../../shared/base/failure.ts";
-import { loadModel, runGolden } from "../../shared/inference/ort/model.ts";
+import type { VersionFacts } from "../../shared/models/version.ts";
 import { type GoldenAnswer, type GoldenLimits, GoldenOrder } from "./golden.ts";
 
 const MEASURE_EVERY_MS = 20;
 const PRIORITY_LOW = 5;
+const SESSION = { threads: 1, provider: "cpu" } as const;
 
 // ONNX runs block their thread, so they have one of their own: the main thread stays awake to measure, and to notice that its parent is gone.
 if (isMainThread) supervise(GoldenOrder.parse(JSON.parse(process.argv[2] ?? "")));
@@ -34,11 +35,23 @@ function spentLimit({ timeoutMs, memoryMib }: GoldenLimits): "time" | "memory" |
 
 async function inspect(order: GoldenOrder): Promise<GoldenAnswer> {
   try {
-    const model = await loadModel(order.folder, order.dtype, { threads: 1, provider: "cpu" });
-    return { kind: "facts", facts: await runGolden(model) };
+    return { kind: "facts", facts: await learn(order) };
   } catch (cause) {
     return { kind: "refused", reason: reasonOf(cause) };
   }
+}
+
+/** The placed variant has to answer; how far the folder's other ones are from it is noted with the version. */
+async function learn({ folder, dtype }: GoldenOrder): Promise<VersionFacts> {
+  // Loaded here, because the thread that watches needs none of it and should watch soon.
+  const { loadModel } = await import("../../shared/inference/ort/model.ts");
+  const { runGolden } = await import("../../shared/inference/ort/golden.ts");
+  const { compareVariants } = await import("../../shared/inference/ort/variants.ts");
+  const model = await loadModel(folder, dtype, SESSION);
+  const facts = await runGolden(model);
+  await model.dispose();
+  if (facts.dtypes.length === 1) return facts;
+  return { ...facts, drift: await compareVariants(folder, dtype, SESSION) };
 }
 
 /** What the loader refuses it says in a sentence; for the rest, the first line without a stack and without this machine's paths. */

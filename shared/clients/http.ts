@@ -22,11 +22,15 @@ export type Ask<T> = {
   /** The path's segments, not encoded. */
   readonly path: readonly string[];
   readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Goes as JSON; bytes go as they are. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** What a successful answer must look like. */
   readonly answer: z.ZodType<T>;
 };
+
+/** A question whose answer is not JSON alone. */
+export type Send = Omit<Ask<never>, "answer"> & { readonly signal?: AbortSignal | undefined };
 
 /** Weir's own HTTP, as its clients speak it. */
 export type Http = {
@@ -34,12 +38,22 @@ export type Http = {
   readonly ask: <T>(ask: Ask<T>) => Promise<T>;
   /** The same with the answer's headers. */
   readonly exchange: <T>(ask: Ask<T>) => Promise<{ readonly body: T; readonly headers: Headers }>;
+  /** An answer's bytes. Sent once; fails as `ask` does. */
+  readonly bytes: (send: Send) => Promise<{ readonly bytes: Uint8Array; readonly headers: Headers }>;
+  /** An answer that comes piece by piece: its head must come in time, the rest may last. */
+  readonly stream: (send: Send) => Promise<ReadableStream<Uint8Array>>;
 };
 
 export function createHttp(settings: HttpSettings): Http {
   return {
     ask: async (ask) => (await exchange(settings, ask)).body,
     exchange: (ask) => exchange(settings, ask),
+    bytes: async (ask) => {
+      const { status, headers, body } = await send(settings, ask, async (response) => new Uint8Array(await response.arrayBuffer()));
+      if (!isSuccess(status)) throw answeredFailureOf({ status, headers, json: jsonOf(Buffer.from(body).toString()) });
+      return { bytes: body, headers };
+    },
+    stream: (ask) => openStream(settings, ask),
   };
 }
 
@@ -75,9 +89,9 @@ function isWorthRepeating(error: unknown): error is Failure {
 }
 
 async function exchangeOnce<T>(settings: HttpSettings, ask: Ask<T>) {
-  const { status, headers, text } = await send(settings, ask);
-  const json = jsonOf(text);
-  if (status < 200 || status > 299) throw answeredFailureOf({ status, headers, json });
+  const { status, headers, body } = await send(settings, ask, (response) => response.text());
+  const json = jsonOf(body);
+  if (!isSuccess(status)) throw answeredFailureOf({ status, headers, json });
   const parsed = ask.answer.safeParse(json);
   if (parsed.success) return { body: parsed.data, headers };
   const [issue] = parsed.error.issues;
@@ -88,19 +102,47 @@ async function exchangeOnce<T>(settings: HttpSettings, ask: Ask<T>) {
   );
 }
 
-async function send(settings: HttpSettings, ask: Ask<unknown>) {
+async function send<T>(settings: HttpSettings, ask: Send, read: (response: Response) => Promise<T>) {
   const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
-  const request = { method: ask.method, headers: headersOf(settings, ask), body: ask.body === undefined ? null : JSON.stringify(ask.body) };
-  const url = urlOf(settings, ask);
+  const signals = [AbortSignal.timeout(timeoutMs), ...(ask.signal === undefined ? [] : [ask.signal])];
+  const { url, request } = requestOf(settings, ask);
   try {
-    const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeoutMs) });
-    return { status: response.status, headers: response.headers, text: await response.text() };
+    const response = await fetch(url, { ...request, signal: AbortSignal.any(signals) });
+    return { status: response.status, headers: response.headers, body: await read(response) };
   } catch (cause) {
-    throw unansweredOf(settings, { cause, timeoutMs });
+    throw unansweredOf(settings, { cause, timeoutMs, isCancelled: ask.signal?.aborted === true });
   }
 }
 
-function urlOf({ url }: HttpSettings, { path, query = {} }: Ask<unknown>): URL {
+async function openStream(settings: HttpSettings, ask: Send): Promise<ReadableStream<Uint8Array>> {
+  const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
+  const late = new AbortController();
+  const due = setTimeout(() => late.abort(new DOMException("no head", "TimeoutError")), timeoutMs);
+  const signals = [late.signal, ...(ask.signal === undefined ? [] : [ask.signal])];
+  const { url, request } = requestOf(settings, ask);
+  const response = await fetch(url, { ...request, signal: AbortSignal.any(signals) })
+    .catch((cause: unknown) => {
+      throw unansweredOf(settings, { cause, timeoutMs, isCancelled: ask.signal?.aborted === true });
+    })
+    .finally(() => clearTimeout(due));
+  const { status, headers, body } = response;
+  if (!isSuccess(status)) throw answeredFailureOf({ status, headers, json: jsonOf(await response.text()) });
+  if (body === null) throw new Failure("engine_failed", `The answer to ${ask.method} /${ask.path.join("/")} is empty.`);
+  return body;
+}
+
+function requestOf(settings: HttpSettings, ask: Send) {
+  const { method, body } = ask;
+  const bytes = body instanceof Uint8Array ? new Uint8Array(body) : undefined; // a copy that is sure not to be shared memory
+  const sent = bytes ?? (body === undefined ? null : JSON.stringify(body));
+  return { url: urlOf(settings, ask), request: { method, headers: headersOf(settings, ask), body: sent } };
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299;
+}
+
+function urlOf({ url }: HttpSettings, { path, query = {} }: Send): URL {
   // A URL would read `..` as a step upwards, however it is encoded.
   if (path.some((part) => /^\.{0,2}$/.test(part))) throw new Failure("invalid_request", `'${path.join("/")}' is not a path of Weir.`);
   const target = new URL(path.map(encodeURIComponent).join("/"), url.endsWith("/") ? url : `${url}/`);
@@ -108,7 +150,7 @@ function urlOf({ url }: HttpSettings, { path, query = {} }: Ask<unknown>): URL {
   return target;
 }
 
-function headersOf({ key }: HttpSettings, { headers = {}, body }: Ask<unknown>): Record<string, string> {
+function headersOf({ key }: HttpSettings, { headers = {}, body }: Send): Record<string, string> {
   return {
     authorization: `Bearer ${headerValueOf("the key", key)}`,
     ...(body === undefined ? {} : { "content-type": "application/json" }),
@@ -122,7 +164,10 @@ function headerValueOf(name: string, text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-function unansweredOf({ url }: HttpSettings, { cause, timeoutMs }: { cause: unknown; timeoutMs: number }): Failure {
+type Unanswered = { readonly cause: unknown; readonly timeoutMs: number; readonly isCancelled: boolean };
+
+function unansweredOf({ url }: HttpSettings, { cause, timeoutMs, isCancelled }: Unanswered): Failure {
+  if (isCancelled) return new Failure("cancelled", `The call to ${url} was given up.`, { cause });
   const isTimeout = cause instanceof Error && cause.name === "TimeoutError";
   if (isTimeout) return new Failure("timeout", `${url} did not answer within ${timeoutMs / 1000} s.`, { cause });
   return new Failure("unavailable", `${url} cannot be reached (${reasonOf(cause)}).`, { cause });

@@ -4,7 +4,7 @@ import { Failure } from "../base/failure.ts";
 import { scanFolder } from "../models/folder.disk.ts";
 import { checkFolder, dtypesIn, type Folder } from "../models/folder.ts";
 import { contentsOf, type VersionRevision } from "../models/publication.ts";
-import { type Dtype, type Model, ModelName, PART_BYTES, type Placement, type VersionFile } from "../models/version.ts";
+import { type Dtype, type Fallback, type Model, ModelName, PART_BYTES, type Placement, type VersionFile } from "../models/version.ts";
 import type { ModelsClient } from "./models.ts";
 import { patiently } from "./patiently.ts";
 import { sendParts } from "./send-parts.ts";
@@ -15,6 +15,8 @@ export type FolderToPublish = {
   readonly pool: string;
   /** Absent, the most exact one that the folder has. */
   readonly dtype?: Dtype | undefined;
+  /** What answers when the pool cannot, in this order; absent, nothing. */
+  readonly fallbacks?: readonly Fallback[] | undefined;
   readonly tenants?: Model["tenants"] | undefined;
   readonly why?: string | undefined;
 };
@@ -40,13 +42,22 @@ export async function publishFolder(models: ModelsClient, order: FolderToPublish
   const name = ModelName.safeParse(order.model);
   if (!name.success) throw new Failure("invalid_request", `${name.error.issues[0]?.message}.`, { field: "name" });
   const folder = await scanFolder(order.folder);
-  const placement: Placement = { pool: order.pool, dtype: order.dtype ?? bestDtypeIn(folder) };
-  await checkFolder(folder, placement.dtype);
+  const placement = placementOf(order, folder);
+  for (const dtype of dtypesOf(placement)) await checkFolder(folder, dtype);
   const files = await hashFiles(folder, onStep);
   const bytesSent = await sendFiles({ models, model: order.model, folder, files, placement }, onStep);
   const { model, tenants, why } = order;
   const version = await models.makeVersion(model, { files, placement, ...(tenants && { tenants }), ...(why !== undefined && { why }) });
   return { version: await waitUntilChecked(models, version, onStep), bytesSent };
+}
+
+function placementOf({ pool, dtype, fallbacks = [] }: FolderToPublish, folder: Folder): Placement {
+  const place = { pool, dtype: dtype ?? bestDtypeIn(folder) };
+  return fallbacks.length === 0 ? place : { ...place, fallbacks: [...fallbacks] };
+}
+
+function dtypesOf({ dtype, fallbacks = [] }: Placement): Set<Dtype> {
+  return new Set([dtype, ...fallbacks.flatMap((fallback) => ("dtype" in fallback ? [fallback.dtype] : []))]);
 }
 
 function bestDtypeIn(folder: Folder): Dtype {

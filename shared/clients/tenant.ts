@@ -21,6 +21,8 @@ export type Inferred = {
   readonly model: string;
   readonly arm: string;
   readonly tier: string;
+  /** Why a fallback served, such as `gpu unavailable`; absent if none did. */
+  readonly degraded?: string;
   readonly requestId: string;
   readonly output:
     | { readonly task: "embed"; readonly vector: readonly number[] }
@@ -61,6 +63,7 @@ async function inferOne(http: Http, { model, text, textPair, unit }: Infer): Pro
     model: said("weir-model"),
     arm: said("weir-arm"),
     tier: said("weir-tier"),
+    ...(headers.has("weir-degraded") ? { degraded: said("weir-degraded") } : {}),
     requestId: said("weir-request-id"),
     output: body,
   };

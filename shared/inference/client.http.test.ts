@@ -3,8 +3,11 @@ import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { Failure } from "../base/failure.ts";
 import { createHttpInferenceClient } from "./client.http.ts";
-import type { InferenceRequest } from "./contract.ts";
-import { decodeRequest, encodeFailure, encodeResult } from "./wire.ts";
+import type { GenerationCall, InferenceRequest } from "./contract.ts";
+import type { GenerateEvent } from "./generation.ts";
+import { encodeFailure, encodeResult } from "./wire.ts";
+import { encodeBreak, encodeEvent } from "./wire-events.ts";
+import { decodeRequest } from "./wire-request.ts";
 
 const REQUEST: InferenceRequest = {
   requestId: "r1",
@@ -132,6 +135,63 @@ test("a caller who leaves is cancelled, at once and before", async () => {
 
   await expect(client.run(REQUEST, { ...LIMITS, signal: leaving.signal })).rejects.toMatchObject({ code: "cancelled" });
   await expect(client.run(REQUEST, { ...LIMITS, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "cancelled" });
+});
+
+const GENERATION: GenerationCall = {
+  ...REQUEST,
+  body: { task: "generate", prompts: [{ kind: "text", text: "Once" }], n: 1, sampling: {}, stop: [] },
+};
+const EVENTS: GenerateEvent[] = [
+  { kind: "begun", inputTokens: [1] },
+  { kind: "text", choice: 0, text: " upon\na 👩‍👧", tokens: 2 },
+  { kind: "finished", choice: 0, finish: { reason: "stop", stopText: "x" } },
+  { kind: "done", outputTokens: [2], queueMs: 0, runMs: 5 },
+];
+
+test("a generation's events come one by one, however their bytes are cut", async () => {
+  const client = await clientOf((_, response) => {
+    const bytes = Buffer.from(EVENTS.map(encodeEvent).join(""));
+    for (let at = 0; at < bytes.length; at += 7) response.write(bytes.subarray(at, at + 7));
+    response.end();
+  });
+
+  expect(await Array.fromAsync(client.generate(GENERATION, LIMITS))).toEqual(EVENTS);
+});
+
+test("a generation that is refused, breaks with a reason, or ends too early fails so", async () => {
+  const refused = await clientOf((_, response) => {
+    response.writeHead(429).end(encodeFailure(new Failure("overloaded", "Full.", { retryAfterMs: 300 })));
+  });
+  const broken = await clientOf((_, response) => {
+    response.end(EVENTS.slice(0, 2).map(encodeEvent).join("") + encodeBreak(new Failure("timeout", "Too late.")));
+  });
+  const cut = await clientOf((_, response) => void response.end(EVENTS.slice(0, 3).map(encodeEvent).join("")));
+
+  await expect(Array.fromAsync(refused.generate(GENERATION, LIMITS))).rejects.toMatchObject({ code: "overloaded", retryAfterMs: 300 });
+  await expect(Array.fromAsync(broken.generate(GENERATION, LIMITS))).rejects.toMatchObject({ code: "timeout", message: "Too late." });
+  await expect(Array.fromAsync(cut.generate(GENERATION, LIMITS))).rejects.toMatchObject({ code: "engine_failed" });
+});
+
+test("whoever stops reading a generation ends the request behind it", async () => {
+  const { promise: left, resolve } = Promise.withResolvers<void>();
+  const client = await clientOf((_, response) => {
+    response.once("close", resolve).write(EVENTS.slice(0, 1).map(encodeEvent).join(""));
+  });
+
+  for await (const event of client.generate(GENERATION, LIMITS)) {
+    expect(event.kind).toBe("begun");
+    break;
+  }
+
+  await left;
+});
+
+test("a generation's time is over in its middle too", async () => {
+  const client = await clientOf((_, response) => void response.write(EVENTS.slice(0, 2).map(encodeEvent).join("")));
+
+  const events = Array.fromAsync(client.generate(GENERATION, { ...LIMITS, timeoutMs: 80 }));
+
+  await expect(events).rejects.toMatchObject({ code: "timeout" });
 });
 
 async function clientOf(listener: RequestListener) {

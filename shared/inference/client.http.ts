@@ -1,7 +1,10 @@
 import { type Dispatcher, Pool } from "undici";
 import { Failure } from "../base/failure.ts";
-import type { CallLimits, InferenceClient, InferenceRequest, InferenceResult } from "./contract.ts";
-import { decodeFailure, decodeResult, encodeRequest, garbled, TIMEOUT_HEADER } from "./wire.ts";
+import type { CallLimits, GenerationCall, InferenceClient, InferenceRequest, InferenceResult } from "./contract.ts";
+import type { GenerateEvent } from "./generation.ts";
+import { decodeFailure, decodeResult, garbled, TIMEOUT_HEADER } from "./wire.ts";
+import { decodeEvents } from "./wire-events.ts";
+import { encodeRequest } from "./wire-request.ts";
 
 export type HttpClientSettings = {
   /** The function's base URL, such as `http://127.0.0.1:8080`. */
@@ -29,15 +32,20 @@ export function createHttpInferenceClient(settings: HttpClientSettings): Inferen
     headersTimeout: 0,
     bodyTimeout: 0,
   });
-  return { run: (request, limits) => run(pool, request, limits), close: () => pool.destroy() };
+  return {
+    run: (request, limits) => run(pool, request, limits),
+    generate: (call, limits) => generate(pool, call, limits),
+    close: () => pool.destroy(),
+  };
 }
 
 async function run(pool: Pool, request: InferenceRequest, limits: CallLimits): Promise<InferenceResult> {
   const deadline = startDeadline(limits);
   try {
-    const answer = await sendTwice(pool, encodeRequest(request), deadline);
-    if (answer.status !== 200) throw decodeFailure(answer.status, answer.bytes);
-    return decodeResult(answer.bytes, request.body);
+    const head = await sendTwice(pool, encodeRequest(request), deadline);
+    const bytes = await readBody(head);
+    if (head.statusCode !== 200) throw decodeFailure(head.statusCode, bytes);
+    return decodeResult(bytes, request.body);
   } catch (error) {
     throw deadline.isOver() ? deadline.failure(error) : error;
   } finally {
@@ -45,19 +53,33 @@ async function run(pool: Pool, request: InferenceRequest, limits: CallLimits): P
   }
 }
 
-type Answer = { readonly status: number; readonly bytes: Uint8Array };
+/** Whoever stops reading ends the request, and so the work behind it. */
+async function* generate(pool: Pool, call: GenerationCall, limits: CallLimits): AsyncGenerator<GenerateEvent, void> {
+  const deadline = startDeadline(limits);
+  try {
+    const head = await sendTwice(pool, encodeRequest(call), deadline);
+    if (head.statusCode !== 200) throw decodeFailure(head.statusCode, await readBody(head));
+    try {
+      yield* decodeEvents(head.body);
+    } finally {
+      head.body.destroy();
+    }
+  } catch (error) {
+    if (deadline.isOver()) throw deadline.failure(error);
+    throw error instanceof Failure ? error : garbled("it broke off", error);
+  } finally {
+    deadline.stop();
+  }
+}
 
 /** Running a model changes nothing, so a call whose connection broke before the first byte of an answer is sent once more. */
-async function sendTwice(pool: Pool, body: string, deadline: Deadline): Promise<Answer> {
+async function sendTwice(pool: Pool, body: string, deadline: Deadline): Promise<Dispatcher.ResponseData> {
   for (let attempt = 1; ; attempt += 1) {
-    let head: Dispatcher.ResponseData;
     try {
-      head = await send(pool, body, deadline);
+      return await send(pool, body, deadline);
     } catch (cause) {
       if (deadline.isOver() || attempt === ATTEMPTS_MAX || deadline.leftMs() < RETRY_TIME_MS_MIN) throw unreachable(cause);
-      continue;
     }
-    return { status: head.statusCode, bytes: await readBody(head) };
   }
 }
 

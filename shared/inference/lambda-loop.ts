@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { request } from "undici";
 
 /** One event that Lambda hands to a function. */
@@ -6,8 +7,8 @@ export type Invocation = { readonly payload: Uint8Array /** Milliseconds since t
 export type LambdaLoop = {
   /** `AWS_LAMBDA_RUNTIME_API`, host and port. */
   readonly runtimeApi: string;
-  /** Its answer is the function's; what it throws is reported as the invocation's failure, and the loop goes on. */
-  readonly handle: (invocation: Invocation) => Promise<Uint8Array>;
+  /** Its answer is the function's, whole or as it comes; what it throws is reported as the invocation's failure, and the loop goes on. */
+  readonly handle: (invocation: Invocation) => Promise<Uint8Array | AsyncIterable<string>>;
   readonly signal: AbortSignal;
 };
 
@@ -30,7 +31,9 @@ async function serveNext({ handle, signal }: LambdaLoop, root: string): Promise<
   const deadlineAtMs = Number(headerOf(next.headers, "lambda-runtime-deadline-ms"));
   const payload = new Uint8Array(await next.body.arrayBuffer());
   try {
-    await report(`${root}/${id}/response`, await handle({ payload, deadlineAtMs }));
+    const answer = await handle({ payload, deadlineAtMs });
+    if (answer instanceof Uint8Array) await report(`${root}/${id}/response`, answer);
+    else await stream(`${root}/${id}/response`, answer);
   } catch (error) {
     const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
     await report(`${root}/${id}/error`, JSON.stringify({ errorType: name, errorMessage: message }));
@@ -39,6 +42,13 @@ async function serveNext({ handle, signal }: LambdaLoop, root: string): Promise<
 
 async function report(url: string, body: Uint8Array | string): Promise<void> {
   const answer = await request(url, { method: "POST", body, signal: AbortSignal.timeout(REPORT_TIMEOUT_MS) });
+  await answer.body.dump();
+}
+
+/** Lambda passes the bytes on as they come, if its caller asked for a stream. */
+async function stream(url: string, chunks: AsyncIterable<string>): Promise<void> {
+  const headers = { "lambda-runtime-function-response-mode": "streaming", "content-type": "application/octet-stream" };
+  const answer = await request(url, { method: "POST", headers, body: Readable.from(chunks), ...UNLIMITED });
   await answer.body.dump();
 }
 

@@ -19,6 +19,10 @@ const SUFFIX = {
   q4: "_q4",
   q4f16: "_q4f16",
   bnb4: "_bnb4",
+  q2: "_q2",
+  q2f16: "_q2f16",
+  q1: "_q1",
+  q1f16: "_q1f16",
 } as const satisfies Record<Dtype, string>;
 
 export const CONFIG_FILE = "config.json";

@@ -3,6 +3,7 @@ import { Failure } from "../base/failure.ts";
 import { sha256Hex } from "../base/hash.ts";
 import { RevisionStamp, Why } from "../base/revision.ts";
 import type { Content } from "./blob-store.ts";
+import { fallbackNames } from "./fallback.ts";
 import { contentDigestOf, Model, Placement, Upstream, Version, VersionFile, VersionFiles } from "./version.ts";
 
 /** A model as the admin API shows it; `live` is the version of its split's stable arm, absent until one is ready. */
@@ -82,7 +83,7 @@ export function contentsOf(files: readonly VersionFile[]): Content[] {
 export function isSamePublication(version: Version, asked: NewVersion): boolean {
   if (version.contentDigest !== digestOf(asked)) return false;
   if (version.state === "upstream" || "upstream" in asked) return true;
-  return version.placement.pool === asked.placement.pool && version.placement.dtype === asked.placement.dtype;
+  return isSamePlacement(version.placement, asked.placement);
 }
 
 /** The body of a new version, as its first revision holds it. */
@@ -90,6 +91,11 @@ export function newVersionOf(asked: NewVersion, identity: { model: string; numbe
   const base = { ...identity, contentDigest: digestOf(asked) };
   if ("upstream" in asked) return { ...base, state: "upstream", upstream: asked.upstream };
   return { ...base, state: "checking", files: asked.files, placement: asked.placement };
+}
+
+/** What answers in an outage is part of what a version is: with other fallbacks it is another version. */
+function isSamePlacement(one: Placement, other: Placement): boolean {
+  return one.pool === other.pool && one.dtype === other.dtype && fallbackNames(one).join() === fallbackNames(other).join();
 }
 
 function digestOf(asked: NewVersion): string {

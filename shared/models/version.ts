@@ -29,20 +29,39 @@ export const VersionFiles = z
   .max(FILE_COUNT_MAX)
   .refine((files) => new Set(files.map((file) => file.path)).size === files.length, "each path may appear once");
 
-export const Task = z.enum(["embed", "classify"]);
-export type Task = z.infer<typeof Task>;
+/** What a graph's head computes; it decides which tasks a version does (`tasks.ts`). */
+export const Head = z.enum(["embed", "classify", "tag", "answer", "fill", "detect", "generate"]);
+export type Head = z.infer<typeof Head>;
 
 /** Which of a version's ONNX files runs; the names are those of the Hugging Face layout. */
-export const Dtype = z.enum(["fp32", "fp16", "q8", "int8", "uint8", "q4", "q4f16", "bnb4"]);
+export const Dtype = z.enum(["fp32", "fp16", "q8", "int8", "uint8", "q4", "q4f16", "bnb4", "q2", "q2f16", "q1", "q1f16"]);
 export type Dtype = z.infer<typeof Dtype>;
 
-/** Where a version runs: the pool's name (a deployed inference function) and which file of it. */
-export const Placement = z.object({ pool: z.string().regex(NAME_PATTERN), dtype: Dtype });
+const Place = z.object({ pool: z.string().regex(NAME_PATTERN), dtype: Dtype });
+
+/** What answers when a version's own place cannot: the same version elsewhere or by another file, or another version of the model in its own place. */
+export const Fallback = z.union([z.strictObject(Place.shape), z.strictObject({ version: z.int().positive() })]);
+export type Fallback = z.infer<typeof Fallback>;
+
+export const FALLBACKS_MAX = 4;
+
+/** Where a version runs: the pool's name (a deployed inference function) and which file of it; and what answers instead, in this order. */
+export const Placement = Place.extend({
+  fallbacks: z.array(Fallback).max(FALLBACKS_MAX).optional().meta({ description: "What answers when the pool cannot, in this order" }),
+});
 export type Placement = z.infer<typeof Placement>;
+
+/** A tensor of the bare graph; a dimension of -1 depends on the input. */
+export const TensorFacts = z.object({ name: z.string(), type: z.string(), dims: z.array(z.int()) });
+export type TensorFacts = z.infer<typeof TensorFacts>;
+
+/** How far another variant's numbers were from those of the placed one in the golden run: the largest difference, and the smallest cosine of a row. */
+export const Drift = z.object({ dtype: Dtype, deltaMax: z.number(), cosineMin: z.number(), error: z.string().optional() });
+export type Drift = z.infer<typeof Drift>;
 
 /** What intake learned of a version by loading and running it. */
 export const VersionFacts = z.object({
-  task: Task,
+  head: Head,
   family: z.string(),
   /** The longest input that the model reads, in tokens with its special ones. */
   tokensMax: z.int().positive(),
@@ -50,6 +69,11 @@ export const VersionFacts = z.object({
   dimensions: z.int().positive().optional(),
   labels: z.array(z.string()).optional(),
   dtypes: z.array(Dtype).min(1),
+  /** Whether it has a template for conversations. */
+  chats: z.boolean().optional(),
+  /** The bare graph's tensors, without a decoder's cache. */
+  graph: z.object({ inputs: z.array(TensorFacts), outputs: z.array(TensorFacts) }).optional(),
+  drift: z.array(Drift).optional(),
 });
 export type VersionFacts = z.infer<typeof VersionFacts>;
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { MINILM_GRAPH, WORKERS } from "./minilm.ts";
-import type { BareOrder, BareResult } from "./parts/bare-session.ts";
+import type { BareOrder, BareResult } from "./parts/bare-loop.ts";
 import { stopProcess } from "./processes.ts";
 
 export type Bare = {

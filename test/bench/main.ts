@@ -1,13 +1,21 @@
 import { benchBatching } from "./batching.ts";
+import { benchEdge } from "./edge.ts";
 import { benchGateway } from "./gateway.ts";
+import { benchGeneration } from "./generation.ts";
 import { benchInference } from "./inference.ts";
+import { benchOverload } from "./overload.ts";
 import { benchStartup } from "./startup.ts";
+import { benchTokenising } from "./tokenising.ts";
 
 const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   gateway: benchGateway,
   inference: benchInference,
   batching: benchBatching,
+  edge: benchEdge,
+  generation: benchGeneration,
+  overload: benchOverload,
   startup: benchStartup,
+  tokenising: benchTokenising,
 };
 
 // `npm run bench` measures all, one after the other; `npm run bench <name>…` measures some.

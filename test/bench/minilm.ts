@@ -9,11 +9,12 @@ export const MINILM_GRAPH = `${MINILM}/onnx/model_quantized.onnx`;
 export const WORKERS = 2;
 
 const LIMITS = { signal: new AbortController().signal, timeoutMs: 60_000 };
-const FACTS = { task: "embed", family: "bert", tokensMax: 256, dimensions: 384 } as const;
 
 export type Function = {
   /** Real tokens per second of `callers` that each ask again as soon as they are answered, for `ms`. */
-  readonly tokensPerSecond: (load: { callers: number; ms: number; nextTexts: () => string[] }) => Promise<number>;
+  readonly tokensPerSecond: (load: TextLoad) => Promise<number>;
+  /** Embeds texts, waiting for at most `timeoutMs`. */
+  readonly embed: (texts: readonly string[], timeoutMs: number) => Promise<InferenceResult>;
   readonly close: () => Promise<void>;
 };
 
@@ -22,13 +23,14 @@ export async function startMiniLm(): Promise<Function> {
   // The S3 engine is in this process; the function alone has credentials in its environment, so these are the bench's own.
   process.env["AWS_ACCESS_KEY_ID"] = process.env["AWS_SECRET_ACCESS_KEY"] = "bench";
   const s3 = await startS3();
-  const version = await storeVersion(s3, MINILM, { dtype: "q8", facts: FACTS });
+  const version = await storeVersion(s3, MINILM, "q8");
   const inference = await startInference(s3, { WEIR_WORKERS: String(WORKERS) });
   const caller = { client: inference.client, version };
   // Both workers have loaded it before anything is measured.
   await Promise.all(Array.from({ length: 4 * WORKERS }, () => call(caller, [textOf(100)])));
   return {
     tokensPerSecond: (load) => measure(caller, load),
+    embed: (texts, timeoutMs) => call(caller, texts, timeoutMs),
     close: async () => {
       await inference.close();
       await s3.close();
@@ -39,15 +41,16 @@ export async function startMiniLm(): Promise<Function> {
 /** A text that MiniLM's tokenizer makes exactly this many tokens of, special ones included. */
 export const textOf = (tokens: number) => "word ".repeat(tokens - 2);
 
-type Caller = { readonly client: InferenceClient; readonly version: StoredVersion };
+export type TextLoad = { readonly callers: number; readonly ms: number; readonly nextTexts: () => string[] };
+export type Caller = { readonly client: InferenceClient; readonly version: StoredVersion };
 
-function call({ client, version }: Caller, texts: readonly string[]): Promise<InferenceResult> {
+export function call({ client, version }: Caller, texts: readonly string[], timeoutMs = LIMITS.timeoutMs): Promise<InferenceResult> {
   const inputs = texts.map((text) => ({ kind: "text", text }) as const);
-  return client.run(requestFor(version, { task: "embed", inputs, overlong: "cut" }), LIMITS);
+  return client.run(requestFor(version, { task: "embed", inputs, overlong: "cut" }), { ...LIMITS, timeoutMs });
 }
 
 /** Counts from when every caller has been answered once, so that work which is under way at the end was under way at the start as well. */
-async function measure(caller: Caller, load: { callers: number; ms: number; nextTexts: () => string[] }): Promise<number> {
+export async function measure(caller: Caller, load: TextLoad): Promise<number> {
   let tokens = 0;
   let isOver = false;
   const ask = async () => {

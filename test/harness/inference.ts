@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { createHttpInferenceClient } from "../../shared/inference/client.http.ts";
 import type { InferenceClient, InferenceRequest, TaskRequest } from "../../shared/inference/contract.ts";
+import { loadModel } from "../../shared/inference/ort/model.ts";
 import { scanFolder } from "../../shared/models/folder.disk.ts";
 import {
   blobKey,
@@ -46,9 +47,13 @@ const MAIN = new URL("../../functions/inference/main.node.ts", import.meta.url);
 export const folderOf = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /** The inference function as a process of its own, with its workers, before a real S3 engine. */
-export async function startInference(s3: TestS3, environment: Record<string, string> = {}): Promise<TestInference> {
+export async function startInference(
+  s3: TestS3,
+  environment: Record<string, string> = {},
+  main: string | URL = MAIN,
+): Promise<TestInference> {
   const cacheDir = environment["WEIR_CACHE_DIR"] ?? (await mkdtemp(join(tmpdir(), "weir-inference-")));
-  const child = fork(MAIN, {
+  const child = fork(main, {
     execArgv: [],
     stdio: ["ignore", "inherit", "pipe", "ipc"],
     env: {
@@ -81,12 +86,8 @@ export async function startInference(s3: TestS3, environment: Record<string, str
   return { url, client, cacheDir, child, logged: () => log, stop, close };
 }
 
-/** Puts a folder's files and manifest into the bucket, without a gateway and without a check. */
-export async function storeVersion(
-  s3: TestS3,
-  folder: string,
-  version: { dtype: Dtype; facts: Omit<VersionFacts, "dtypes"> },
-): Promise<StoredVersion> {
+/** Puts a folder's files and manifest into the bucket, with the facts that intake would learn by loading it. */
+export async function storeVersion(s3: TestS3, folder: string, dtype: Dtype): Promise<StoredVersion> {
   const files: VersionFile[] = [];
   for (const path of (await scanFolder(folder)).files.keys()) {
     const content = await readFile(join(folder, path));
@@ -94,12 +95,14 @@ export async function storeVersion(
     await s3.put(blobKey(sha256), content);
     files.push({ path, bytes: content.length, sha256 });
   }
-  const facts = { ...version.facts, dtypes: [version.dtype] };
+  const model = await loadModel(folder, dtype, { threads: 1, provider: "cpu" });
+  const { facts } = model;
+  await model.dispose();
   const manifest = Manifest.parse({ schema: 1, model: "model", number: 1, contentDigest: contentDigestOf(files), files, facts });
   const text = JSON.stringify(manifest);
   const manifestDigest = sha256Hex(text);
   await s3.put(manifestKey(manifestDigest), text);
-  return { manifestDigest, dtype: version.dtype, files, facts };
+  return { manifestDigest, dtype, files, facts };
 }
 
 /** A gateway's request for a stored version. */

@@ -1,6 +1,16 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../../shared/base/failure.ts";
-import type { CallLimits, InferenceClient, InferenceRequest, InferenceResult, ModelInput } from "../../shared/inference/contract.ts";
+import type {
+  CallLimits,
+  GenerationCall,
+  InferenceClient,
+  InferenceRequest,
+  InferenceResult,
+  ModelInput,
+  TaskRequest,
+} from "../../shared/inference/contract.ts";
+import { type Generate, runGeneration } from "./generation-double.ts";
+import { runTask } from "./task-double.ts";
 
 export const DIMENSIONS = 8;
 export const TOKENS_MAX = 16;
@@ -14,11 +24,17 @@ export type ModelDouble = InferenceClient & {
   readonly asked: InferenceRequest[];
   /** What the next call does instead of answering. */
   readonly next: (run: Run) => void;
+  /** Every generation that reached the pool. */
+  readonly generations: GenerationCall[];
+  /** What the next generation does instead of answering. */
+  readonly nextGeneration: (generate: Generate) => void;
 };
 
 export function createModelDouble(): ModelDouble {
   const asked: InferenceRequest[] = [];
   const nexts: Run[] = [];
+  const generations: GenerationCall[] = [];
+  const nextGenerations: Generate[] = [];
   return {
     asked,
     next: (run) => nexts.push(run),
@@ -26,11 +42,19 @@ export function createModelDouble(): ModelDouble {
       asked.push(request);
       return (nexts.shift() ?? runModel)(request, limits);
     },
+    generations,
+    nextGeneration: (generate) => nextGenerations.push(generate),
+    generate(call, limits) {
+      generations.push(call);
+      return (nextGenerations.shift() ?? runGeneration)(call, limits);
+    },
   };
 }
 
 /** What the double answers to a request. */
 export async function runModel({ body, version }: InferenceRequest, _limits?: CallLimits): Promise<InferenceResult> {
+  if (body.task === "rerank") return rerank(body);
+  if (body.task !== "embed" && body.task !== "classify") return runTask(body);
   const inputTokens = body.inputs.map((input, index) => tokensOf(input, body.overlong, index));
   const timings = { queueMs: 0, runMs: 3.4 };
   if (body.task === "classify") {
@@ -45,6 +69,14 @@ export async function runModel({ body, version }: InferenceRequest, _limits?: Ca
     }),
   );
   return { body: { task: "embed", vectors, dimensions }, inputTokens, ...timings };
+}
+
+/** A document's score is the share of the query's words that it holds. */
+function rerank({ query, documents, overlong }: Extract<TaskRequest, { task: "rerank" }>): InferenceResult {
+  const words = query.split(/\s+/);
+  const scores = documents.map((text) => words.filter((word) => text.includes(word)).length / words.length);
+  const inputTokens = documents.map((text, index) => tokensOf({ kind: "text", text: query, textPair: text }, overlong, index));
+  return { body: { task: "rerank", scores }, inputTokens, queueMs: 0, runMs: 2.2 };
 }
 
 /** Never answers; ends when its caller leaves. */

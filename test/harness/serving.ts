@@ -7,12 +7,14 @@ import { systemIds } from "../../shared/base/id.ts";
 import type { Dynamo } from "../../shared/dynamo/client.ts";
 import type { Scope } from "../../shared/keys/key.ts";
 import type { Log } from "../../shared/log/log.ts";
-import type { Upstream, Version, VersionFacts } from "../../shared/models/version.ts";
+import type { Placement, Upstream, Version, VersionFacts } from "../../shared/models/version.ts";
 import { reshare, type Share } from "../../shared/routing/split.ts";
 import type { RequestRate } from "../../shared/tenants/tenant.ts";
+import { Tier } from "../../shared/usage/row.ts";
 import { type StoppedClock, stopClock } from "./clock.ts";
 import { startDynamo } from "./dynamo.ts";
 import { CHANGE, storeKey, storeTenant } from "./gateway.ts";
+import { PROMPT_TOKENS_MAX } from "./generation-double.ts";
 import { createModelDouble, DIMENSIONS, LABELS, type ModelDouble, TOKENS_MAX } from "./model-double.ts";
 import { type StoreValve, startStoreValve } from "./store-valve.ts";
 
@@ -26,7 +28,11 @@ export type Serving = {
   /** Stopped, so that limits and caches move only when a test says so. */
   readonly clock: StoppedClock;
   readonly store: StoreValve;
+  /** The pool `cpu`, where versions are placed unless said. */
   readonly model: ModelDouble;
+  /** The pools `gpu` and `edge`. */
+  readonly gpu: ModelDouble;
+  readonly edge: ModelDouble;
   /** What the gateway has logged. */
   readonly logged: { readonly level: string; readonly message: string }[];
   /** Of tenant `acme`, which may infer and see its usage. */
@@ -48,21 +54,38 @@ export type Serving = {
 };
 
 export type NewVersion =
-  | { readonly facts: VersionFacts; readonly tenants?: string[] }
+  | { readonly facts: VersionFacts; readonly tenants?: string[]; readonly placement?: Placement }
   | { readonly upstream: Upstream; readonly tenants?: string[] };
 
-export const EMBED: VersionFacts = { task: "embed", family: "bert", tokensMax: TOKENS_MAX, dimensions: DIMENSIONS, dtypes: ["fp32"] };
-export const CLASSIFY: VersionFacts = { task: "classify", family: "bert", tokensMax: TOKENS_MAX, labels: LABELS, dtypes: ["fp32"] };
+/** Of what the double computes with bare tensors. */
+const GRAPH = {
+  inputs: ["input_ids", "attention_mask"].map((name) => ({ name, type: "int64", dims: [-1, -1] })),
+  outputs: [{ name: "logits", type: "float32", dims: [-1, LABELS.length] }],
+};
 
-/** Starts with `minilm` (embed, versions 1 and 2, all traffic on 1), `sentiment` (classify) and `hidden`, which only `globex` may see. */
+export const EMBED: VersionFacts = { head: "embed", family: "bert", tokensMax: TOKENS_MAX, dimensions: DIMENSIONS, dtypes: ["fp32"] };
+export const CLASSIFY: VersionFacts = {
+  head: "classify",
+  family: "bert",
+  tokensMax: TOKENS_MAX,
+  labels: LABELS,
+  dtypes: ["fp32"],
+  graph: GRAPH,
+};
+export const GENERATE: VersionFacts = { head: "generate", family: "gpt2", tokensMax: PROMPT_TOKENS_MAX, chats: true, dtypes: ["fp32"] };
+
+/** Starts with `minilm` (embed, versions 1 and 2, all traffic on 1), `sentiment` (classify), `smol` (generate) and `hidden`, which only `globex` may see. */
 export async function startServing(): Promise<Serving> {
   const dynamo = await startDynamo();
   const store = await startStoreValve(dynamo.endpoint);
-  const [clock, model] = [stopClock(), createModelDouble()];
+  const clock = stopClock();
+  const [gpu, model, edge] = [createModelDouble(), createModelDouble(), createModelDouble()];
   const logged: { level: string; message: string }[] = [];
   const log: Log = (level, message) => logged.push({ level, message });
   const composition = compose(configFor(store.endpoint), { clock, log, ids: systemIds });
-  const pools = new Map([["cpu", { name: "cpu", tier: "cpu" as const, client: model }]]);
+  const pools = new Map(
+    Object.entries({ gpu, cpu: model, edge }).map(([name, client]) => [name, { name, tier: Tier.parse(name), client }] as const),
+  );
   const deps = { ...composition.deps, pools };
   const server = await startServer({ ...composition, deps }, { host: "127.0.0.1", port: 0 });
   const url = `http://127.0.0.1:${server.port}`;
@@ -70,10 +93,11 @@ export async function startServing(): Promise<Serving> {
   await addVersion("minilm", { facts: EMBED });
   await addVersion("minilm", { facts: EMBED });
   await addVersion("sentiment", { facts: CLASSIFY });
+  await addVersion("smol", { facts: GENERATE });
   await addVersion("hidden", { facts: EMBED, tenants: ["globex"] });
   const key = await storeKey(deps, "acme", ["infer", "usage"]);
   return {
-    ...{ url, deps, clock, store, model, logged, key, addVersion },
+    ...{ url, deps, clock, store, model, gpu, edge, logged, key, addVersion },
     makeKey: (tenant, ...scopes) => storeKey(deps, tenant, scopes),
     makeTenant: (id, rate) => storeTenant(deps, id, rate),
     revoke: (text) => revoke(deps, text),
@@ -114,7 +138,7 @@ function versionOf(model: string, number: number, made: NewVersion): Version {
   const base = { model, number, contentDigest: `content of ${model} ${number}` };
   if ("upstream" in made) return { ...base, state: "upstream", upstream: made.upstream };
   const files = [{ path: "config.json", bytes: 2, sha256: "0".repeat(64) }];
-  const placement = { pool: "cpu", dtype: "fp32" } as const;
+  const placement = made.placement ?? ({ pool: "cpu", dtype: "fp32" } as const);
   return { ...base, state: "ready", files, placement, facts: made.facts, manifestDigest: "0".repeat(64) };
 }
 

@@ -15,6 +15,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "shared/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-lambda"] },
   "shared/inference/runtime": { rooms: ["shared"], packages: ["zod", "@huggingface/tokenizers", "@huggingface/jinja"] },
   "shared/inference/ort": { rooms: ["shared"], packages: ["zod", "onnxruntime-node"] },
+  "edge/wasm": { rooms: ["shared"], packages: ["onnxruntime-web"] },
   edge: { rooms: ["shared"], packages: ["hono", "@hono/node-server", "zod", "lru-cache", "undici", "structured-headers"] },
   "functions/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-s3"] },
   "functions/intake": { rooms: ["shared"], packages: ["zod", "undici"] },

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { CloudConfig } from "../../cdk/config.ts";
-import { cpuStage, gpuStage } from "./synthesise.ts";
+import { cpuStage, edgeStage, gpuStage } from "./synthesise.ts";
 
 const [cpuPool, gpuPool] = gpuStage.pools;
+const edgePool = edgeStage.pools.at(-1);
 
 test("stages in two Regions are accepted", () => {
   expect(CloudConfig.parse([cpuStage, { ...cpuStage, region: "eu-central-1" }])).toHaveLength(2);
@@ -21,6 +22,9 @@ test.each([
     "a certificate that CloudFront cannot read",
     [{ ...gpuStage, domain: { ...gpuStage.domain, certificateArn: "arn:aws:acm:eu-central-1:1:c" } }],
   ],
+  ["a second edge pool in one gateway", [{ ...edgeStage, pools: [...edgeStage.pools, { ...edgePool, name: "edge-2" }] }]],
+  ["more threads than a Web Function has vCPUs", [{ ...edgeStage, pools: [{ ...edgePool, threads: 3 }] }]],
+  ["more memory for the edge tier than a Web Function can spare", [{ ...edgeStage, pools: [{ ...edgePool, memoryMiB: 1024 }] }]],
   ["a misspelt setting", [{ ...cpuStage, tabelPrefix: "weir" }]],
 ])("%s is refused", (_, stages) => {
   expect(CloudConfig.safeParse(stages).success).toBe(false);

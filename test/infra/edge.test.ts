@@ -6,7 +6,7 @@ import { readWebFunctionConfig } from "../../edge/web-function/config.ts";
 import { withSecrets } from "../../edge/web-function/secrets.ts";
 import { readConfig as readInferenceConfig } from "../../functions/inference/config.ts";
 import { readConfig as readIntakeConfig } from "../../functions/intake/config.ts";
-import { cpuStage, gpuStage, templateOf } from "./synthesise.ts";
+import { cpuStage, edgeStage, gpuStage, templateOf } from "./synthesise.ts";
 import { at, type Resource, resourceOf, resourcesOf, textOf } from "./template.ts";
 
 const gatewayOf = (stage: StageConfig) => resourceOf(templateOf(stage), "AWS::Lambda::WebFunctionRevision");
@@ -37,6 +37,18 @@ test("the gateway's environment and its secrets are a configuration that the gat
   );
   expect(config.WEIR_INTAKE).toEqual({ kind: "lambda", functionName: expect.stringContaining("<IntakeFunction") });
   expect(config.WEIR_ORIGIN_SECRETS).toHaveLength(2);
+});
+
+test("an edge pool is threads of the gateway, with a function for none of it", async () => {
+  const { WEIR_POOLS: pools } = await gatewayConfigOf(edgeStage);
+
+  expect(pools.map(({ kind }) => kind)).toEqual(["lambda", "wasm"]);
+  expect(pools.at(-1)).toEqual({
+    ...{ name: "edge", tier: "edge", kind: "wasm", threads: 1, memoryMib: 512 },
+    ...{ cacheDir: expect.stringMatching(/^\/tmp\//), cacheMib: expect.any(Number) },
+  });
+  const functionsOf = (stage: StageConfig) => resourcesOf(templateOf(stage), "AWS::Lambda::Function").length;
+  expect(functionsOf(edgeStage)).toBe(functionsOf(cpuStage));
 });
 
 test("intake's environment is a configuration that intake accepts, and fits its memory and disk", () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { StageConfig } from "../../cdk/config.ts";
-import { cpuStage, gpuStage, templateOf } from "./synthesise.ts";
+import { cpuStage, edgeStage, gpuStage, templateOf } from "./synthesise.ts";
 import { allowancesOf, at, resourcesOf, textOf } from "./template.ts";
 
 /** Wildcards that stand, each with its reason. Any other one fails. */
@@ -17,6 +17,7 @@ const WILDCARDS: readonly { readonly pattern: RegExp; readonly reason: string }[
 const STAGES: readonly [name: string, stage: StageConfig][] = [
   ["cpu", cpuStage],
   ["cpu and gpu", gpuStage],
+  ["cpu and edge", edgeStage],
 ];
 
 /** `action resource` for everything that a role may do beside writing its log, without the hashes in logical ids. */
@@ -86,6 +87,7 @@ test.each(STAGES)("with pools %s the gateway invokes intake and every pool, and 
   const invoked = rightsOf(stage, "EdgeRole").filter((right) => right.startsWith("lambda:"));
 
   const pools = stage.pools.flatMap(({ name, tier }) => {
+    if (tier === "edge") return []; // it is in the gateway itself
     const right = `lambda:InvokeFunction <Inference${name}.Arn>`;
     return tier === "gpu" ? [right, `${right}:$LATEST.PUBLISHED`] : [right];
   });

@@ -28,6 +28,12 @@ export const gpuStage: StageConfig = {
   },
 };
 
+/** The same with models in the gateway's own threads. */
+export const edgeStage: StageConfig = {
+  ...standard,
+  pools: [...standard.pools, { name: "edge", tier: "edge", threads: 1, memoryMiB: 512 }],
+};
+
 const made = new Map<StageConfig, Template>();
 
 /** A stage's template as `cdk synth` makes it, but without bundling and without validators; made once for each stage. */

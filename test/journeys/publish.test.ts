@@ -44,7 +44,7 @@ test("a folder becomes version 1, ready, with all of the model's traffic", async
   expect(version).toMatchObject({
     number: 1,
     state: "ready",
-    facts: { task: "classify", family: "bert", labels: ["NEGATIVE", "POSITIVE"] },
+    facts: { head: "classify", family: "bert", labels: ["NEGATIVE", "POSITIVE"] },
   });
   expect(bytesSent).toBeGreaterThan(400_000);
   expect(steps).toEqual(new Set(["hashing", "sending", "checking"]));
@@ -66,7 +66,7 @@ test("the same folder with another dtype is another version, of bytes that are t
 
   const { version, bytesSent } = await publish("dtypes", { folder: root, dtype: "q8" });
 
-  expect(version).toMatchObject({ number: 2, state: "ready", placement: { dtype: "q8" }, facts: { task: "embed" } });
+  expect(version).toMatchObject({ number: 2, state: "ready", placement: { dtype: "q8" }, facts: { head: "embed" } });
   expect(bytesSent).toBe(0);
   expect((await weir.models.show("dtypes")).live).toBe(1);
 });

@@ -89,7 +89,7 @@ test("a list of texts and pairs gives one ranking for each", async () => {
     [{ label: expect.any(String) }, { score: expect.any(Number) }],
     [{ label: expect.any(String) }, { score: expect.any(Number) }],
   ]);
-  expect(askedBodies()[0]?.inputs).toEqual([
+  expect(askedBodies()[0]).toHaveProperty("inputs", [
     { kind: "text", text: "x" },
     { kind: "text", text: "y", textPair: "z" },
   ]);
@@ -130,14 +130,14 @@ const refusals: [message: RegExp, path: string, body: unknown][] = [
   [/^dimensions: this model's vectors have 8 elements/, "/hf/minilm", { inputs: "x", dimensions: 1e9 }],
   [/^parameters\.max_length: /, "/hf/minilm", { inputs: "x", parameters: { max_length: 12 } }],
   [/^prompt_name: prompts are not supported/, "/hf/minilm", { inputs: "x", prompt_name: "query" }],
-  [/^top_k: /, "/hf/minilm", { inputs: "x", parameters: { top_k: 2 } }],
+  [/^parameters\.top_k: /, "/hf/minilm", { inputs: "x", parameters: { top_k: 2 } }],
   [/^text_pair: /, "/hf/minilm", { inputs: { text: "x", text_pair: "y" } }],
   [/^inputs\.sentences: /, "/hf/minilm", { inputs: { source_sentence: "x", sentences: [] } }],
-  [/does 'embed', not 'classify'/, "/hf/minilm/pipeline/text-classification", { inputs: "x" }],
+  [/does 'embed', .*, not 'classify'/, "/hf/minilm/pipeline/text-classification", { inputs: "x" }],
   [/^The task must be one of feature-extraction/, "/hf/minilm/pipeline/translation", { inputs: "x" }],
   [/^parameters\.top_k: /, "/hf/sentiment", { inputs: "x", parameters: { top_k: 0 } }],
   [/^normalize: /, "/hf/sentiment", { inputs: "x", normalize: true }],
-  [/does 'classify', not 'embed'/, "/hf/sentiment", { inputs: { source_sentence: "x", sentences: ["y"] } }],
+  [/does 'classify', .*, not 'embed'/, "/hf/sentiment", { inputs: { source_sentence: "x", sentences: ["y"] } }],
 ];
 
 test.each(refusals)("what is refused with %s at %s asks no model and meters nothing", async (message, path, body) => {

@@ -1,36 +1,48 @@
-import { Failure } from "../../../shared/base/failure.ts";
-import type { TaskRequest } from "../../../shared/inference/contract.ts";
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { answer, parseJson, readBody } from "../../http.ts";
-import { askTask } from "../../serve/ask.ts";
 import { callOf, sayServed } from "../../serve/call.ts";
-import { assertTask, serve } from "../../serve/serve.ts";
-import { answerOf } from "./answers.ts";
-import { askedOf, HF_TASKS, type HfAsked, HfRequest, hfTaskOf } from "./request.ts";
+import { assertTask, chooseTarget, nativeVersionOf, serveTarget } from "../../serve/serve.ts";
+import { HfRequest } from "./request.ts";
+import type { HfPlan } from "./rule.ts";
+import { HF_RULES, type HfTask, hfTaskOf, meantTask, TEXT_GENERATION } from "./rules.ts";
+import { answerTextGeneration } from "./text-generation.ts";
 
-/** `POST /hf/{model}` and `/hf/{model}/pipeline/{task}`: the model decides the task, and a path that names another one is refused. */
+/** `POST /hf/{model}` and `/hf/{model}/pipeline/{task}`: the request's form and the model decide the task, and a path that names one that it does not do is refused. */
 export function answerInference(deps: Deps) {
   return async function answerInference(c: EdgeContext) {
     const task = c.req.param("task");
     const named = task === undefined ? undefined : hfTaskOf(task);
     const body = await readBody(c);
-    const asked = askedOf(parseJson(body, HfRequest));
-    const served = await serve(deps, callOf(c, { dialect: "hf", reference: c.req.param("model") ?? "", body }), {
-      ask: (version) => ask(version, asked, named),
-      render: (result) => JSON.stringify(answerOf(result, asked)),
+    const request = parseJson(body, HfRequest);
+    const call = callOf(c, { dialect: "hf", reference: c.req.param("model") ?? "", body });
+    const target = await chooseTarget(deps, call);
+    const meant = named ?? meantTask(nativeVersionOf(target), request);
+    if (meant === TEXT_GENERATION) return answerTextGeneration(deps, c, { call, target, request });
+    const planFor = onceByVersion((version) => plan(version, request, meant));
+    const served = await serveTarget(deps, call, {
+      target,
+      ask: (version) => planFor(version).request,
+      render: (result, version) => JSON.stringify(planFor(version).render(result)),
     });
     sayServed(c, served);
     return answer(c, served.body, { contentType: "application/json" });
   };
 }
 
-function ask(version: ReadyVersion, asked: HfAsked, named: keyof typeof HF_TASKS | undefined): TaskRequest {
-  if (named !== undefined) assertTask(version, HF_TASKS[named]);
-  if (asked.layout === "comparison") assertTask(version, "embed");
-  if (asked.topK !== undefined && version.facts.task !== "classify") {
-    throw new Failure("invalid_request", "top_k: only text classification has labels to rank", { field: "top_k" });
-  }
-  return askTask(version, asked);
+function plan(version: ReadyVersion, request: HfRequest, task: Exclude<HfTask, typeof TEXT_GENERATION>): HfPlan {
+  const rule = HF_RULES[task];
+  assertTask(version, rule.task);
+  return rule.plan(version, request);
+}
+
+/** A request is read once for the version that answers, whether that is asked of it before or after. */
+function onceByVersion(make: (version: ReadyVersion) => HfPlan): (version: ReadyVersion) => HfPlan {
+  const made = new Map<number, HfPlan>();
+  return (version) => {
+    const plan = made.get(version.number) ?? make(version);
+    made.set(version.number, plan);
+    return plan;
+  };
 }

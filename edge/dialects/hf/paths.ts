@@ -1,9 +1,13 @@
 import type { PathDescription, PathGroup } from "../../openapi.ts";
 import { INFER_HEADERS } from "../headers.ts";
-import { EngineAnswer, PathCompletionRequest } from "../openai/completions.ts";
-import { HfAnswer } from "./answers.ts";
+import { ChatCompletion } from "../openai/chat-answer.ts";
+import { Completion } from "../openai/completion-answer.ts";
+import { PathChatBody, PathCompletionBody } from "../openai/completions.ts";
+import { STREAM } from "../openai/paths.ts";
+import { HfAnswer } from "./answer.ts";
 import { HfFailure } from "./failure.ts";
 import { HfRequest } from "./request.ts";
+import { HF_TASKS } from "./rules.ts";
 
 const INFER = {
   method: "post",
@@ -15,24 +19,27 @@ const INFER = {
 } as const satisfies Partial<PathDescription>;
 
 /** What the clients ask below their endpoint's URL: OpenAI's protocol. */
-const GENERATE = {
+const COMPLETE = {
   ...INFER,
-  body: PathCompletionRequest,
-  answer: { status: 200, summary: "The engine's answer", schema: EngineAnswer },
-} as const satisfies Partial<PathDescription>;
+  body: PathCompletionBody,
+  answer: { status: 200, summary: "The texts", schema: Completion },
+  events: STREAM,
+} as const;
+const CHAT = {
+  ...INFER,
+  body: PathChatBody,
+  answer: { status: 200, summary: "The messages", schema: ChatCompletion },
+  events: STREAM,
+} as const;
 
 export const hfPaths: PathGroup = {
   name: "Hugging Face",
   summary: "Inference in the form of Hugging Face's clients: their endpoint URL is `/hf/{model}`. Over-long inputs are cut.",
   failure: HfFailure,
   paths: [
-    { ...INFER, path: "/hf/{model}", summary: "Runs a model; its head decides whether that is feature extraction or text classification" },
-    {
-      ...INFER,
-      path: "/hf/{model}/pipeline/{task}",
-      summary: "The same, for a named task: feature-extraction, sentence-similarity or text-classification",
-    },
-    { ...GENERATE, path: "/hf/{model}/v1/completions", summary: "Continues a text, where the model is a foreign engine" },
-    { ...GENERATE, path: "/hf/{model}/v1/chat/completions", summary: "Answers a conversation, where the model is a foreign engine" },
+    { ...INFER, path: "/hf/{model}", summary: "Runs a model; its head and the form of the inputs decide the task" },
+    { ...INFER, path: "/hf/{model}/pipeline/{task}", summary: `The same, for a named task: ${HF_TASKS.join(", ")}` },
+    { ...COMPLETE, path: "/hf/{model}/v1/completions", summary: "Continues a text, in OpenAI's form" },
+    { ...CHAT, path: "/hf/{model}/v1/chat/completions", summary: "Answers a conversation, in OpenAI's form" },
   ],
 };

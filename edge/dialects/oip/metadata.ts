@@ -1,34 +1,27 @@
-import * as z from "zod";
+import type { z } from "zod";
 import packageJson from "../../../package.json" with { type: "json" };
 import { PageQuery } from "../../../shared/base/page.ts";
+import { tasksOf } from "../../../shared/models/tasks.ts";
 import type { ReadyVersion } from "../../../shared/models/version.ts";
+import type { ModelMetadata, ModelNames, ModelReady, ServerMetadata, TensorMetadata } from "../../../shared/oip/descriptions.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { checked } from "../../http.ts";
-import { nativeVersionOf, poolOf } from "../../serve/serve.ts";
+import { assertReady } from "../../serve/readiness.ts";
+import { nativeVersionOf } from "../../serve/serve.ts";
+import { graphOf } from "./graph.ts";
 import { referenceOf } from "./reference.ts";
-import { inputsOf, outputsOf, TensorMetadata } from "./tensors.ts";
+import { outputsOfTask, type TensorFacts } from "./task-answer.ts";
+import { type TextTask, textInputsOf } from "./task-request.ts";
 
-export const ServerMetadata = z
-  .object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) })
-  .meta({ id: "ServerMetadata" });
-
-export const ModelNames = z.object({ models: z.array(z.string()), nextCursor: z.string().optional() }).meta({ id: "ModelNames" });
-
-export const ModelMetadata = z
-  .object({
-    name: z.string(),
-    versions: z.array(z.string()),
-    platform: z.string(),
-    inputs: z.array(TensorMetadata),
-    outputs: z.array(TensorMetadata),
-    properties: z.record(z.string(), z.string()).meta({ description: "`labels`: the head's labels in the order of `scores`, as JSON" }),
-  })
-  .meta({ id: "ModelMetadata" });
-
-export const ModelReady = z.object({ name: z.string(), ready: z.literal(true) }).meta({ id: "ModelReady" });
-
-const SERVER: z.infer<typeof ServerMetadata> = { name: "weir", version: packageJson.version, extensions: ["parameters"] };
+const SERVER: z.infer<typeof ServerMetadata> = {
+  name: "weir",
+  version: packageJson.version,
+  extensions: [
+    ...["model_repository", "model_configuration", "binary_tensor_data", "classification"],
+    ...["statistics", "parameters", "generate"],
+  ],
+};
 
 /** `GET /v2` */
 export function answerServer() {
@@ -54,23 +47,60 @@ export function answerModel(deps: Deps) {
       name: version.model,
       versions: all.map(({ number }) => String(number)).reverse(),
       platform: "onnx_onnxv1",
-      inputs: inputsOf(version),
-      outputs: outputsOf(version),
-      properties: labels === undefined ? {} : { labels: JSON.stringify(labels) },
-    } satisfies z.infer<typeof ModelMetadata>);
+      inputs: inputsOf(version).map(metadataOf),
+      outputs: outputsOf(version).map(metadataOf),
+      properties: { tasks: JSON.stringify(tasksIn(version)), ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }) },
+    } satisfies ModelMetadata);
   };
 }
 
-/** `GET /v2/models/{m}[/versions/{v}]/ready`: a model that does not exist is not found, one whose pool is not here is not ready. */
+/** `GET /v2/models/{m}[/versions/{v}]/ready`: a model that does not exist is not found, one that nobody here could answer is not ready. */
 export function answerModelReady(deps: Deps) {
   return async function answerModelReady(c: EdgeContext) {
     const version = await versionOf(deps, c);
-    poolOf(deps, version);
+    assertReady(deps, version);
     return c.json({ name: version.model, ready: true } satisfies z.infer<typeof ModelReady>);
   };
 }
 
-async function versionOf(deps: Deps, c: EdgeContext): Promise<ReadyVersion> {
+/** The inputs of both levels: of the head's own task, and of the bare graph. */
+export function inputsOf(version: ReadyVersion): readonly TensorFacts[] {
+  const { head } = version.facts;
+  return head === "generate" ? [text("text_input")] : [...taskInputs(head), ...graphOf(version).inputs];
+}
+
+export function outputsOf(version: ReadyVersion): readonly TensorFacts[] {
+  const { head } = version.facts;
+  return head === "generate" ? [text("text_output")] : [...outputsOfTask(head, version.facts), ...graphOf(version).outputs];
+}
+
+export async function versionOf(deps: Deps, c: EdgeContext): Promise<ReadyVersion> {
   const { tenant, keyId } = c.get("principal");
   return nativeVersionOf(await deps.catalog.resolve({ reference: referenceOf(c), tenant, unit: `${tenant}\n${keyId}` }));
+}
+
+/** Task by task, what it reads and what it answers. */
+function tasksIn(version: ReadyVersion): Record<string, { inputs: string[]; outputs: string[] }> {
+  const names = (tensors: readonly TensorFacts[]) => tensors.map(({ name }) => name);
+  const graph = graphOf(version);
+  const tasks = tasksOf(version.facts).filter((task) => task !== "forward" || graph.inputs.length > 0);
+  const entries = tasks.map((task) => {
+    if (task === "generate") return [task, { inputs: ["text_input"], outputs: ["text_output"] }] as const;
+    if (task === "forward") return [task, { inputs: names(graph.inputs), outputs: names(graph.outputs) }] as const;
+    return [task, { inputs: names(taskInputs(task)), outputs: names(outputsOfTask(task, version.facts)) }] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function taskInputs(task: TextTask): TensorFacts[] {
+  const { required, optional } = textInputsOf(task);
+  return [...required, ...optional].map(text);
+}
+
+function text(name: string): TensorFacts {
+  return { name, datatype: "BYTES", shape: [-1] };
+}
+
+function metadataOf({ name, datatype, shape }: TensorFacts): z.infer<typeof TensorMetadata> {
+  return { name, datatype, shape: [...shape] };
 }

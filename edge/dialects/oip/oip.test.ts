@@ -35,12 +35,23 @@ test("health needs no key, and says both words that clients look for", async () 
 });
 
 test("the server says what it is, with or without a slash at the end", async () => {
-  expect(await jsonOf(weir.get("/v2"))).toEqual({ name: "weir", version: expect.stringMatching(/^\d+\.\d+/), extensions: ["parameters"] });
+  expect(await jsonOf(weir.get("/v2"))).toEqual({
+    name: "weir",
+    version: expect.stringMatching(/^\d+\.\d+/),
+    extensions: expect.arrayContaining([
+      "model_repository",
+      "binary_tensor_data",
+      "classification",
+      "statistics",
+      "parameters",
+      "generate",
+    ]),
+  });
   expect(await jsonOf(weir.get("/v2/"))).toEqual(await jsonOf(weir.get("/v2")));
 });
 
 test("models are listed by name, page by page, as the tenant may see them", async () => {
-  expect(await jsonOf(weir.get("/v2/models"))).toEqual({ models: ["minilm", "sentiment"] });
+  expect(await jsonOf(weir.get("/v2/models"))).toEqual({ models: ["minilm", "sentiment", "smol"] });
   const page = { models: expect.any(Array), nextCursor: expect.any(String) };
   expect(await jsonOf(weir.get("/v2/models?limit=1"))).toEqual(page);
 });
@@ -54,18 +65,25 @@ test("a model's metadata name its tensors, and its labels in the order of its sc
     platform: "onnx_onnxv1",
     inputs: [{ name: "text", ...bytes }],
     outputs: [{ name: "embedding", datatype: "FP32", shape: [-1, DIMENSIONS] }],
-    properties: {},
+    properties: { tasks: expect.stringMatching(/^\{"embed":\{"inputs":\["text"\],"outputs":\["embedding"\]\},"zero-shot":/) },
   });
   expect(await jsonOf(weir.get("/v2/models/sentiment/versions/1"))).toMatchObject({
     inputs: [
       { name: "text", ...bytes },
       { name: "text_pair", ...bytes },
+      { name: "input_ids", datatype: "INT64", shape: [-1, -1] },
+      { name: "attention_mask", datatype: "INT64", shape: [-1, -1] },
     ],
     outputs: [
       { name: "scores", datatype: "FP32", shape: [-1, LABELS.length] },
       { name: "label", ...bytes },
+      { name: "logits", datatype: "FP32", shape: [-1, LABELS.length] },
     ],
     properties: { labels: JSON.stringify(LABELS) },
+  });
+  expect(await jsonOf(weir.get("/v2/models/smol"))).toMatchObject({
+    inputs: [{ name: "text_input", ...bytes }],
+    outputs: [{ name: "text_output", ...bytes }],
   });
 });
 
@@ -133,10 +151,17 @@ test("text pairs, parameters and versions reach the model", async () => {
 });
 
 const x = text("x");
+const asClasses = (name: string, classification: number) => ({ name, parameters: { classification } });
 const refusals: [status: number, message: RegExp, model: string, body: unknown][] = [
   [400, /^inputs: /, "minilm", {}],
   [400, /^inputs: /, "minilm", { inputs: [] }],
-  [400, /^inputs\.0\.name: must be one of text, text_pair/, "minilm", { inputs: [{ ...x, name: "input_ids" }] }],
+  [400, /^inputs\.0\.name: must be one of text$/, "minilm", { inputs: [{ ...x, name: "input_ids" }] }],
+  [
+    400,
+    /^inputs\.0\.name: must be one of text, text_pair; or, for the bare graph, input_ids/,
+    "sentiment",
+    { inputs: [{ ...x, name: "ids" }] },
+  ],
   [400, /^inputs\.1\.name: 'text' is given twice/, "minilm", { inputs: [x, x] }],
   [400, /^inputs\.0\.datatype: must be BYTES, not FP16/, "minilm", { inputs: [{ ...x, datatype: "FP16", data: [1] }] }],
   [400, /^inputs\.0\.datatype: /, "minilm", { inputs: [{ ...x, datatype: "STRING" }] }],
@@ -149,16 +174,29 @@ const refusals: [status: number, message: RegExp, model: string, body: unknown][
   [400, /^inputs\.0\.data\.0: must be a text/, "minilm", { inputs: [text(["x", "y"])] }],
   [400, /may not be an empty text/, "minilm", { inputs: [text("")] }],
   [400, /^inputs\.0\.data: is missing/, "minilm", { inputs: [{ name: "text", shape: [1], datatype: "BYTES" }] }],
-  [400, /^inputs: the input 'text' is missing/, "minilm", { inputs: [{ ...x, name: "text_pair" }] }],
+  [400, /^inputs: the input 'text' is missing/, "sentiment", { inputs: [{ ...x, name: "text_pair" }] }],
   [400, /equally many texts/, "sentiment", { inputs: [x, { ...text("x", "y"), name: "text_pair" }] }],
-  [400, /^text_pair: /, "minilm", { inputs: [x, { ...x, name: "text_pair" }] }],
+  [400, /^inputs\.1\.name: must be one of text$/, "minilm", { inputs: [x, { ...x, name: "text_pair" }] }],
   [400, /^outputs\.0\.name: must be one of embedding/, "minilm", { inputs: [x], outputs: [{ name: "scores" }] }],
-  [400, /classification: is not supported/, "sentiment", { inputs: [x], outputs: [{ name: "scores", parameters: { classification: 2 } }] }],
+  [400, /classification: ranks scores and logits, and 'label' is BYTES/, "sentiment", { inputs: [x], outputs: [asClasses("label", 2)] }],
+  [400, /^outputs\.0\.parameters\.classification: /, "sentiment", { inputs: [x], outputs: [asClasses("scores", 0)] }],
+  [400, /^outputs\.1\.name: 'label' is asked for twice/, "sentiment", { inputs: [x], outputs: [{ name: "label" }, { name: "label" }] }],
   [400, /^parameters\.normalise: is not a parameter/, "minilm", { inputs: [x], parameters: { normalise: false } }],
   [400, /^dimensions: this model's vectors have 8 elements/, "minilm", { inputs: [x], parameters: { dimensions: 1e9 } }],
-  [400, /^dimensions: /, "sentiment", { inputs: [x], parameters: { dimensions: 2 } }],
+  [400, /^parameters\.dimensions: has no meaning for the task 'classify'/, "sentiment", { inputs: [x], parameters: { dimensions: 2 } }],
   [404, /does not exist/, "minilm/versions/9", { inputs: [x] }],
-  [501, /Binary tensors are not supported/, "minilm", { inputs: [{ ...x, parameters: { binary_data_size: 5 } }] }],
+  [400, /^inputs\.0\.data: may not stand beside binary_data_size/, "minilm", { inputs: [{ ...x, parameters: { binary_data_size: 5 } }] }],
+  [
+    400,
+    /binary_data_size: is 5, but 0 bytes are left/,
+    "minilm",
+    { inputs: [{ ...x, data: undefined, parameters: { binary_data_size: 5 } }] },
+  ],
+  [400, /'generate' is not|this model generates text/, "smol", { inputs: [x] }],
+  [400, /^inputs\.0\.shape\.0: /, "minilm", { inputs: [{ ...x, shape: [2 ** 40] }] }],
+  [400, /^inputs\.0\.shape: must hold 1 to 2048 texts/, "minilm", { inputs: [{ ...x, shape: [2 ** 30, 1] }] }],
+  [400, /^inputs\.0\.data\.0: holds half of a surrogate pair/, "minilm", { inputs: [text("\ud800")] }],
+  [400, /Shared memory is not supported/, "minilm", { inputs: [{ ...x, parameters: { shared_memory_region: "r" } }] }],
 ];
 
 test.each(refusals)("what is refused with %i %s by %s asks no model and meters nothing", async (status, message, model, body) => {
@@ -168,13 +206,6 @@ test.each(refusals)("what is refused with %i %s by %s asks no model and meters n
   expect(await answer.json()).toEqual({ error: expect.stringMatching(message) });
   expect(weir.model.asked).toEqual([]);
   expect(await weir.newRows()).toEqual([]);
-});
-
-test("the binary form of a request is refused in words", async () => {
-  const answer = await infer("minilm", '{"inputs":[]}\x05\x00\x00\x00', { "inference-header-content-length": "13" });
-
-  expect(answer.status).toBe(501);
-  expect(await answer.json()).toEqual({ error: expect.stringContaining("binary_data=False") });
 });
 
 test("a model that does not fit the protocol is said to be elsewhere", async () => {

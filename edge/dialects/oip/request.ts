@@ -1,100 +1,107 @@
 import * as z from "zod";
 import { Failure } from "../../../shared/base/failure.ts";
-import type { ModelInput } from "../../../shared/inference/contract.ts";
-import { type Asked, INPUTS_MAX, textInput } from "../../serve/ask.ts";
+import { Datatype, Shape } from "../../../shared/oip/datatype.ts";
+import { createTensorReader, HEADER_LENGTH, splitFrame } from "../../../shared/oip/frame.ts";
+import type { WireTensor } from "../../../shared/oip/payload.ts";
+import { refusal } from "../../../shared/oip/refusal.ts";
+import { checked } from "../../http.ts";
+import { Parameters } from "./parameters.ts";
 
-const DATATYPES = [
-  ...["BOOL", "UINT8", "UINT16", "UINT32", "UINT64", "INT8", "INT16", "INT32", "INT64"],
-  ...["FP16", "BF16", "FP32", "FP64", "BYTES"],
-] as const;
-const Datatype = z.enum(DATATYPES);
+const TENSORS_MAX = 16;
+const NAME_CHARS_MAX = 200;
 
-/** The protocol leaves parameters to servers: these are ours, and `RESERVED` names those of other servers that clients send by habit. */
-const Parameters = z.looseObject({
-  normalize: z.boolean().optional(),
-  dimensions: z.int().positive().optional(),
-  truncate: z.boolean().optional(),
-  function_to_apply: z.enum(["softmax", "sigmoid", "none"]).optional(),
+const TensorParameters = z.looseObject({
+  binary_data_size: z.int().min(0).optional(),
+  binary_data: z.boolean().optional(),
+  classification: z.int().positive().optional(),
 });
-const RESERVED = /^(sequence_id|sequence_start|sequence_end|priority|timeout|headers|content_type|binary_data_output|triton_.*)$/;
-
-const TensorParameters = z.looseObject({ binary_data_size: z.int().optional(), classification: z.unknown().optional() });
 
 const InputTensor = z.object({
-  name: z.string(),
-  shape: z.array(z.int().min(0)).min(1).max(8),
+  name: z.string().max(NAME_CHARS_MAX),
+  shape: Shape,
   datatype: Datatype,
   parameters: TensorParameters.optional(),
-  data: z.array(z.unknown()).optional(),
+  data: z
+    .array(z.unknown())
+    .optional()
+    .meta({ description: "Row-major, flat or nested as the shape says; absent where it follows the JSON in binary" }),
 });
 type InputTensor = z.infer<typeof InputTensor>;
+
+const RequestedOutput = z.object({ name: z.string().max(NAME_CHARS_MAX), parameters: TensorParameters.optional() });
 
 /** https://github.com/kserve/open-inference-protocol, specification/protocol/inference_rest.md */
 export const InferRequest = z
   .object({
-    id: z.string().max(200).optional(),
+    id: z.string().max(NAME_CHARS_MAX).optional(),
     parameters: Parameters.optional(),
-    inputs: z.array(InputTensor).min(1).max(8),
-    outputs: z
-      .array(z.object({ name: z.string(), parameters: TensorParameters.optional() }))
-      .max(8)
-      .optional(),
+    inputs: z.array(InputTensor).min(1).max(TENSORS_MAX),
+    outputs: z.array(RequestedOutput).max(TENSORS_MAX).optional(),
   })
   .meta({ id: "InferRequest" });
-export type InferRequest = z.infer<typeof InferRequest>;
 
-/** `text`, and `text_pair` for heads that judge two texts at once. Over-long texts are cut unless `truncate` is false. */
-const INPUT_NAMES = ["text", "text_pair"];
+export type WantedOutput = { readonly name: string; readonly isBinary: boolean; readonly classes: number | undefined };
 
-export function askedOf(request: InferRequest): Asked {
-  const { normalize, dimensions, truncate, function_to_apply, ...others } = request.parameters ?? {};
-  const strange = Object.keys(others).find((name) => !RESERVED.test(name));
-  if (strange !== undefined) throw refusal(`parameters.${strange}`, "is not a parameter of this server");
+/** A request once it is read, whatever form it came in. */
+export type Asked = {
+  readonly id: string | undefined;
+  readonly parameters: Parameters;
+  /** `raw`: the body is the only input, in a batch of one. */
+  readonly inputs:
+    | { readonly kind: "tensors"; readonly tensors: readonly WireTensor[] }
+    | { readonly kind: "raw"; readonly bytes: Uint8Array };
+  /** In the caller's order; empty, all of them. */
+  readonly outputs: readonly WantedOutput[];
+  /** Whether outputs that nothing is said of come in binary. */
+  readonly isBinary: boolean;
+};
+
+/** Reads a body: JSON, JSON followed by tensors, or a single raw tensor (a header length of 0). */
+export function readAsked(body: Uint8Array, headerBytes: number | undefined): Asked {
+  if (headerBytes === 0) {
+    return { id: undefined, parameters: {}, inputs: { kind: "raw", bytes: body }, outputs: [], isBinary: true };
+  }
+  const { json, tensors } = splitFrame(body, headerBytes);
+  const { id, parameters = {}, inputs, outputs = [] } = checked(json, InferRequest);
+  const isBinary = parameters.binary_data_output ?? false;
   return {
-    inputs: inputsOf(request.inputs),
-    overlong: truncate === false ? "refuse" : "cut",
-    dimensions,
-    normalize,
-    function: function_to_apply,
+    ...{ id, parameters, isBinary },
+    inputs: { kind: "tensors", tensors: tensorsOf(inputs, tensors) },
+    outputs: wantedOf(outputs, isBinary),
   };
 }
 
-function inputsOf(tensors: readonly InputTensor[]): ModelInput[] {
-  const texts = new Map<string, string[]>();
-  for (const [index, tensor] of tensors.entries()) {
+function tensorsOf(inputs: readonly InputTensor[], bytes: Uint8Array): WireTensor[] {
+  const reader = createTensorReader(bytes);
+  const tensors = inputs.map((input, index): WireTensor => {
     const field = `inputs.${index}`;
-    if (!INPUT_NAMES.includes(tensor.name)) throw refusal(`${field}.name`, `must be one of ${INPUT_NAMES.join(", ")}`);
-    if (texts.has(tensor.name)) throw refusal(`${field}.name`, `'${tensor.name}' is given twice`);
-    texts.set(tensor.name, textsOf(tensor, field));
-  }
-  const [first, second] = [texts.get("text"), texts.get("text_pair")];
-  if (first === undefined) throw refusal("inputs", "the input 'text' is missing");
-  if (second !== undefined && second.length !== first.length)
-    throw refusal("inputs", "'text' and 'text_pair' must hold equally many texts");
-  return first.map((text, index) => textInput(text, `inputs.0.data.${index}`, second?.[index]));
+    const [{ name, shape, datatype, data }, size] = [input, input.parameters?.binary_data_size];
+    refuseSharedMemory(input.parameters);
+    if (inputs.findIndex((each) => each.name === name) < index) throw refusal(`${field}.name`, `'${name}' is given twice`);
+    if (size === undefined) {
+      if (data === undefined) throw refusal(`${field}.data`, "is missing");
+      return { name, shape, datatype, payload: { kind: "json", data } };
+    }
+    if (data !== undefined) throw refusal(`${field}.data`, "may not stand beside binary_data_size");
+    const taken = reader.take(size, `${field}.parameters.binary_data_size`);
+    return { name, shape, datatype, payload: { kind: "binary", bytes: taken } };
+  });
+  reader.end();
+  return tensors;
 }
 
-/** The texts of a BYTES tensor of shape [n] or [n,1], flat or nested as its shape says. */
-function textsOf({ datatype, shape, data, parameters }: InputTensor, field: string): string[] {
-  if (parameters?.binary_data_size !== undefined) throw binaryUnsupported();
-  if (datatype !== "BYTES") throw refusal(`${field}.datatype`, `must be BYTES, not ${datatype}`);
-  const [count = 0, width = 1, ...more] = shape;
-  if (width !== 1 || more.length > 0) throw refusal(`${field}.shape`, "must be [n] or [n,1]");
-  if (count < 1 || count > INPUTS_MAX) throw refusal(`${field}.shape`, `must hold 1 to ${INPUTS_MAX} texts`);
-  if (data === undefined) throw refusal(`${field}.data`, "is missing");
-  if (data.length !== count) throw refusal(`${field}.data`, `has ${data.length} elements where the shape says ${count}`);
-  const isNested = shape.length === 2 && Array.isArray(data[0]);
-  return data.map((element, index) => {
-    const text = isNested && Array.isArray(element) && element.length === 1 ? element[0] : element;
-    if (typeof text !== "string") throw refusal(`${field}.data.${index}`, "must be a text");
-    return text;
+function wantedOf(outputs: readonly z.infer<typeof RequestedOutput>[], isBinary: boolean): WantedOutput[] {
+  return outputs.map(({ name, parameters = {} }, index) => {
+    refuseSharedMemory(parameters);
+    if (outputs.findIndex((each) => each.name === name) < index) throw refusal(`outputs.${index}.name`, `'${name}' is asked for twice`);
+    return { name, isBinary: parameters.binary_data ?? isBinary, classes: parameters.classification };
   });
 }
 
-export function binaryUnsupported(): Failure {
-  return new Failure("unsupported", "Binary tensors are not supported: send the data as JSON (in tritonclient, binary_data=False).");
-}
-
-export function refusal(field: string, problem: string): Failure {
-  return new Failure("invalid_request", `${field}: ${problem}`, { field });
+function refuseSharedMemory(parameters: z.infer<typeof TensorParameters> = {}) {
+  if (!Object.keys(parameters).some((name) => name.startsWith("shared_memory_"))) return;
+  throw new Failure(
+    "invalid_request",
+    `Shared memory is not supported: a client is never on this machine. Send binary tensors (${HEADER_LENGTH}).`,
+  );
 }

@@ -1,37 +1,128 @@
 import * as z from "zod";
 import { Failure } from "../../../shared/base/failure.ts";
+import type { GenerateRequest } from "../../../shared/inference/generation.ts";
+import { tasksOf } from "../../../shared/models/tasks.ts";
+import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { parseJson, readBody } from "../../http.ts";
-import { callOf } from "../../serve/call.ts";
-import { chooseTarget } from "../../serve/serve.ts";
+import { answer, checked, parseJson, readBody, tell } from "../../http.ts";
+import { callOf, sayServed } from "../../serve/call.ts";
+import { type GenerationPlan, type StreamRenderer, serveGeneration, streamGeneration } from "../../serve/generate.ts";
+import type { Generation } from "../../serve/generation.ts";
+import { type Call, chooseTarget, nativeVersionOf } from "../../serve/serve.ts";
+import { dataEvent, type Head, headOf } from "./answer-head.ts";
+import { chatStream, renderChat } from "./chat-answer.ts";
+import { askChat, ChatFields } from "./chat-request.ts";
+import { completionStream, renderCompletion } from "./completion-answer.ts";
+import { askCompletion, CompletionFields } from "./completion-request.ts";
+import { renderOpenaiFailure } from "./failure.ts";
+import { inCallersWords } from "./field-names.ts";
 import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
 
-/** Only what routing needs is read here; the engine checks the rest and refuses it in its own words. */
-export const CompletionRequest = z
-  .looseObject({
-    model: ModelField,
-    user: z.string().optional(),
-    stream: z.boolean().nullish(),
-    stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
-  })
-  .meta({ id: "CompletionRequest" });
+const RoutingFields = {
+  model: ModelField,
+  user: z.string().optional(),
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+} as const;
 
+/** Only what routing needs is read before it is known who answers: an engine checks the rest itself and refuses it in its own words. */
+const RoutedRequest = z.looseObject(RoutingFields);
 /** Below a path that names the model, clients put their endpoint's URL or anything else into the body. */
-export const PathCompletionRequest = CompletionRequest.extend({ model: z.string().optional() }).meta({ id: "PathCompletionRequest" });
+const PathRoutedRequest = RoutedRequest.extend({ model: z.string().optional() });
+type RoutedRequest = z.infer<typeof PathRoutedRequest>;
 
-export const EngineAnswer = z.looseObject({}).meta({ description: "What the engine answers; with `stream`, server-sent events" });
+export const CompletionBody = z.object({ ...RoutingFields, ...CompletionFields }).meta({ id: "CompletionRequest" });
+export const ChatBody = z.object({ ...RoutingFields, ...ChatFields }).meta({ id: "ChatCompletionRequest" });
+export const PathCompletionBody = CompletionBody.extend({ model: z.string().optional() }).meta({ id: "PathCompletionRequest" });
+export const PathChatBody = ChatBody.extend({ model: z.string().optional() }).meta({ id: "PathChatCompletionRequest" });
 
-/** `…/v1/completions` and `…/v1/chat/completions`, for versions that are foreign engines; streamed when the caller asks for it. */
-export function answerCompletion(deps: Deps, path: "/completions" | "/chat/completions") {
+/** What one of the two APIs makes of a request for our own models. */
+type Api = {
+  readonly kind: "cmpl" | "chatcmpl";
+  /** Reads the body, which the routing fields have been read from, and answers what to ask. Refuses what is out of its range. */
+  readonly read: (body: unknown) => (version: ReadyVersion) => GenerateRequest;
+  readonly render: (head: Head, generation: Generation, request: GenerateRequest) => object;
+  readonly stream: (head: Head, request: GenerateRequest, includeUsage: boolean) => Omit<StreamRenderer, "failed">;
+};
+
+const CompletionRequest = z.object(CompletionFields);
+const ChatRequest = z.object(ChatFields);
+
+const APIS = {
+  "/completions": {
+    kind: "cmpl",
+    read(body) {
+      const asked = checked(body, CompletionRequest);
+      return (version) => askCompletion(version, asked);
+    },
+    render: renderCompletion,
+    stream: completionStream,
+  },
+  "/chat/completions": {
+    kind: "chatcmpl",
+    read(body) {
+      const asked = checked(body, ChatRequest);
+      return (version) => askChat(version, asked);
+    },
+    render: renderChat,
+    stream: chatStream,
+  },
+} as const satisfies Record<string, Api>;
+
+/** `…/v1/completions` and `…/v1/chat/completions`, for our own models and for foreign engines; streamed when the caller asks for it. */
+export function answerCompletion(deps: Deps, path: keyof typeof APIS) {
   return async function answerCompletion(c: EdgeContext) {
     const body = await readBody(c);
     const named = c.req.param("model");
-    const asked = parseJson(body, named === undefined ? CompletionRequest : PathCompletionRequest);
+    const asked = parseJson(body, named === undefined ? RoutedRequest : PathRoutedRequest);
     const reference = named ?? asked.model ?? "";
     const call = callOf(c, { dialect: named === undefined ? "openai" : "hf", reference, body, user: asked.user });
     const target = await chooseTarget(deps, call);
-    if (!isUpstream(target)) throw new Failure("invalid_request", `The model '${reference}' does not generate text.`, { field: "model" });
-    return proxyOpenai(deps, c, { call, target, path, task: "generate", body, inputs: 1, inBody: asked });
+    if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, task: "generate", body, inputs: 1, inBody: asked });
+    assertGenerates(nativeVersionOf(target), reference);
+    const api: Api = APIS[path];
+    const native = { path, api, call, plan: { target, ask: api.read(asked) }, asked };
+    try {
+      return await (asked.stream === true ? answerStream(deps, c, native) : answerWhole(deps, c, native));
+    } catch (failure) {
+      throw inCallersWords(failure, path);
+    }
   };
+}
+
+type Native = {
+  readonly path: keyof typeof APIS;
+  readonly api: Api;
+  readonly call: Call;
+  readonly plan: GenerationPlan;
+  readonly asked: RoutedRequest;
+};
+
+async function answerWhole(deps: Deps, c: EdgeContext, { api, call, plan, asked }: Native): Promise<Response> {
+  if (asked.stream_options) throw new Failure("invalid_request", "stream_options: needs stream to be true", { field: "stream_options" });
+  const render = (generation: Generation, version: ReadyVersion, request: GenerateRequest) =>
+    JSON.stringify(api.render(headOf(call, version, api.kind), generation, request));
+  const served = await serveGeneration(deps, call, { ...plan, render });
+  sayServed(c, served);
+  return answer(c, served.body, { contentType: "application/json" });
+}
+
+async function answerStream(deps: Deps, c: EdgeContext, { path, api, call, plan, asked }: Native): Promise<Response> {
+  const includeUsage = asked.stream_options?.include_usage === true;
+  const served = await streamGeneration(deps, call, {
+    ...plan,
+    renderer: (request, version) => ({
+      ...api.stream(headOf(call, version, api.kind), request, includeUsage),
+      failed: (failure) => dataEvent(renderOpenaiFailure(inCallersWords(failure, path), call.requestId)),
+    }),
+  });
+  sayServed(c, served);
+  tell(c, "Cache-Control", "no-cache");
+  return answer(c, served.body, { contentType: "text/event-stream; charset=utf-8" });
+}
+
+function assertGenerates(version: ReadyVersion, reference: string) {
+  if (tasksOf(version.facts).includes("generate")) return;
+  throw new Failure("invalid_request", `The model '${reference}' does not generate text.`, { field: "model" });
 }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX } from "../../../shared/base/page.ts";
 import { modelNotFound, parseModelReference } from "../../../shared/models/reference.ts";
+import { tasksOf } from "../../../shared/models/tasks.ts";
 import type { VisibleModel } from "../../catalog.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
@@ -12,14 +13,15 @@ export const ModelsQuery = z.object({
   after: z.string().max(1024).optional(),
 });
 
-/** OpenAI's fields, and the task and live version beside them. */
+/** OpenAI's fields, and the tasks and live version beside them. */
 export const OpenaiModel = z
   .object({
     id: z.string(),
     object: z.literal("model"),
     created: z.int(),
     owned_by: z.string(),
-    task: z.string(),
+    task: z.string().meta({ description: "What its head does; `upstream` for a foreign engine" }),
+    tasks: z.array(z.string()).meta({ description: "All that may be asked of it; unknown, so empty, for a foreign engine" }),
     version: z.int().positive(),
   })
   .meta({ id: "OpenaiModel" });
@@ -55,6 +57,6 @@ export function answerModel(deps: Deps) {
 
 function renderModel({ model, live }: VisibleModel): OpenaiModel {
   const created = Math.floor(Date.parse(model.at) / 1000);
-  const task = live.state === "ready" ? live.facts.task : "upstream";
-  return { id: model.body.name, object: "model", created, owned_by: "weir", task, version: live.number };
+  const did = live.state === "ready" ? { task: live.facts.head, tasks: [...tasksOf(live.facts)] } : { task: "upstream", tasks: [] };
+  return { id: model.body.name, object: "model", created, owned_by: "weir", ...did, version: live.number };
 }

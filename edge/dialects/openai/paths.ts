@@ -1,9 +1,12 @@
 import type { PathDescription, PathGroup } from "../../openapi.ts";
 import { INFER_HEADERS } from "../headers.ts";
-import { CompletionRequest, EngineAnswer } from "./completions.ts";
+import { ChatCompletion } from "./chat-answer.ts";
+import { Completion } from "./completion-answer.ts";
+import { ChatBody, CompletionBody } from "./completions.ts";
 import { EmbeddingsAnswer, EmbeddingsRequest } from "./embeddings.ts";
 import { OpenaiFailure } from "./failure.ts";
 import { ModelList, ModelsQuery, OpenaiModel } from "./models.ts";
+import { RerankAnswer, RerankBody } from "./rerank.ts";
 
 const INFER = {
   method: "post",
@@ -12,9 +15,14 @@ const INFER = {
   refusals: ["not_found", "overloaded", "engine_failed", "timeout"],
 } as const satisfies Partial<PathDescription>;
 
+/** With `stream`. */
+export const STREAM =
+  'Chunks as `data: {…}`, at last `data: [DONE]`. A stream that fails ends with `data: {"error":{…}}` instead; a comment comes every 15 s of silence.';
+
 export const openaiPaths: PathGroup = {
   name: "OpenAI",
-  summary: "OpenAI's API. Over-long inputs are refused.",
+  summary:
+    "OpenAI's API. Over-long inputs are refused. Parameters that are not described here are passed on to foreign engines, and ignored by our own models.",
   failure: OpenaiFailure,
   paths: [
     {
@@ -43,16 +51,25 @@ export const openaiPaths: PathGroup = {
     {
       ...INFER,
       path: "/v1/completions",
-      summary: "Continues a text, where the model is a foreign engine",
-      body: CompletionRequest,
-      answer: { status: 200, summary: "The engine's answer", schema: EngineAnswer },
+      summary: "Continues a text, with our own models or a foreign engine",
+      body: CompletionBody,
+      answer: { status: 200, summary: "The texts", schema: Completion },
+      events: STREAM,
     },
     {
       ...INFER,
       path: "/v1/chat/completions",
-      summary: "Answers a conversation, where the model is a foreign engine",
-      body: CompletionRequest,
-      answer: { status: 200, summary: "The engine's answer", schema: EngineAnswer },
+      summary: "Answers a conversation, with our own models or a foreign engine",
+      body: ChatBody,
+      answer: { status: 200, summary: "The messages", schema: ChatCompletion },
+      events: STREAM,
+    },
+    {
+      ...INFER,
+      path: "/v1/rerank",
+      summary: "Says how well documents answer a query. Over-long documents are cut",
+      body: RerankBody,
+      answer: { status: 200, summary: "The documents' scores, the best first", schema: RerankAnswer },
     },
   ],
 };

@@ -6,6 +6,7 @@ import { usageRoutes } from "../../usage-routes.ts";
 import { answerCompletion } from "./completions.ts";
 import { answerEmbeddings } from "./embeddings.ts";
 import { answerModel, answerModels } from "./models.ts";
+import { answerRerank } from "./rerank.ts";
 
 /** `/v1`: OpenAI's API, and a tenant's own figures beside it. */
 export function openaiRoutes(deps: Deps) {
@@ -16,5 +17,6 @@ export function openaiRoutes(deps: Deps) {
     .post("/embeddings", infer, answerEmbeddings(deps))
     .post("/completions", infer, answerCompletion(deps, "/completions"))
     .post("/chat/completions", infer, answerCompletion(deps, "/chat/completions"))
+    .post("/rerank", infer, answerRerank(deps))
     .route("/usage", usageRoutes(deps));
 }

@@ -1,6 +1,7 @@
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { Failure } from "../../base/failure.ts";
-import type { Feed, Output, OutputShape, Session } from "../runtime/session.ts";
+import type { Session, Tensor } from "../runtime/session.ts";
+import { fromOrt, inputsOf, mapValues, outputsOf, reasonOf, toOrt } from "./convert.ts";
 
 export type SessionOptions = {
   /** Threads of one run. Side by side, sessions of one thread each do more work than one of several (reference: README). */
@@ -10,16 +11,30 @@ export type SessionOptions = {
 
 /** ONNX Runtime's log levels: warnings of models are nobody's news, errors come as exceptions. */
 const LOG_FATAL_ONLY = 4;
+/** Threads that wait must not burn the core that another worker runs on. */
+const SESSION_SETTINGS = { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } };
 
 /** Loads a graph into ONNX Runtime. Its `run` blocks the event loop of the process for as long as it takes. Fails with `invalid_request` if it cannot be loaded. */
 export async function openSession(path: string, options: SessionOptions): Promise<Session> {
-  const session = await InferenceSession.create(path, ortOptions(options)).catch((cause: unknown) => {
-    throw new Failure("invalid_request", `ONNX Runtime cannot load the graph: ${reasonOf(cause, path)}`, { cause });
-  });
+  return sessionOf(await InferenceSession.create(path, ortOptions(options)).catch((cause: unknown) => refuseGraph(cause, path)));
+}
+
+/** The same for a graph in memory; `folder` holds the weights that it does not contain. */
+export async function openGraph(graph: Uint8Array, folder: string, options: SessionOptions): Promise<Session> {
+  const base = ortOptions(options);
+  const settings = { ...base, extra: { session: { ...SESSION_SETTINGS, model_external_initializers_file_folder_path: folder } } };
+  return sessionOf(await InferenceSession.create(graph, settings).catch((cause: unknown) => refuseGraph(cause, folder)));
+}
+
+function refuseGraph(cause: unknown, path: string): never {
+  throw new Failure("invalid_request", `ONNX Runtime cannot load the graph: ${reasonOf(cause, path)}`, { cause });
+}
+
+function sessionOf(session: InferenceSession): Session {
   return {
-    inputNames: session.inputNames,
-    outputs: session.outputMetadata.filter((output) => output.isTensor).map(shapeOf),
-    run: async (feeds, output) => outputOf(await runOrt(session, feeds, output), output),
+    inputs: inputsOf(session),
+    outputs: outputsOf(session),
+    run: (feeds, fetches) => runOrt(session, feeds, fetches),
     dispose: () => session.release(),
   };
 }
@@ -36,34 +51,25 @@ export function ortOptions({ threads, provider }: SessionOptions): InferenceSess
     enableCpuMemArena: false,
     enableMemPattern: false,
     logSeverityLevel: LOG_FATAL_ONLY,
-    // Threads that wait must not burn the core that another worker runs on.
-    extra: { session: { intra_op: { allow_spinning: "0" }, inter_op: { allow_spinning: "0" } } },
+    extra: { session: SESSION_SETTINGS },
   };
 }
 
-async function runOrt(session: InferenceSession, feeds: Readonly<Record<string, Feed>>, output: string) {
-  const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [name, new Tensor("int64", data, dims)] as const);
+async function runOrt(
+  session: InferenceSession,
+  feeds: Readonly<Record<string, Tensor>>,
+  fetches: Readonly<Record<string, Tensor | undefined>>,
+) {
   try {
-    return await session.run(Object.fromEntries(tensors), [output]);
+    const results = await session.run(
+      mapValues(feeds, (tensor) => toOrt(OrtTensor, tensor)),
+      mapValues(fetches, (tensor) => (tensor === undefined ? null : toOrt(OrtTensor, tensor))),
+      // Warnings about shapes that a caller chose are said by the exception already.
+      { logSeverityLevel: LOG_FATAL_ONLY },
+    );
+    return mapValues(fetches, (tensor, name) => tensor ?? fromOrt(results[name], name));
   } catch (cause) {
+    if (cause instanceof Failure) throw cause;
     throw new Failure("engine_failed", `The model failed: ${reasonOf(cause, "")}`, { cause });
   }
-}
-
-function outputOf(results: InferenceSession.ReturnType, name: string): Output {
-  const tensor = results[name];
-  if (tensor === undefined || !(tensor.data instanceof Float32Array)) {
-    throw new Failure("engine_failed", `The graph's output ${name} is ${tensor?.type ?? "missing"}, not float32.`);
-  }
-  return { data: tensor.data, dims: tensor.dims };
-}
-
-function shapeOf({ name, shape }: InferenceSession.TensorValueMetadata): OutputShape {
-  return { name, dims: shape.map((dim) => (typeof dim === "number" && dim >= 0 ? dim : undefined)) };
-}
-
-/** ONNX Runtime's own words, without the place on this machine's disk. */
-function reasonOf(cause: unknown, path: string): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return (path === "" ? message : message.replaceAll(path, "the graph")).split("\n")[0]?.slice(0, 500) ?? "";
 }

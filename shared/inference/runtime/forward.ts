@@ -1,114 +1,144 @@
 import { Failure } from "../../base/failure.ts";
-import type { Dtype, Task } from "../../models/version.ts";
-import type { Pooling } from "./model-files.ts";
-import type { Feed, Output, OutputShape, Session } from "./session.ts";
-import { poolTokens } from "./tasks/embed.ts";
-import type { EncodedInput } from "./tokenize.ts";
-
-/** Numbers of some inputs, row by row: pooled vectors before normalisation, or logits. */
-export type Rows = { readonly values: Float32Array; readonly width: number };
-
-/** Which output answers a task, and what it holds: one vector a text, one a token, or one logit a label. */
-export type Head = { readonly task: Task; readonly output: string; readonly holds: "vectors" | "tokens" | "logits" };
+import type { Dtype } from "../../models/version.ts";
+import type { EncodedInput } from "./coder.ts";
+import { toFloat32 } from "./float16.ts";
+import { type GraphHead, isBatchable } from "./heads.ts";
+import type { ModelSettings, Pooling } from "./model-files.ts";
+import type { PlannedInput, Rows } from "./plan.ts";
+import { poolTokens } from "./pooling.ts";
+import type { Session, Tensor, TensorShape } from "./session.ts";
 
 export type ForwardSettings = {
+  readonly head: GraphHead;
   readonly padId: number;
   readonly poolings: readonly Pooling[];
   /** Whether inputs may share a run; see `isBatchable`. */
   readonly isBatched: boolean;
 };
 
-const FED = ["input_ids", "attention_mask", "token_type_ids"];
-const INT32_PER_INT64 = 2;
-/** A decoder has dozens of inputs for its cache; a few of them say enough. */
-const NAMED_INPUTS_MAX = 3;
+/** An output as float32, row-major. */
+type Output = { readonly values: Float32Array; readonly dims: readonly number[] };
 
-/** Finds what a graph computes, by the output names and ranks of optimum's exporters. Fails with `invalid_request` for what Weir cannot serve. */
-export function headOf(outputs: readonly OutputShape[]): Head {
-  const named = (name: string, rank: number) => outputs.some((output) => output.name === name && output.dims.length === rank);
-  if (named("sentence_embedding", 2)) return { task: "embed", output: "sentence_embedding", holds: "vectors" };
-  for (const output of ["last_hidden_state", "token_embeddings"]) {
-    if (named(output, 3)) return { task: "embed", output, holds: "tokens" };
-  }
-  // Replaced-token detection has logits of two dimensions too, but the second is the text's length.
-  const logits = outputs.find(({ name, dims }) => name === "logits" && dims.length === 2 && dims[1] !== undefined);
-  if (logits !== undefined) return { task: "classify", output: "logits", holds: "logits" };
-  const seen = outputs.map(({ name, dims }) => `${name}[${dims.map((dim) => dim ?? "?").join(",")}]`).join(", ");
-  throw new Failure("invalid_request", `The graph answers with ${seen}; Weir serves embeddings and text classification.`);
+const INT32_PER_INT64 = 2;
+
+/** How a graph's inputs run; once per session. */
+export function forwardSettingsOf(head: GraphHead, settings: ModelSettings, dtype: Dtype): ForwardSettings {
+  return { head, padId: settings.padId, poolings: settings.poolings, isBatched: isBatchable(dtype, head, settings) };
 }
 
 /**
- * Whether an input's numbers stay the same whatever else is in its batch. The 8-bit graphs of the Hugging Face layout quantise activations
- * as they run, by the range of the whole batch: with MiniLM an empty text falls from cosine 0.984 to 0.962 in bad company, and one tenant's
- * texts would move another's vectors. Their inputs run one by one, which costs a quarter of the speed at 32 tokens and a tenth at 128.
+ * Computes the rows of each input, in order: as one batch, padded on the right to the longest, or one by one. Each input's rows have memory of
+ * their own, so that they can be handed to another thread. They may hold numbers that are none: that is for `checkRows`, request by request.
  */
-export function isBatchable(dtype: Dtype): boolean {
-  return dtype !== "q8" && dtype !== "int8" && dtype !== "uint8";
-}
-
-/** Fails with `invalid_request` if the graph wants an input that no tokenizer gives. */
-export function checkInputs(inputNames: readonly string[]): void {
-  const unknown = inputNames.filter((name) => !FED.includes(name));
-  if (unknown.length > 0)
-    throw new Failure("invalid_request", `The graph wants ${unknown.slice(0, NAMED_INPUTS_MAX).join(", ")}, which Weir does not feed.`);
-  if (!inputNames.includes("input_ids")) throw new Failure("invalid_request", "The graph has no input named input_ids.");
-}
-
-/** Computes one row per input, in order: as one batch, padded on the right to the longest, or one by one. */
-export async function forward(session: Session, inputs: readonly EncodedInput[], settings: ForwardSettings): Promise<Rows> {
-  if (settings.isBatched || inputs.length === 1) return forwardBatch(session, inputs, settings);
+export async function forward(session: Session, inputs: readonly PlannedInput[], settings: ForwardSettings): Promise<Rows[]> {
+  if (inputs.length === 0) return [];
+  if (settings.isBatched) return forwardBatch(session, inputs, settings);
   const rows: Rows[] = [];
-  for (const input of inputs) rows.push(await forwardBatch(session, [input], settings));
-  return joinRows(rows);
+  for (const input of inputs) rows.push(...(await forwardBatch(session, [input], settings)));
+  return rows;
 }
 
-async function forwardBatch(session: Session, inputs: readonly EncodedInput[], settings: ForwardSettings): Promise<Rows> {
-  const head = headOf(session.outputs);
-  const output = await session.run(feedsOf(session.inputNames, inputs, settings.padId), head.output);
-  checkShape(output, inputs.length);
-  if (head.holds === "tokens") {
-    const lengths = inputs.map(({ ids }) => ids.length);
-    return poolTokens(output, lengths, settings.poolings);
+/** Numbers that are none (float16 overflows) are `engine_failed`, not an answer; and nobody else's failure, whoever shared the batch. */
+export function checkRows(rows: readonly Rows[]): void {
+  if (!rows.every(({ values }) => values.every(Number.isFinite)))
+    throw new Failure("engine_failed", "The model computed numbers that are not finite.");
+}
+
+async function forwardBatch(session: Session, inputs: readonly PlannedInput[], settings: ForwardSettings): Promise<Rows[]> {
+  const { outputs: names, holds } = settings.head;
+  const tensors = await session.run(
+    feedsOf(session.inputs, inputs, settings.padId),
+    Object.fromEntries(names.map((name) => [name, undefined])),
+  );
+  const outputs = names.map((name) => outputOf(tensors[name], name));
+  const shape = { rows: inputs.length, tokens: longestOf(inputs) };
+  for (const output of outputs) checkShape(output, shape, holds);
+  return inputs.map((input, row) => rowsOf(outputs, { input, row, ...shape }, settings));
+}
+
+/** One input's place in a padded batch. */
+type Place = { readonly input: PlannedInput; readonly row: number; readonly rows: number; readonly tokens: number };
+
+function rowsOf(outputs: readonly Output[], place: Place, { head, poolings }: ForwardSettings): Rows {
+  const [first] = outputs;
+  if (first === undefined) throw new Error("a head has at least one output");
+  const { input, row, rows, tokens } = place;
+  const size = first.values.length / rows;
+  const own = first.values.subarray(row * size, (row + 1) * size);
+  switch (head.holds) {
+    case "rows":
+      return { values: own.slice(), width: size };
+    case "pooled":
+      return poolTokens(own.subarray(0, (size / tokens) * input.ids.length), input.ids.length, poolings);
+    case "tokens":
+      return tokenRows(outputs, place, input.keep ?? Int32Array.from(input.ids.keys()));
   }
-  return { values: output.data, width: output.data.length / inputs.length };
 }
 
-/** Rows of one model, one below the other. */
-export function joinRows(rows: readonly Rows[]): Rows {
-  const width = rows[0]?.width ?? 0;
-  const values = new Float32Array(rows.reduce((sum, row) => sum + row.values.length, 0));
-  let at = 0;
-  for (const row of rows) {
-    values.set(row.values, at);
-    at += row.values.length;
-  }
-  return { values, width };
-}
-
-function feedsOf(inputNames: readonly string[], inputs: readonly EncodedInput[], padId: number): Record<string, Feed> {
-  const length = inputs.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
-  const dims = [inputs.length, length];
-  const tensor = (fill: (row: Int32Array, input: EncodedInput) => void): Feed => {
-    const data = new BigInt64Array(inputs.length * length);
-    // Non-negative numbers, written as the lower halves of little-endian 64 bits: a BigInt per token would cost more than the rest of it.
-    const halves = new Int32Array(data.buffer);
-    const row = new Int32Array(length);
-    inputs.forEach((input, index) => {
-      fill(row, input);
-      for (let at = 0; at < length; at += 1) halves[(index * length + at) * INT32_PER_INT64] = row[at] ?? 0;
+/** The rows of some of an input's tokens; where several outputs answer, their elements stand side by side. */
+function tokenRows(outputs: readonly Output[], { row, rows, tokens }: Place, kept: Int32Array): Rows {
+  const widths = outputs.map(({ values }) => values.length / (rows * tokens));
+  const width = widths.reduce((sum, each) => sum + each, 0);
+  const result = new Float32Array(kept.length * width);
+  kept.forEach((token, at) => {
+    let offset = at * width;
+    outputs.forEach(({ values }, index) => {
+      const each = widths[index] ?? 0;
+      const start = (row * tokens + token) * each;
+      result.set(values.subarray(start, start + each), offset);
+      offset += each;
     });
-    return { data, dims };
-  };
-  const feeds: Record<string, Feed> = {
-    input_ids: tensor((row, { ids }) => row.fill(padId).set(ids)),
-    attention_mask: tensor((row, { ids }) => row.fill(0).fill(1, 0, ids.length)),
-    token_type_ids: tensor((row, { typeIds }) => row.fill(0).set(typeIds)),
-  };
-  return Object.fromEntries(Object.entries(feeds).filter(([name]) => inputNames.includes(name)));
+  });
+  return { values: result, width };
 }
 
-function checkShape({ data, dims }: Output, rows: number): void {
-  const isWhole = data.length === dims.reduce((product, dim) => product * dim, 1);
-  if (dims[0] !== rows || !isWhole || data.length === 0)
-    throw new Failure("engine_failed", `The graph answered with the shape [${dims}] for ${rows} inputs.`);
+const longestOf = (inputs: readonly EncodedInput[]) => inputs.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
+
+function feedsOf(wanted: readonly TensorShape[], inputs: readonly EncodedInput[], padId: number): Record<string, Tensor> {
+  const dims = [inputs.length, longestOf(inputs)];
+  return Object.fromEntries(wanted.map(({ name, type }) => [name, feedOf({ name, type, dims }, inputs, padId)]));
+}
+
+type Wanted = { readonly name: string; readonly type: TensorShape["type"]; readonly dims: readonly number[] };
+
+function feedOf({ name, type, dims }: Wanted, inputs: readonly EncodedInput[], padId: number): Tensor {
+  const [count = 0, length = 0] = dims;
+  const fill = FILLS[name];
+  if (fill === undefined) throw new Error(`intake accepted a graph that wants ${name}`);
+  const isLong = type === "int64";
+  const data = isLong ? new BigInt64Array(count * length) : new Int32Array(count * length);
+  // Non-negative numbers, written as the lower halves of little-endian 64 bits: a BigInt per token would cost more than the rest of it.
+  const halves = new Int32Array(data.buffer);
+  const row = new Int32Array(length);
+  inputs.forEach((input, index) => {
+    fill(row, input, padId);
+    if (isLong) for (let at = 0; at < length; at += 1) halves[(index * length + at) * INT32_PER_INT64] = row[at] ?? 0;
+    else halves.set(row, index * length);
+  });
+  return { type, data, dims };
+}
+
+const FILLS: Readonly<Record<string, (row: Int32Array, input: EncodedInput, padId: number) => void>> = {
+  input_ids: (row, { ids }, padId) => row.fill(padId).set(ids),
+  attention_mask: (row, { ids }) => row.fill(0).fill(1, 0, ids.length),
+  token_type_ids: (row, { typeIds }) => row.fill(0).set(typeIds),
+  // Padding is on the right, where no position of the text depends on it.
+  position_ids: (row) =>
+    row.forEach((_, at) => {
+      row[at] = at;
+    }),
+};
+
+function outputOf(tensor: Tensor | undefined, name: string): Output {
+  const values = tensor && toFloat32(tensor);
+  if (tensor === undefined || values === undefined)
+    throw new Failure("engine_failed", `The graph's output ${name} is ${tensor?.type ?? "missing"}, not float.`);
+  return { values, dims: tensor.dims };
+}
+
+function checkShape({ values, dims }: Output, { rows, tokens }: { rows: number; tokens: number }, holds: GraphHead["holds"]): void {
+  const isWhole = values.length === dims.reduce((product, dim) => product * dim, 1);
+  const fits = dims[0] === rows && (holds === "rows" || dims[1] === tokens);
+  if (!fits || !isWhole || values.length === 0)
+    throw new Failure("engine_failed", `The graph answered with the shape [${dims}] for ${rows} inputs of ${tokens} tokens.`);
 }

@@ -76,6 +76,89 @@ test("a missing tokenizer and a broken configuration are refused", async () => {
   await expect(readModelFiles(broken)).rejects.toMatchObject({ code: "invalid_request", field: "config.json" });
 });
 
+describe("a decoder", () => {
+  test("is run as its files say", async () => {
+    const { settings } = await readModelFiles(join(MODELS, "tiny-gpt2"));
+
+    expect(settings).toMatchObject({
+      contextTokensMax: 128,
+      decoder: { layers: 2, heads: 4, keyValueHeads: 4, headDim: 12 },
+      generation: { bosId: 0, eosIds: [0], padId: 0, samples: false },
+      chatTemplate: undefined,
+      maskToken: undefined,
+      continuingPrefix: undefined,
+    });
+  });
+
+  test("has several ends and a manner of its own where generation_config.json says so, before config.json", async () => {
+    const folder = await changed("tiny-gpt2", {
+      "config.json": { num_key_value_heads: 2, head_dim: 16, pad_token_id: -1, temperature: 0.9, n_positions: null, n_ctx: 100 },
+      "generation_config.json": { eos_token_id: [7, 8], do_sample: true, temperature: 0.6, top_k: 20, top_p: 0.9, repetition_penalty: 1.1 },
+    });
+
+    const { settings } = await readModelFiles(folder);
+    expect(settings.generation).toMatchObject({
+      eosIds: [7, 8],
+      padId: 7,
+      samples: true,
+      temperature: 0.6,
+      topK: 20,
+      topP: 0.9,
+      repetitionPenalty: 1.1,
+    });
+    expect(settings).toMatchObject({ contextTokensMax: 100, decoder: { keyValueHeads: 2, headDim: 16 } });
+  });
+
+  test("ends where its tokenizer does, if nothing else is said", async () => {
+    const folder = await changed("tiny-gpt2", { "config.json": { eos_token_id: null }, "generation_config.json": { eos_token_id: null } });
+
+    expect((await readModelFiles(folder)).settings.generation.eosIds).toEqual([0]);
+  });
+});
+
+test.each([
+  ["a text", { chat_template: "A" }, "A"],
+  [
+    "several, of which one is the default",
+    {
+      chat_template: [
+        { name: "tools", template: "B" },
+        { name: "default", template: "C" },
+      ],
+    },
+    "C",
+  ],
+  ["several without a default", { chat_template: [{ name: "tools", template: "B" }] }, undefined],
+])("the chat template may be %s", async (_, config, template) => {
+  expect((await readModelFiles(await changed("tiny-gpt2", { "tokenizer_config.json": config }))).settings.chatTemplate).toBe(template);
+});
+
+test("the chat template's own file comes first, and has a limit", async () => {
+  const folder = await changed("tiny-gpt2", { "tokenizer_config.json": { chat_template: "A" } });
+  await writeFile(join(folder, "chat_template.jinja"), "file");
+  expect((await readModelFiles(folder)).settings.chatTemplate).toBe("file");
+
+  await writeFile(join(folder, "chat_template.jinja"), "x".repeat(1024 ** 2 + 1));
+  await expect(readModelFiles(folder)).rejects.toMatchObject({ code: "invalid_request", field: "chat_template.jinja" });
+});
+
+test("special tokens, the mask and the continuing prefix are found, the mask even where it is not named", async () => {
+  const named = await changed("tiny-bert-sentiment", {
+    "tokenizer_config.json": { mask_token: { content: "[MASK]" }, split_special_tokens: true },
+    "special_tokens_map.json": { bos_token: { content: "[CLS]" } },
+  });
+  const unnamed = await changed("tiny-bert-sentiment", { "tokenizer_config.json": { mask_token: null } });
+
+  expect((await readModelFiles(named)).settings).toMatchObject({
+    maskToken: "[MASK]",
+    maskId: 4,
+    continuingPrefix: "##",
+    splitsSpecialTokens: true,
+    specialTokens: { bos_token: "[CLS]", cls_token: "[CLS]", mask_token: "[MASK]" },
+  });
+  expect((await readModelFiles(unnamed)).settings).toMatchObject({ maskToken: "[MASK]", maskId: 4, splitsSpecialTokens: false });
+});
+
 async function changed(name: string, changes: Record<string, object>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "weir-model-"));
   folders.push(folder);

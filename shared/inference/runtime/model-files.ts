@@ -1,9 +1,17 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { Failure } from "../../base/failure.ts";
 import { FilePath } from "../../models/version.ts";
 import type { ClassifyFunction } from "../contract.ts";
+import {
+  DECODER_KEYS,
+  type DecoderShape,
+  decoderShapeOf,
+  GenerationConfig,
+  type GenerationSettings,
+  generationOf,
+} from "./decoder-settings.ts";
+import { readJson, required, unfit } from "./read-json.ts";
+import { idOf, maskOf, readChatTemplate, readSpecialTokens, type SpecialTokens, Tokenizer, TokenizerConfig } from "./token-settings.ts";
 
 /** How token vectors become one vector; the order is the one in which sentence-transformers joins several. */
 export const POOLINGS = ["cls", "max", "mean", "mean_sqrt_len", "weightedmean", "lasttoken"] as const;
@@ -21,6 +29,8 @@ export type ModelSettings = {
   readonly typeCount: number;
   /** What padding is made of: RoBERTa tells padding from text by this id, and it is 1 there. */
   readonly padId: number;
+  /** Whether config.json names a padding id, by which a decoder's classifier finds where a text ends. */
+  readonly isPadKnown: boolean;
   readonly isLowercased: boolean;
   /** Put before every text by models that were trained so (`default_prompt_name`). */
   readonly prompt: string;
@@ -31,6 +41,26 @@ export type ModelSettings = {
   readonly labels: readonly string[] | undefined;
   /** What the configuration makes of logits; absent, their number says. */
   readonly classifyFunction: ClassifyFunction | undefined;
+  /** The classes that the weights were saved from, such as `BertForMaskedLM`. */
+  readonly architectures: readonly string[];
+  /** What fill-mask looks for; encoders trained without one, and decoders, have none. */
+  readonly maskToken: string | undefined;
+  readonly maskId: number | undefined;
+  /** What stands for text that the vocabulary cannot write. */
+  readonly unknownId: number | undefined;
+  /** What the vocabulary writes before a piece that continues a word: WordPiece's `##`. */
+  readonly continuingPrefix: string | undefined;
+  /** tokenizer.json's decoder, for `createTokenJoin`. */
+  readonly tokenDecoder: unknown;
+  /** Whether a text that spells a special token stays text (`split_special_tokens`). */
+  readonly splitsSpecialTokens: boolean;
+  readonly specialTokens: SpecialTokens;
+  /** Jinja, as the model brings it. */
+  readonly chatTemplate: string | undefined;
+  readonly generation: GenerationSettings;
+  /** Tokens of prompt and answer together, where the files say. */
+  readonly contextTokensMax: number | undefined;
+  readonly decoder: DecoderShape | undefined;
 };
 
 export type ModelFiles = {
@@ -42,20 +72,16 @@ export type ModelFiles = {
 };
 
 const Config = z.looseObject({
+  ...DECODER_KEYS,
   model_type: z.string().min(1),
+  architectures: z.array(z.string()).nullish(),
   vocab_size: z.int().positive().optional(),
   type_vocab_size: z.int().min(0).optional(),
   max_position_embeddings: z.int().positive().nullish(),
-  pad_token_id: z.int().min(0).nullish(),
   id2label: z.record(z.string(), z.string()).nullish(),
   problem_type: z.enum(["regression", "single_label_classification", "multi_label_classification"]).nullish(),
 });
 type Config = z.infer<typeof Config>;
-
-const TokenText = z.union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)]);
-/** Its vocabulary is left to the tokenizer: checking a quarter of a million entries here would take longer than reading them. */
-const Tokenizer = z.looseObject({ added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string() })).optional() });
-const TokenizerConfig = z.looseObject({ model_max_length: z.number().positive().nullish(), pad_token: TokenText.nullish() });
 
 const Modules = z.array(z.looseObject({ type: z.string(), path: z.union([z.literal(""), FilePath]).optional() }));
 const PoolingConfig = z.looseObject({ pooling_mode: z.enum(POOLINGS).optional(), include_prompt: z.boolean().optional() });
@@ -72,46 +98,90 @@ const TOKENS_MAX_DEFAULT = 512;
 
 /** Reads a model's folder in the Hugging Face layout. Fails with `invalid_request`, naming the file, if it cannot be used. */
 export async function readModelFiles(folder: string): Promise<ModelFiles> {
-  const read = <T>(path: string, schema: z.ZodType<T>) => readJson(join(folder, path), path, schema);
+  const read = <T>(path: string, schema: z.ZodType<T>) => readJson(folder, path, schema);
   const config = required("config.json", await read("config.json", Config));
   const tokenizer = required("tokenizer.json", await read("tokenizer.json", Tokenizer));
   const tokenizerConfig = (await read("tokenizer_config.json", TokenizerConfig)) ?? {};
-  const sentenceBert = (await read("sentence_bert_config.json", SentenceBert)) ?? {};
-  const modules = (await read("modules.json", Modules)) ?? [];
-  const pooling = await read(join(modules.find(isModule("Pooling"))?.path ?? "1_Pooling", "config.json"), PoolingConfig);
-  const prompt = promptOf((await read("config_sentence_transformers.json", SentenceTransformers)) ?? {});
-  if (prompt !== "" && pooling?.include_prompt === false)
-    throw unfit("1_Pooling/config.json", "a prompt outside of the pooling is not supported");
-  const padId = padIdOf(config, tokenizer, tokenizerConfig.pad_token ?? undefined);
   const settings: ModelSettings = {
+    ...(await embeddingSettings(read)),
+    ...limitsOf(config, tokenizerConfig, (await read("sentence_bert_config.json", SentenceBert)) ?? {}),
+    ...(await tokenSettings(folder, tokenizer, tokenizerConfig)),
+    ...(await generationSettings(read, { config, tokenizer, tokenizerConfig })),
     family: config.model_type,
-    tokensMax: tokensMaxOf(config, tokenizerConfig.model_max_length, sentenceBert.max_seq_length),
+    architectures: config.architectures ?? [],
     vocabSize: config.vocab_size,
     typeCount: config.type_vocab_size ?? 2,
-    padId,
-    isLowercased: sentenceBert.do_lower_case ?? false,
-    prompt,
-    poolings: poolingsOf(pooling),
-    isNormalized: modules.some(isModule("Normalize")),
-    otherModules: modules.map(({ type }) => moduleName(type)).filter((name) => !["Transformer", "Pooling", "Normalize"].includes(name)),
+    isPadKnown: (config.pad_token_id ?? -1) >= 0,
+    padId: padIdOf(config, tokenizer, tokenizerConfig.pad_token ?? undefined),
     labels: config.id2label ? labelsOf(config.id2label) : undefined,
     classifyFunction: functionOf(config),
   };
   return { folder, settings, tokenizer, tokenizerConfig };
 }
 
+type Read = <T>(path: string, schema: z.ZodType<T>) => Promise<T | undefined>;
+
+/** The files that sentence-transformers adds. */
+async function embeddingSettings(read: Read) {
+  const modules = (await read("modules.json", Modules)) ?? [];
+  const pooling = await read(join(modules.find(isModule("Pooling"))?.path ?? "1_Pooling", "config.json"), PoolingConfig);
+  const prompt = promptOf((await read("config_sentence_transformers.json", SentenceTransformers)) ?? {});
+  if (prompt !== "" && pooling?.include_prompt === false)
+    throw unfit("1_Pooling/config.json", "a prompt outside of the pooling is not supported");
+  return {
+    prompt,
+    poolings: poolingsOf(pooling),
+    isNormalized: modules.some(isModule("Normalize")),
+    otherModules: modules.map(({ type }) => moduleName(type)).filter((name) => !["Transformer", "Pooling", "Normalize"].includes(name)),
+  };
+}
+
+function limitsOf(config: Config, { model_max_length: tokenizerMax }: TokenizerConfig, sentenceBert: z.infer<typeof SentenceBert>) {
+  return {
+    isLowercased: sentenceBert.do_lower_case ?? false,
+    tokensMax: tokensMaxOf(config, tokenizerMax, sentenceBert.max_seq_length) ?? TOKENS_MAX_DEFAULT,
+    contextTokensMax: tokensMaxOf(config, tokenizerMax, undefined),
+  };
+}
+
+async function tokenSettings(folder: string, tokenizer: Tokenizer, config: TokenizerConfig) {
+  const specialTokens = await readSpecialTokens(folder, config);
+  const mask = maskOf(specialTokens, tokenizer);
+  return {
+    specialTokens,
+    maskToken: mask?.token,
+    maskId: mask?.id,
+    unknownId: idOf(tokenizer, specialTokens["unk_token"]),
+    tokenDecoder: tokenizer["decoder"],
+    continuingPrefix: tokenizer.model?.continuing_subword_prefix || undefined,
+    splitsSpecialTokens: config.split_special_tokens ?? false,
+    chatTemplate: await readChatTemplate(folder, config),
+  };
+}
+
+async function generationSettings(read: Read, files: { config: Config; tokenizer: Tokenizer; tokenizerConfig: TokenizerConfig }) {
+  const { config, tokenizer, tokenizerConfig } = files;
+  const [bosId, eosId] = [tokenizerConfig.bos_token, tokenizerConfig.eos_token].map((token) => idOf(tokenizer, token ?? undefined));
+  const said = (await read("generation_config.json", GenerationConfig)) ?? {};
+  const generation = generationOf(config, said, { ...(bosId !== undefined && { bosId }), ...(eosId !== undefined && { eosId }) });
+  return { generation, decoder: decoderShapeOf(config) };
+}
+
 /** The smallest of what the files say: the sentence-transformers limit, the tokenizer's (1e30 stands for none), and the positions. */
-function tokensMaxOf(config: Config, tokenizerMax: number | null | undefined, sentenceMax: number | null | undefined): number {
-  const positions = config.max_position_embeddings ?? undefined;
+function tokensMaxOf(config: Config, tokenizerMax: number | null | undefined, sentenceMax: number | null | undefined) {
+  const positions = config.max_position_embeddings ?? config.n_positions ?? config.n_ctx ?? undefined;
   // RoBERTa's 514 positions are 512 for text: the padding id and what lies below it are not used.
   const offset = OFFSET_FAMILIES.has(config.model_type) ? (config.pad_token_id ?? 1) + 1 : 0;
   const said = [sentenceMax, tokenizerMax, positions === undefined ? undefined : positions - offset];
   const limits = said.filter((limit): limit is number => typeof limit === "number" && limit >= 1 && limit < 1e9);
-  return limits.length === 0 ? TOKENS_MAX_DEFAULT : Math.floor(Math.min(...limits));
+  return limits.length === 0 ? undefined : Math.floor(Math.min(...limits));
 }
 
-function padIdOf(config: Config, tokenizer: z.infer<typeof Tokenizer>, padToken: string | undefined): number {
-  return tokenizer.added_tokens?.find(({ content }) => content === padToken)?.id ?? config.pad_token_id ?? 0;
+function padIdOf(config: Config, tokenizer: Tokenizer, padToken: string | undefined): number {
+  // The graph was made with the configuration's: RoBERTa's positions and a decoder's classifier tell padding by it. Some say -1 for "none".
+  const { pad_token_id: said, vocab_size: vocabSize = Number.POSITIVE_INFINITY } = config;
+  if (typeof said === "number" && said >= 0 && said < vocabSize) return said;
+  return tokenizer.added_tokens?.find(({ content }) => content === padToken)?.id ?? 0;
 }
 
 /** sentence-transformers' 1_Pooling; without it, its default for a plain transformer, the mean. */
@@ -160,35 +230,3 @@ function promptOf(config: z.infer<typeof SentenceTransformers>): string {
 
 const moduleName = (type: string) => type.slice(type.lastIndexOf(".") + 1);
 const isModule = (name: string) => (module: { type: string }) => moduleName(module.type) === name;
-
-async function readJson<T>(file: string, path: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  const text = await readFile(file, "utf8").catch(unlessMissing);
-  if (text === undefined) return undefined;
-  const parsed = schema.safeParse(jsonOf(text, path));
-  if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  throw unfit(path, `${issue?.path.join(".")}: ${issue?.message}`);
-}
-
-function jsonOf(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new Failure("invalid_request", `${path} is not JSON.`, { field: path, cause });
-  }
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-  throw error;
-}
-
-function required<T>(path: string, value: T | undefined): T {
-  if (value === undefined) throw unfit(path, "it is missing");
-  return value;
-}
-
-/** Why a folder cannot be served, with the file that says so. */
-export function unfit(path: string, why: string): Failure {
-  return new Failure("invalid_request", `${path}: ${why}.`, { field: path });
-}

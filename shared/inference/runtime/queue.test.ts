@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Failure } from "../../base/failure.ts";
 import { createQueue, type Queue, type Waiting } from "./queue.ts";
@@ -8,7 +9,7 @@ type Input = Waiting & { readonly name: string; readonly refusals: Failure[] };
 
 const clock = { at: 0, nowMs: () => clock.at };
 
-test("the model whose oldest input waits longest goes first", () => {
+test("of one tenant, the model whose oldest input waits longest goes first", () => {
   const queue = createQueue<Input>(LIMITS, clock);
   queue.add([input("b1", { group: "b", turnAtMs: 2 })]);
   queue.add([input("a1", { group: "a", turnAtMs: 1 }), input("a2", { group: "a", turnAtMs: 3 })]);
@@ -94,11 +95,64 @@ test("a queue of nothing but people who left is empty", () => {
   expect(queue.size()).toBe(0);
 });
 
+test("tenants take turns by tokens, however many requests one of them has sent before", () => {
+  const queue = createQueue<Input>({ inputsMax: 1_000, batchTokensMax: 300, batchInputsMax: 1 }, clock);
+  queue.add(Array.from({ length: 100 }, (_, at) => input(`bulk ${at}`, { tenant: "bulk", tokens: 250, turnAtMs: at })));
+  queue.add(Array.from({ length: 6 }, (_, at) => input(`small ${at}`, { tenant: "small", tokens: 125, turnAtMs: 1_000 + at })));
+
+  const order = Array.from({ length: 9 }, () => names(queue)[0]?.split(" ")[0]);
+
+  // 125 tokens twice for every 250.
+  expect(order.filter((name) => name === "small")).toHaveLength(6);
+  expect(order.slice(0, 3).filter((name) => name === "small").length).toBeGreaterThan(0);
+});
+
+test("whatever they send, two tenants who always wait get equal tokens, within a batch and a quantum", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 400, maxLength: 400 }),
+      fc.integer({ min: 1, max: 8 }),
+      (lengths, inputsMax) => {
+        const queue = createQueue<Input>({ inputsMax: 1_000, batchTokensMax: 400, batchInputsMax: inputsMax }, clock);
+        // One sends long inputs first, the other short ones; both have far more than is taken below.
+        queue.add(lengths.map((tokens, at) => input("a", { tenant: "a", group: `g${at % 3}`, tokens: 200 - tokens + 1, turnAtMs: 0 })));
+        queue.add(lengths.map((tokens, at) => input("b", { tenant: "b", group: `g${at % 3}`, tokens, turnAtMs: 5 })));
+        const taken = { a: 0, b: 0 };
+
+        for (let batch = 0; batch < 40; batch += 1) for (const each of queue.take(1)) taken[each.tenant === "a" ? "a" : "b"] += each.tokens;
+
+        expect(Math.abs(taken.a - taken.b)).toBeLessThanOrEqual(2 * 400 + 2 * 256);
+      },
+    ),
+  );
+});
+
+test("what a tenant waits for is its own and as much again of each other", () => {
+  const queue = createQueue<Input>({ ...LIMITS, inputsMax: 1_000 }, clock);
+  queue.add(Array.from({ length: 100 }, () => input("bulk", { tenant: "bulk", group: "a", tokens: 10 })));
+  queue.add([input("own", { tenant: "own", group: "b", tokens: 40 })]);
+
+  expect(Object.fromEntries(queue.ahead("bulk"))).toEqual({ a: 1_000, b: 40 });
+  expect(Object.fromEntries(queue.ahead("own"))).toEqual({ a: 300, b: 40 });
+});
+
 function input(name: string, change: Partial<Waiting> = {}): Input {
   const refusals: Failure[] = [];
   const refuse = (failure: Failure) => void refusals.push(failure);
   const { signal } = new AbortController();
-  return { name, refusals, group: "a", tokens: 10, isPadded: true, turnAtMs: 0, deadlineAtMs: 1_000, signal, refuse, ...change };
+  return {
+    name,
+    refusals,
+    tenant: "demo",
+    group: "a",
+    tokens: 10,
+    isPadded: true,
+    turnAtMs: 0,
+    deadlineAtMs: 1_000,
+    signal,
+    refuse,
+    ...change,
+  };
 }
 
 function names(queue: Queue<Input>, idleWorkers = 1): string[] {

@@ -4,11 +4,12 @@ import { assembleBatch } from "./batch.ts";
 
 /** One input that waits for a run. */
 export type Waiting = {
+  readonly tenant: string;
   /** Inputs of one model, file and all, may run together. */
   readonly group: string;
   readonly tokens: number;
   readonly isPadded: boolean;
-  /** Whose turn is sooner goes first: the arrival of its request, and later for each further input of it. */
+  /** Of one tenant's inputs that whose turn is sooner goes first: the arrival of its request, and later for each further input of it. */
   readonly turnAtMs: number;
   /** When its caller gives up. */
   readonly deadlineAtMs: number;
@@ -20,6 +21,8 @@ export type Waiting = {
 export type QueueLimits = {
   /** Waiting inputs of all models together: counted one by one, or requests of thousands of texts would slip past. */
   readonly inputsMax: number;
+  /** Of one tenant; absent, whoever fills the queue counts them. */
+  readonly tenantInputsMax?: number;
   readonly batchTokensMax: number;
   readonly batchInputsMax: number;
 };
@@ -27,64 +30,133 @@ export type QueueLimits = {
 export type Queue<T extends Waiting> = {
   /** Takes all or none. Fails with `overloaded` when full, and with `invalid_request` for an input that no batch can hold. */
   readonly add: (inputs: readonly T[]) => void;
-  /** The next batch for one of `idleWorkers`, with the input whose turn is soonest; empty if nobody waits. */
+  /** The next batch for one of `idleWorkers`: the input of the tenant whose turn it is, and what runs well beside it; empty if nobody waits. */
   readonly take: (idleWorkers: number) => readonly T[];
   readonly size: () => number;
+  /** Tokens by group that a tenant's next input would wait for: its own, and of each other tenant at most as many again. */
+  readonly ahead: (tenant: string) => ReadonlyMap<string, number>;
 };
 
 const RETRY_AFTER_MS = 1_000;
 /** Inputs that do not share a run gain nothing by going together but fewer messages; more of them would only make the next caller wait. */
 const SEPARATE_TOKENS_MAX = 256;
+/** What a tenant may run more whenever it is its turn (deficit round robin; Shreedhar and Varghese, 1995). */
+const QUANTUM_TOKENS = 256;
 
+/** A tenant's inputs in the order of their turns, and the tokens that it may run before the next tenant's turn; below 0 it has had more than its share. */
+type Line<T> = { waiting: T[]; deficitTokens: number };
+
+/**
+ * Fair among tenants by tokens, whatever the number and size of their requests: tenants take turns, each with a quantum of tokens, and who leads a
+ * batch is decided by that alone. The batch is filled with whatever runs well beside its leader, also of other tenants, and each pays for its own.
+ */
 export function createQueue<T extends Waiting>(limits: QueueLimits, clock: Clock): Queue<T> {
-  const groups = new Map<string, T[]>();
-  const size = () => [...groups.values()].reduce((sum, group) => sum + group.length, 0);
+  // In the order of turns; whose turn is over goes to the end.
+  const lines = new Map<string, Line<T>>();
+  const size = () => [...lines.values()].reduce((sum, { waiting }) => sum + waiting.length, 0);
 
   /** Callers who left or whose time is over make room without being run. */
-  function sweep(name: string, group: readonly T[]): T[] {
+  function sweep() {
     const nowMs = clock.nowMs();
-    const staying = group.filter((input) => !dismiss(input, nowMs));
-    if (staying.length === 0) groups.delete(name);
-    else groups.set(name, staying);
-    return staying;
+    for (const line of lines.values()) keep(line, (input) => !dismiss(input, nowMs));
+    forgetEmpty(lines);
+  }
+
+  function hasRoom(inputs: readonly T[]): boolean {
+    if (size() + inputs.length > limits.inputsMax) return false;
+    const { tenantInputsMax } = limits;
+    if (tenantInputsMax === undefined) return true;
+    const waitingOf = (tenant: string) => lines.get(tenant)?.waiting.length ?? 0;
+    return [...Map.groupBy(inputs, ({ tenant }) => tenant)].every(([tenant, added]) => waitingOf(tenant) + added.length <= tenantInputsMax);
   }
 
   return {
     size,
+    ahead: (tenant) => aheadOf(lines, tenant),
     add(inputs) {
       for (const input of inputs) checkLength(input, limits.batchTokensMax);
-      if (size() + inputs.length > limits.inputsMax) for (const [name, group] of groups) sweep(name, group);
-      if (size() + inputs.length > limits.inputsMax) throw full();
-      for (const input of inputs) {
-        const group = groups.get(input.group);
-        if (group === undefined) groups.set(input.group, [input]);
-        else group.push(input);
+      if (!hasRoom(inputs)) sweep();
+      if (!hasRoom(inputs)) throw full();
+      for (const [tenant, added] of Map.groupBy(inputs, (input) => input.tenant)) {
+        const line = lines.get(tenant) ?? { waiting: [], deficitTokens: 0 };
+        lines.set(tenant, line);
+        line.waiting = [...line.waiting, ...added].sort((a, b) => a.turnAtMs - b.turnAtMs);
       }
-      for (const name of new Set(inputs.map(({ group }) => group))) groups.get(name)?.sort((a, b) => a.turnAtMs - b.turnAtMs);
     },
     take(idleWorkers) {
-      while (groups.size > 0) {
-        const [name, waiting] = oldestOf(groups);
-        const group = sweep(name, waiting);
-        const [oldest] = group;
-        if (oldest === undefined) continue;
-        const chosen = new Set(assembleBatch(group, { ...sharesOf(group, idleWorkers), isPadded: oldest.isPadded }));
-        const left = group.filter((_, index) => !chosen.has(index));
-        if (left.length === 0) groups.delete(name);
-        else groups.set(name, left);
-        return group.filter((_, index) => chosen.has(index));
+      sweep();
+      const leader = nextLeader(lines);
+      if (leader === undefined) return [];
+      const group = membersOf(lines, leader);
+      const batch = new Set(assembleBatch(group, { ...sharesOf(group, idleWorkers), isPadded: leader.isPadded }).map((at) => group[at]));
+      for (const line of lines.values()) {
+        const before = line.waiting;
+        keep(line, (input) => !batch.has(input));
+        if (line.waiting.length < before.length) line.deficitTokens -= tokensOf(before) - tokensOf(line.waiting);
       }
-      return [];
+      forgetEmpty(lines);
+      return group.filter((input) => batch.has(input));
     },
   };
 
   /** What one worker takes, so that several idle ones share what waits instead of one taking all. */
   function sharesOf(group: readonly T[], idleWorkers: number) {
-    const [oldest] = group;
-    const share = Math.ceil(group.reduce((sum, { tokens }) => sum + tokens, 0) / Math.max(1, idleWorkers));
-    const most = oldest?.isPadded ? limits.batchTokensMax : Math.min(limits.batchTokensMax, SEPARATE_TOKENS_MAX);
-    return { tokensMax: Math.max(Math.min(share, most), oldest?.tokens ?? 0), inputsMax: limits.batchInputsMax };
+    const [leader] = group;
+    const share = Math.ceil(tokensOf(group) / Math.max(1, idleWorkers));
+    const most = leader?.isPadded ? limits.batchTokensMax : Math.min(limits.batchTokensMax, SEPARATE_TOKENS_MAX);
+    return { tokensMax: Math.max(Math.min(share, most), leader?.tokens ?? 0), inputsMax: limits.batchInputsMax };
   }
+}
+
+/** The first input of the tenant who may go: all get as many quanta as the nearest of them needs, and of those who may the first in turn goes. */
+function nextLeader<T extends Waiting>(lines: Map<string, Line<T>>): T | undefined {
+  if (lines.size === 0) return undefined;
+  const quantaOf = ({ waiting, deficitTokens }: Line<T>) =>
+    Math.max(0, Math.ceil(((waiting[0]?.tokens ?? 0) - deficitTokens) / QUANTUM_TOKENS));
+  const quanta = Math.min(...[...lines.values()].map(quantaOf));
+  for (const line of lines.values()) line.deficitTokens += quanta * QUANTUM_TOKENS;
+  const found = [...lines].find(([, line]) => quantaOf(line) === 0);
+  if (found === undefined) throw new Error("no tenant may go although each was given what the nearest needs");
+  const [tenant, line] = found;
+  const [leader] = line.waiting;
+  // Whose next input costs more than what is left has had its turn.
+  if ((line.waiting[1]?.tokens ?? Number.POSITIVE_INFINITY) > line.deficitTokens - (leader?.tokens ?? 0)) {
+    lines.delete(tenant);
+    lines.set(tenant, line);
+  }
+  return leader;
+}
+
+/** Who may run beside the leader, after it, by their turns. */
+function membersOf<T extends Waiting>(lines: ReadonlyMap<string, Line<T>>, leader: T): T[] {
+  const others = [...lines.values()].flatMap(({ waiting }) => waiting.filter((input) => input.group === leader.group && input !== leader));
+  return [leader, ...others.sort((a, b) => a.turnAtMs - b.turnAtMs)];
+}
+
+function aheadOf<T extends Waiting>(lines: ReadonlyMap<string, Line<T>>, tenant: string): Map<string, number> {
+  const ownTokens = tokensOf(lines.get(tenant)?.waiting ?? []);
+  const ahead = new Map<string, number>();
+  for (const [name, { waiting }] of lines) {
+    let leftTokens = name === tenant ? Number.POSITIVE_INFINITY : ownTokens + QUANTUM_TOKENS;
+    for (const { group, tokens } of waiting) {
+      if (leftTokens <= 0) break;
+      leftTokens -= tokens;
+      ahead.set(group, (ahead.get(group) ?? 0) + tokens);
+    }
+  }
+  return ahead;
+}
+
+const tokensOf = (inputs: readonly Waiting[]) => inputs.reduce((sum, { tokens }) => sum + tokens, 0);
+
+/** Each input is asked about once: who is dismissed is told. */
+function keep<T>(line: Line<T>, isKept: (input: T) => boolean): void {
+  line.waiting = line.waiting.filter(isKept);
+}
+
+/** Who has nothing to run keeps no claim to have been idle, as the rule says; a debt is forgiven too, for it is less than a batch. */
+function forgetEmpty<T>(lines: Map<string, Line<T>>): void {
+  for (const [tenant, { waiting }] of lines) if (waiting.length === 0) lines.delete(tenant);
 }
 
 /** Says whether an input is no longer to be run, after telling its caller. */
@@ -96,11 +168,6 @@ function dismiss(input: Waiting, nowMs: number): boolean {
   if (input.deadlineAtMs > nowMs) return false;
   input.refuse(new Failure("timeout", "The model was busy for all of the request's time.", { retryAfterMs: RETRY_AFTER_MS }));
   return true;
-}
-
-function oldestOf<T extends Waiting>(groups: ReadonlyMap<string, T[]>): [string, T[]] {
-  const turn = (group: readonly T[]) => group[0]?.turnAtMs ?? Number.POSITIVE_INFINITY;
-  return [...groups].reduce((oldest, next) => (turn(next[1]) < turn(oldest[1]) ? next : oldest));
 }
 
 function checkLength({ tokens }: Waiting, tokensMax: number) {

@@ -1,0 +1,93 @@
+import type { ReadyVersion } from "../../../shared/models/version.ts";
+import { splitFrame } from "../../../shared/oip/frame.ts";
+import type { Deps } from "../../deps.ts";
+import type { EdgeContext } from "../../env.ts";
+import { answer, checked, tell } from "../../http.ts";
+import { callOf, sayServed } from "../../serve/call.ts";
+import { serveGeneration, streamGeneration } from "../../serve/generate.ts";
+import { type Call, chooseTarget } from "../../serve/serve.ts";
+import { answerCompressed, readPlainBody } from "./compression.ts";
+import { type GenerateHead, generateStream, renderGenerate } from "./generate-answer.ts";
+import { askGenerate, GenerateBody, inCallersWords } from "./generate-request.ts";
+import { referenceOf } from "./reference.ts";
+import type { StatisticsKeeper } from "./statistics.ts";
+
+/** `POST /v2/models/{m}[/versions/{v}]/generate`: one text for one text, as a whole. */
+export function answerGenerate(deps: Deps, statistics: StatisticsKeeper) {
+  return async function answerGenerate(c: EdgeContext) {
+    const { asked, call } = await readCall(c);
+    const count = counterOf(deps, call, statistics);
+    const served = await serveGeneration(deps, call, {
+      target: await chooseTarget(deps, call),
+      ask: (version) => count.accepted(version, askGenerate(version, asked)),
+      render: (generation, version) =>
+        JSON.stringify(renderGenerate(headOf(asked, version, call), generation, asked.parameters?.details === true)),
+    }).catch((cause: unknown) => {
+      count.failed();
+      throw inCallersWords(cause);
+    });
+    count.answered();
+    sayServed(c, served);
+    return answerCompressed(c, Buffer.from(served.body), "application/json");
+  };
+}
+
+/** `POST …/generate_stream`: the same as server-sent events. The first decides the status; what fails later is said in-band. */
+export function answerGenerateStream(deps: Deps, statistics: StatisticsKeeper) {
+  return async function answerGenerateStream(c: EdgeContext) {
+    const { asked, call } = await readCall(c);
+    const count = counterOf(deps, call, statistics);
+    const served = await streamGeneration(deps, call, {
+      target: await chooseTarget(deps, call),
+      ask: (version) => count.accepted(version, askGenerate(version, asked)),
+      renderer: (_request, version) => {
+        const renderer = generateStream(headOf(asked, version, call), call.requestId);
+        return {
+          ...renderer,
+          end: (ending) => {
+            count.answered();
+            return renderer.end(ending);
+          },
+          failed: (failure) => {
+            count.failed();
+            return renderer.failed(inCallersWords(failure));
+          },
+        };
+      },
+    }).catch((cause: unknown) => {
+      count.failed();
+      throw inCallersWords(cause);
+    });
+    sayServed(c, served);
+    tell(c, "Cache-Control", "no-cache");
+    return answer(c, served.body, { contentType: "text/event-stream; charset=utf-8" });
+  };
+}
+
+async function readCall(c: EdgeContext): Promise<{ asked: GenerateBody; call: Call }> {
+  const body = await readPlainBody(c);
+  const asked = checked(splitFrame(body).json, GenerateBody);
+  return { asked, call: callOf(c, { dialect: "oip", reference: referenceOf(c), body }) };
+}
+
+function headOf({ id }: GenerateBody, version: ReadyVersion, { requestId }: Call): GenerateHead {
+  return { id: id ?? requestId, model_name: version.model, model_version: String(version.number) };
+}
+
+/** Counts a generation from the moment on that a version has accepted it. */
+function counterOf(deps: Deps, { principal, acceptedAtMs }: Call, statistics: StatisticsKeeper) {
+  let who: { tenant: string; model: string; version: number } | undefined;
+  return {
+    accepted<T>(version: ReadyVersion, request: T): T {
+      who = { tenant: principal.tenant, model: version.model, version: version.number };
+      return request;
+    },
+    answered() {
+      const atMs = deps.clock.nowMs();
+      if (who !== undefined) statistics.answered(who, { atMs, inputs: 1, totalMs: atMs - acceptedAtMs });
+    },
+    failed() {
+      if (who !== undefined) statistics.failed(who, deps.clock.nowMs() - acceptedAtMs);
+    },
+  };
+}

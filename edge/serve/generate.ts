@@ -1,0 +1,185 @@
+import { Failure } from "../../shared/base/failure.ts";
+import type { CallLimits } from "../../shared/inference/contract.ts";
+import type { Finish, GenerateEvent, GenerateRequest } from "../../shared/inference/generation.ts";
+import type { ReadyVersion } from "../../shared/models/version.ts";
+import type { Outcome } from "../../shared/usage/row.ts";
+import type { Target } from "../catalog.ts";
+import type { Deps } from "../deps.ts";
+import { HEARTBEAT_MS, STREAM_TIMEOUT_MS } from "../limits.ts";
+import { orNothing } from "./event-stream.ts";
+import { brokenOff, type Generation, gather, outOfOrder, type Progress, progressOf, take } from "./generation.ts";
+import { type MeteredSource, type Piece, streamMetered } from "./metered-stream.ts";
+import { type Candidate, type Chosen, runInOrder, startInOrder } from "./run.ts";
+import { type Call, inferenceCall, leftMs, type Served, servedBy, settle } from "./serve.ts";
+import { toldFailure } from "./told-failure.ts";
+import { untilAborted } from "./until-aborted.ts";
+
+export type GenerationPlan = {
+  /** From `chooseTarget`. */
+  readonly target: Target;
+  /** Builds the request for the version that is asked, which is the one that the split chose or its fallback; refuses what that version cannot do. */
+  readonly ask: (version: ReadyVersion) => GenerateRequest;
+};
+
+export type WholePlan<T> = GenerationPlan & {
+  readonly render: (generation: Generation, version: ReadyVersion, request: GenerateRequest) => T;
+};
+
+export type StreamPlan = GenerationPlan & {
+  readonly renderer: (request: GenerateRequest, version: ReadyVersion) => StreamRenderer;
+};
+
+/** How a dialect writes a stream: every text is whole server-sent events, or empty. */
+export type StreamRenderer = {
+  /** Once the prompts are accepted. */
+  readonly begun: () => string;
+  readonly text: (event: Extract<GenerateEvent, { kind: "text" }>) => string;
+  /** What is held back until the row is durable: how each choice finished, usage, and the mark of the end if there is one. */
+  readonly end: (ending: Ending) => string;
+  /** Undefined: our own fault, of which only the request id is told. */
+  readonly failed: (failure: Failure | undefined) => string;
+};
+
+export type Ending = Omit<Generation, "choices"> & { readonly finishes: readonly Finish[] };
+
+/**
+ * A generation that is answered as a whole: gathered, rendered, settled, and only then answered. Until its first event it may be handed over to a fallback; after
+ * that the pool is known to work on it, and whoever begins again has less time.
+ */
+export async function serveGeneration<T>(deps: Deps, call: Call, plan: WholePlan<T>): Promise<Served & { readonly body: T }> {
+  const how: Beginning = { signal: call.signal, timeoutMs: () => leftMs(deps, call) };
+  const ran = await runInOrder(deps, call, { target: plan.target, attempt: (...asked) => begin(call, { plan, how }, asked) });
+  const begun = ran.value;
+  const served = servedBy(plan.target, ran);
+  const generation = await gather(eventsOf(begun), begun.progress);
+  const body = plan.render(generation, ran.candidate.version, begun.request);
+  await meter(deps, call, { served, begun, outcome: call.signal.aborted ? "cancelled" : "ok" });
+  return { ...served, body };
+}
+
+/**
+ * A generation that is answered as it comes, its end held back until its row is durable (see `streamMetered`).
+ * The first event decides the status: what is refused or fails before it is a plain failure and costs nothing. But a head that is silent for longer than
+ * `HEARTBEAT_MS` is cut off by proxies, so after that time it leaves before the first event and failures are told in-band. It names who serves, so
+ * it ends the search for a candidate.
+ */
+export async function streamGeneration(
+  deps: Deps,
+  call: Call,
+  plan: StreamPlan,
+): Promise<Served & { readonly body: ReadableStream<Uint8Array> }> {
+  const stop = new AbortController();
+  const streamLeftMs = () => STREAM_TIMEOUT_MS - (deps.clock.nowMs() - call.acceptedAtMs);
+  const how: Beginning = { signal: AbortSignal.any([call.signal, stop.signal]), timeoutMs: streamLeftMs };
+  const { target } = plan;
+  const attempt = (...asked: Asked) => begin(call, { plan, how }, asked);
+  const running = startInOrder(deps, call, { target, attempt, decideWithinMs: HEARTBEAT_MS });
+  const ran = await orNothing(running.ran, HEARTBEAT_MS);
+  const chosen: Chosen = ran ?? running.decide() ?? (await running.ran);
+  const { version } = chosen.candidate;
+  const served = servedBy(target, chosen);
+  let begun: Begun | undefined;
+  const first = running.ran.then(({ value }) => {
+    begun = value;
+    return value;
+  });
+  first.catch(() => {}); // whoever reads the stream is told; nobody does if its caller has left
+  const renderer = plan.renderer(ran?.value.request ?? plan.ask(version), version);
+  const source: MeteredSource = {
+    pieces: piecesOf(first, renderer),
+    meter: async (outcome) => meter(deps, call, { served, begun: await first, outcome }),
+    hasBrought: () => begun?.progress.hasText ?? false,
+    renderFailure: (cause) => renderer.failed(toldFailure(deps, call, cause)),
+    stop: () => stop.abort(),
+    signal: call.signal,
+  };
+  return { ...served, body: streamMetered(source) };
+}
+
+/** How long the whole generation may take, asked when it begins, and what ends it. */
+type Beginning = { readonly signal: AbortSignal; readonly timeoutMs: () => number };
+
+/** A generation whose prompts are accepted. */
+type Begun = {
+  readonly request: GenerateRequest;
+  readonly first: GenerateEvent;
+  readonly events: AsyncGenerator<GenerateEvent, void>;
+  readonly progress: Progress;
+};
+
+type Asked = [candidate: Candidate, limits: CallLimits];
+
+/** The limits are those of the first event: a generation may last longer, but it has to begin in time. */
+async function begin(call: Call, { plan, how }: { plan: GenerationPlan; how: Beginning }, [candidate, limits]: Asked): Promise<Begun> {
+  const request = plan.ask(candidate.version);
+  const overdue = new AbortController();
+  const signal = AbortSignal.any([how.signal, overdue.signal]);
+  const source = candidate.pool.client.generate(inferenceCall(call, candidate, request), { signal, timeoutMs: how.timeoutMs() });
+  const events = untilAborted(source, signal);
+  return { request, first: await firstEvent(events, limits.timeoutMs, overdue), events, progress: progressOf(request) };
+}
+
+async function firstEvent(events: AsyncGenerator<GenerateEvent, void>, waitMs: number, overdue: AbortController) {
+  const due = setTimeout(() => overdue.abort(), waitMs);
+  try {
+    const { done, value } = await events.next();
+    if (done) throw brokenOff();
+    if (value.kind !== "begun") throw outOfOrder(value);
+    return value;
+  } catch (cause) {
+    await events.return(); // where it has not ended by itself
+    throw overdue.signal.aborted ? new Failure("timeout", "The model did not begin in time.", { cause }) : cause;
+  } finally {
+    clearTimeout(due);
+  }
+}
+
+async function* eventsOf({ first, events }: Begun): AsyncGenerator<GenerateEvent, void> {
+  yield first;
+  yield* events;
+}
+
+async function* piecesOf(first: Promise<Begun>, renderer: StreamRenderer): AsyncGenerator<Piece, void> {
+  const begun = await first;
+  try {
+    for await (const event of eventsOf(begun)) {
+      take(begun.progress, event);
+      yield pieceOf(event, begun.progress, renderer);
+    }
+    throw brokenOff();
+  } finally {
+    await begun.events.return();
+  }
+}
+
+function pieceOf(event: GenerateEvent, { inputTokens, outputTokens, finishes }: Progress, renderer: StreamRenderer): Piece {
+  switch (event.kind) {
+    case "begun":
+      return { text: renderer.begun(), isLast: false };
+    case "text":
+      return { text: renderer.text(event), isLast: false };
+    case "finished":
+      return { text: "", isLast: false };
+    case "done":
+      return { text: renderer.end({ inputTokens, outputTokens, finishes }), isLast: true };
+  }
+}
+
+type Metering = { readonly served: Served; readonly begun: Begun; readonly outcome: Outcome };
+
+function meter(deps: Deps, call: Call, { served, begun, outcome }: Metering): Promise<void> {
+  const { inputTokens, outputTokens, runMs } = begun.progress;
+  return settle(deps, call, {
+    ...served,
+    task: "generate",
+    outcome,
+    inputs: begun.request.prompts.length,
+    inputTokens: sumOf(inputTokens),
+    outputTokens: sumOf(outputTokens),
+    computeMs: Math.round(runMs),
+  });
+}
+
+function sumOf(counts: readonly number[]): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}

@@ -1,0 +1,124 @@
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import { ask, finish, type Harness, type HarnessOptions, type Order, startTinyGpt2 } from "../../../../test/harness/generating.ts";
+
+const PROMPT = Int32Array.of(48, 628, 83, 297, 271, 284, 65, 80, 406, 281);
+
+const open: Harness[] = [];
+afterEach(async () => {
+  for (const { close } of open.splice(0)) await close();
+});
+async function start(more: Partial<HarnessOptions> = {}) {
+  const harness = await startTinyGpt2(more);
+  open.push(harness);
+  return harness.generator;
+}
+const order = (more: Partial<Order> = {}): Order => ({ id: "one", prompts: [PROMPT], maxTokens: 10, ...more });
+
+describe("company", () => {
+  test("a newcomer's long prompt is read between the steps of those who run", async () => {
+    const generator = await start({ limits: { promptTokensPerStep: 16 } });
+    const runner = await ask(generator, order({ maxTokens: 30 }));
+    await generator.step();
+    await ask(generator, { id: "long", prompts: [new Int32Array(90).fill(7)], maxTokens: 1 });
+
+    const seen: { prompt: number; drawn: number }[] = [];
+    for (let step = 0; step < 7; step += 1) {
+      const before = generator.stats();
+      await generator.step();
+      seen.push({ prompt: generator.stats().promptTokens - before.promptTokens, drawn: runner.choices[0]?.tokens ?? 0 });
+    }
+
+    expect(seen.map(({ prompt }) => prompt)).toEqual([16, 16, 16, 16, 16, 10, 0]);
+    expect(seen.at(-1)?.drawn).toBeGreaterThan((seen[0]?.drawn ?? 0) + 4);
+  });
+
+  test("who leaves gives back the row at the next step", async () => {
+    const generator = await start();
+    const answer = await ask(generator, order({ n: 3, maxTokens: 100 }));
+    await ask(generator, order({ id: "other", maxTokens: 100 }));
+    await generator.step();
+    expect(generator.stats().running).toBe(4);
+
+    generator.cancel("one");
+    const told = answer.events.length;
+    await generator.step();
+
+    expect(generator.stats().running).toBe(1);
+    expect(answer.events.length).toBe(told);
+    generator.cancel("other");
+    generator.cancel("nobody");
+    expect(await generator.step()).toBe(false);
+    expect(generator.stats()).toMatchObject({ running: 0, cacheBytes: 0 });
+  });
+
+  test("whose time is over is told so, waiting or running", async () => {
+    let nowMs = 0;
+    const generator = await start({ clock: { nowMs: () => nowMs }, limits: { rowsMax: 1 } });
+    const running = await ask(generator, order({ deadlineAtMs: 10, maxTokens: 100 }));
+    const waiting = await ask(generator, order({ id: "two", deadlineAtMs: 10 }));
+    await generator.step();
+
+    nowMs = 10;
+    expect(await generator.step()).toBe(false);
+
+    expect(running.failure()).toMatchObject({ code: "timeout" });
+    expect(waiting.failure()).toMatchObject({ code: "timeout" });
+  });
+});
+
+describe("memory", () => {
+  test("several answers to one prompt read it once", async () => {
+    const generator = await start();
+    const before = generator.stats().promptTokens;
+    const answer = await ask(generator, {
+      id: "n",
+      prompts: [PROMPT],
+      n: 3,
+      maxTokens: 12,
+      sampling: { seed: 3 },
+      topLogprobs: 0,
+    });
+    await finish(generator);
+
+    expect(generator.stats().promptTokens - before).toBe(10);
+    expect(answer.choices.map(({ tokens }) => tokens)).toEqual([12, 12, 12]);
+    const ids = answer.choices.map(({ logprobs }) => logprobs.map(({ token }) => token).join());
+    expect(new Set(ids).size).toBe(3);
+    const again = await ask(generator, { id: "n", prompts: [PROMPT], maxTokens: 12, sampling: { seed: 3 }, topLogprobs: 0 });
+    await finish(generator);
+    expect(again.choices[0]?.logprobs).toEqual(answer.choices[0]?.logprobs);
+  });
+
+  test("caches stay within their bytes, and everybody is answered in the end", async () => {
+    // Three rows of 64 or two of 128 places, at 768 bytes a token.
+    const cacheBytesMax = 768 * 256;
+    const orders = fc.array(
+      fc.record({ size: fc.integer({ min: 1, max: 60 }), maxTokens: fc.integer({ min: 1, max: 60 }), n: fc.integer({ min: 1, max: 2 }) }),
+      {
+        minLength: 1,
+        maxLength: 8,
+      },
+    );
+
+    await fc.assert(
+      fc.asyncProperty(orders, async (all) => {
+        const { generator, close } = await startTinyGpt2({ limits: { cacheBytesMax, promptTokensPerStep: 32 } });
+        const answers = [];
+        for (const [at, { size, maxTokens, n }] of all.entries())
+          answers.push(
+            await ask(generator, { id: `${at}`, prompts: [new Int32Array(size).fill(9)], maxTokens, n, sampling: { temperature: 1 } }),
+          );
+        for (let isBusy = true; isBusy; ) {
+          isBusy = await generator.step();
+          expect(generator.stats().cacheBytes).toBeLessThanOrEqual(cacheBytesMax);
+          expect(generator.stats().reservedBytes).toBeLessThanOrEqual(cacheBytesMax);
+        }
+
+        expect(answers.every((answer) => answer.isDone())).toBe(true);
+        await close();
+      }),
+      { numRuns: 15 },
+    );
+  });
+});
