@@ -7,6 +7,8 @@ export type Streams = {
 export type Output = {
   readonly isJson: () => boolean;
   readonly print: <T>(value: T, render: (value: T) => string) => void;
+  /** A piece of an answer as it comes, for people only. */
+  readonly write: (piece: string) => void;
   /** Progress and hints, for people only; they never mix with what is printed. */
   readonly note: (text: string) => void;
 };
@@ -15,6 +17,9 @@ export function createOutput(streams: Streams, isJson: () => boolean): Output {
   return {
     isJson,
     print: (value, render) => streams.stdout(`${isJson() ? JSON.stringify(value, null, 2) : render(value)}\n`),
+    write: (piece) => {
+      if (!isJson()) streams.stdout(printableText(piece));
+    },
     note: (text) => {
       if (!isJson()) streams.stderr(`${text}\n`);
     },
@@ -36,6 +41,11 @@ export function table(head: readonly string[], rows: readonly (readonly (string 
 /** Names come from other people: an escape sequence in one must not reach the terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, "\u{fffd}");
+}
+
+/** The same for what a model writes, whose line breaks and tabs are its own. */
+export function printableText(text: string): string {
+  return text.replace(/(?![\n\t])\p{Cc}/gu, "\u{fffd}");
 }
 
 /** 22902849 bytes are `22.9`. */

@@ -38,13 +38,21 @@ export type InferAsk = OipModel & {
   readonly signal?: AbortSignal;
 };
 
+export type Served = {
+  readonly arm: string;
+  readonly tier: string;
+  readonly requestId: string;
+  /** Why a fallback served, such as `gpu unavailable`; absent if none did. */
+  readonly degraded?: string;
+};
+
 export type InferredTensors = {
   readonly model: string;
   readonly version: string;
   readonly id: string;
   readonly outputs: readonly OipTensor[];
   /** Who served it, as the answer's headers say. */
-  readonly served: { readonly arm: string; readonly tier: string; readonly requestId: string };
+  readonly served: Served;
 };
 
 export type GenerateAsk = OipModel & {
@@ -141,7 +149,8 @@ function readAnswer({ bytes, headers }: { bytes: Uint8Array; headers: Headers })
   });
   reader.end();
   const said = (name: string) => headers.get(name) ?? "";
-  const served = { arm: said("weir-arm"), tier: said("weir-tier"), requestId: said("weir-request-id") };
+  const degraded = headers.has("weir-degraded") ? { degraded: said("weir-degraded") } : {};
+  const served = { arm: said("weir-arm"), tier: said("weir-tier"), requestId: said("weir-request-id"), ...degraded };
   return { model: model_name, version: model_version, id, outputs: read, served };
 }
 

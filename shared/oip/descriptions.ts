@@ -24,7 +24,7 @@ export const ModelMetadata = z
     outputs: z.array(TensorMetadata),
     properties: z.record(z.string(), z.string()).meta({
       description:
-        "`tasks`: the names of inputs and outputs of every task that the version does, as JSON, its own first; `labels`: the head's labels in the order of `scores`, as JSON",
+        "`tasks`: the names of inputs and outputs of every task that the version does, as JSON, its own first; `labels`: the head's labels in the order of `scores`, as JSON; `chats`: that it has a template for conversations",
     }),
   })
   .meta({ id: "ModelMetadata" });

@@ -40,6 +40,22 @@ test("the unmodified Hugging Face client classifies", async () => {
   expect(answer[0]?.score).toBeCloseTo(0.583369, 4);
 });
 
+test("the command line asks every kind of model, each in the form of its task", async () => {
+  expect(await weir(platform, "infer", "minilm", "a weir")).toMatch(
+    /^384 dimensions: [-\d. ]+ …[\s\S]*served by minilm@1, arm \S+, tier cpu/,
+  );
+  expect(await weir(platform, "infer", "sentiment", "I loved this movie!")).toMatch(/^LABEL +SCORE\nPOSITIVE +0\.\d{4}/);
+  expect(await weir(platform, "infer", "minilm", "The river is high after the rain.", "--labels", "sport,weather")).toMatch(
+    /SCORE\nweather/,
+  );
+  expect(await weir(platform, "infer", "minilm", "water", "--documents", "a bank", "a river")).toMatch(/SCORE\na river/);
+  expect(await weir(platform, "infer", "smollm2", "What is the capital of France?", "--max-tokens", "12")).toMatch(
+    /Paris[\s\S]*served by smollm2@1/,
+  );
+  const json = await weir(platform, "--json", "infer", "minilm", "a weir", "--task", "keywords");
+  expect(JSON.parse(json)).toMatchObject({ task: "keywords", model: "minilm@1", outputs: { keywords: [expect.stringContaining("weir")] } });
+});
+
 test("a bad folder is rejected with its reason, one that never ends too, and the others answer on", async () => {
   const bad = fileURLToPath(new URL("../fixtures/bad-models/bad-labels", import.meta.url));
 

@@ -18,6 +18,10 @@ const GenerateParameters = z.looseObject({
     .min(1)
     .nullish()
     .meta({ description: `New tokens; absent, ${MAX_TOKENS_DEFAULT}` }),
+  chat: z
+    .boolean()
+    .nullish()
+    .meta({ description: "Whether the text is what a user says in a conversation, as the model's own template writes it" }),
   details: z.boolean().nullish().meta({ description: "Adds log-probabilities of the tokens" }),
   stream: z.boolean().nullish().meta({ description: "Ignored: the path decides" }),
 });
@@ -39,7 +43,7 @@ export function askGenerate(version: ReadyVersion, { text_input, parameters = {}
   const tokens = parameters.max_tokens ?? MAX_TOKENS_DEFAULT;
   return {
     task: "generate",
-    prompts: [{ kind: "text", text: text_input }],
+    prompts: [parameters.chat ? { kind: "chat", messages: [{ role: "user", content: text_input }] } : { kind: "text", text: text_input }],
     n: 1,
     ...tokenLimitOf(version, { prompts: 1, n: 1, tokens, field: "parameters.max_tokens" }),
     sampling: samplingOf(parameters),
@@ -52,7 +56,7 @@ export function askGenerate(version: ReadyVersion, { text_input, parameters = {}
 export function inCallersWords<T>(failure: T): T | Failure {
   if (!(failure instanceof Failure) || failure.field === undefined) return failure;
   const { code, field, message, retryAfterMs, cause } = failure;
-  const named = NAMES[field] ?? (/^prompts?\b/.test(field) ? "text_input" : field);
+  const named = NAMES[field] ?? (/^(prompts?|messages)\b/.test(field) ? "text_input" : field);
   const words = message.startsWith(`${field}: `) ? `${named}${message.slice(field.length)}` : message;
   return new Failure(code, words, { field: named, cause, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
 }

@@ -42,14 +42,18 @@ export function answerModel(deps: Deps) {
   return async function answerModel(c: EdgeContext) {
     const version = await versionOf(deps, c);
     const all = await deps.catalog.versionsOf({ reference: version.model, tenant: c.get("principal").tenant });
-    const { labels } = version.facts;
+    const { labels, chats } = version.facts;
     return c.json({
       name: version.model,
       versions: all.map(({ number }) => String(number)).reverse(),
       platform: "onnx_onnxv1",
       inputs: inputsOf(version).map(metadataOf),
       outputs: outputsOf(version).map(metadataOf),
-      properties: { tasks: JSON.stringify(tasksIn(version)), ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }) },
+      properties: {
+        tasks: JSON.stringify(tasksIn(version)),
+        ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
+        ...(chats === true ? { chats: "true" } : {}),
+      },
     } satisfies ModelMetadata);
   };
 }
