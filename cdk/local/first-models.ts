@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { createHttp } from "../../shared/clients/http.ts";
 import { createModelsClient } from "../../shared/clients/models.ts";
 import { type FolderToPublish, type PublishStep, publishFolder } from "../../shared/clients/publish.ts";
-import { POOL } from "./parts.ts";
+import type { Dtype } from "../../shared/models/version.ts";
+import { EDGE_POOL, POOL } from "./parts.ts";
 import { StartRefusal } from "./refusal.ts";
 
 /** The real models of the first run. */
@@ -27,13 +28,15 @@ export async function publishFirstModels({ url, key, workDir, say }: FirstModels
   const minilm = join(MODELS, "all-minilm-l6-v2");
   const short = await shortened(minilm, workDir);
   say("First start: publishing the models of this repository, as `weir models publish` does.");
-  const publish = async (folder: string, what: Pick<FolderToPublish, "model" | "dtype">) => {
+  // What is small enough to stand in runs in the gateway too: a function that is away or busy does not fail these.
+  const byEdge = (dtype: Dtype) => ({ dtype, fallbacks: [{ pool: EDGE_POOL, dtype }] });
+  const publish = async (folder: string, what: Pick<FolderToPublish, "model" | "dtype" | "fallbacks">) => {
     const { version, bytesSent } = await publishFolder(models, { folder, pool: POOL, ...what }, progressOf(what.model, say));
     say(`  ${version.model}@${version.number} is ready (${mebibytes(bytesSent)} MiB sent)`);
   };
   // Of one model one after the other, so that the long version is number 1 and live.
-  const minilms = publish(minilm, { model: "minilm", dtype: "q8" }).then(() => publish(short, { model: "minilm", dtype: "q8" }));
-  const sentiment = publish(join(MODELS, "tiny-bert-sentiment"), { model: "sentiment", dtype: "fp32" });
+  const minilms = publish(minilm, { model: "minilm", ...byEdge("q8") }).then(() => publish(short, { model: "minilm", ...byEdge("q8") }));
+  const sentiment = publish(join(MODELS, "tiny-bert-sentiment"), { model: "sentiment", ...byEdge("fp32") });
   const chat = publish(join(MODELS, "smollm2-135m-instruct"), { model: "smollm2", dtype: "q4" });
   await Promise.all([chat, minilms, sentiment]).catch((cause) => {
     throw new StartRefusal(`the first models could not be published: ${cause.message} (The next start goes on here.)`, { cause });
