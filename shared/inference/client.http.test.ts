@@ -186,6 +186,19 @@ test("whoever stops reading a generation ends the request behind it", async () =
   await left;
 });
 
+test("hundreds of open generations leave a connection for a short call", async () => {
+  const client = await clientOf(async (request, response) => {
+    const call = decodeRequest(Buffer.concat(await Array.fromAsync(request)));
+    if (call.body.task === "generate") response.write(EVENTS.slice(0, 1).map(encodeEvent).join(""));
+    else response.end(RESULT);
+  });
+  const open = Array.from({ length: 300 }, () => client.generate(GENERATION, LIMITS)[Symbol.asyncIterator]());
+  await Promise.all(open.map((events) => events.next()));
+
+  await expect(client.run(REQUEST, LIMITS)).resolves.toMatchObject({ inputTokens: [3] });
+  await Promise.all(open.map((events) => events.return?.()));
+});
+
 test("a generation's time is over in its middle too", async () => {
   const client = await clientOf((_, response) => void response.write(EVENTS.slice(0, 2).map(encodeEvent).join("")));
 

@@ -13,7 +13,8 @@ export type HttpClientSettings = {
   readonly connectionsMax?: number;
 };
 
-const CONNECTIONS_MAX = 256;
+/** More than a function's waiting generations and calls together: it refuses by tenant, while whoever waits for a connection here waits behind all others. */
+const CONNECTIONS_MAX = 1_024;
 /** The largest honest answer is 2,048 vectors of 4,096 elements with their header. */
 const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
 const CONNECT_TIMEOUT_MS = 2_000;
