@@ -79,6 +79,28 @@ test("a body may be left out or binary, and an answer a stream of events whose d
   });
 });
 
+test("an answer with two statuses is the same under both", () => {
+  const build: PathGroup = {
+    ...boats,
+    paths: [
+      {
+        method: "post",
+        path: "/boats",
+        summary: "Builds a boat",
+        answer: { status: 202, summary: "Being built", schema: Boat },
+        otherwise: { status: 200, summary: "Built already" },
+      },
+    ],
+  };
+
+  const { paths } = assembleOpenApi([build], "1");
+
+  const content = { "application/json": { schema: { $ref: "#/components/schemas/Boat" } } };
+  expect(paths["/boats"]?.["post"]).toMatchObject({
+    responses: { 200: { description: "Built already", content }, 202: { description: "Being built", content } },
+  });
+});
+
 test("a path that is described twice, or two schemas with one id, are our own mistakes", () => {
   const OtherBoat = z.object({ wheels: z.int() }).meta({ id: "Boat" });
   const carts: PathGroup = {

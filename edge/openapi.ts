@@ -27,6 +27,8 @@ export type PathDescription = {
   readonly binary?: string;
   /** Its content is JSON unless it says another type. */
   readonly answer: { readonly status: number; readonly summary: string; readonly schema?: z.ZodType; readonly contentType?: string };
+  /** Another status that the same answer may have. */
+  readonly otherwise?: { readonly status: number; readonly summary: string };
   /** What the answer is besides JSON, if the caller asks for it: server-sent events. */
   readonly events?: string;
   /** Refusals of this path alone; those that follow from having a key or a body are added to it. */
@@ -73,10 +75,12 @@ export function assembleOpenApi(groups: readonly PathGroup[], version: string): 
 }
 
 function operationOf(path: PathDescription, group: PathGroup, components: Components): Json {
-  const { status, summary, schema, contentType } = path.answer;
+  const { schema, contentType } = path.answer;
   const binary = path.binary === undefined ? {} : { "application/octet-stream": { schema: { description: path.binary } } };
   const bodyContent = path.body === undefined ? undefined : { ...jsonContent(path.body, components), ...binary };
   const events = path.events === undefined ? {} : { [EVENT_STREAM]: { schema: eventSchema({ description: path.events }) } };
+  const answerContent = schema === undefined ? {} : { content: { ...content(schema, components, contentType), ...binary, ...events } };
+  const answers = [path.answer, ...(path.otherwise === undefined ? [] : [path.otherwise])];
   return {
     tags: [group.name],
     summary: path.summary,
@@ -85,10 +89,7 @@ function operationOf(path: PathDescription, group: PathGroup, components: Compon
     parameters: parametersOf(path, components),
     ...(bodyContent === undefined ? {} : { requestBody: { required: path.isBodyOptional !== true, content: bodyContent } }),
     responses: {
-      [status]: {
-        description: summary,
-        ...(schema === undefined ? {} : { content: { ...content(schema, components, contentType), ...binary, ...events } }),
-      },
+      ...Object.fromEntries(answers.map(({ status, summary }) => [status, { description: summary, ...answerContent }])),
       ...refusalsOf(path, group.failure, components),
     },
   };

@@ -73,13 +73,16 @@ async function findSame(deps: PublishDeps, model: string, asked: Upload | NewVer
 
 type Missing = { readonly content: Content; readonly parts: readonly Part[] };
 
-async function missingOf(blobs: BlobStore, contents: readonly Content[]): Promise<Missing[]> {
+/** The parts that must still be sent, file by file. */
+export async function missingOf(blobs: BlobStore, contents: readonly Content[]): Promise<Missing[]> {
   const missing: Missing[] = [];
   await runBounded(contents, STORE_CALLS_AT_ONCE, async (content) => {
     if (await blobs.has(content)) return;
     const arrived = content.bytes === 0 ? new Set() : await blobs.arrivedParts(content);
     const parts = partsOf(content.bytes).filter((part) => !arrived.has(part.number));
-    if (parts.length > 0) missing.push({ content, parts });
+    if (parts.length === 0) return;
+    // Once more: intake may have joined the parts into the blob, for another model with this file, after the first look and before the second.
+    if (!(await blobs.has(content))) missing.push({ content, parts });
   });
   return missing;
 }

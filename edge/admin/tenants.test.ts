@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pageOf } from "../../shared/base/page.ts";
+import { CreatedKey } from "../../shared/keys/key.ts";
 import { TenantRevision } from "../../shared/tenants/tenant.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 
@@ -74,9 +75,19 @@ test("tenants are listed page by page, each once", async () => {
   expect(ids).toEqual(expect.arrayContaining(["page-a", "page-b", "page-c"]));
 });
 
+test("the lowest rate with the largest burst is one that limits can count", async () => {
+  await gateway.ask("POST", "/admin/tenants", { body: { id: "slowest", rate: { requestsPerSecond: 0.001, burst: 1_000_000 } } });
+  const made = await gateway.ask("POST", "/admin/keys", { body: { tenant: "slowest", name: "only", scopes: ["infer"] } });
+
+  const answer = await gateway.ask("GET", "/v1/models", { key: CreatedKey.parse(made.json).key });
+
+  expect(answer.status).toBe(200);
+});
+
 test.each([
   ["an id with capitals", { id: "Acme" }, "id"],
   ["a rate of nothing", { id: "zero", rate: { requestsPerSecond: 0, burst: 1 } }, "rate.requestsPerSecond"],
+  ["a rate so low that no limit can count it", { id: "slow", rate: { requestsPerSecond: 5e-324, burst: 1 } }, "rate.requestsPerSecond"],
   ["a rate without its burst", { id: "half", rate: { requestsPerSecond: 1 } }, "rate.burst"],
   ["a reason of 501 characters", { id: "wordy", why: "x".repeat(501) }, "why"],
   ["a tenant that is there", { id: "operators" }, "id"],

@@ -3,10 +3,13 @@ import { RevisionStamp, Why } from "../base/revision.ts";
 
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
+/** One request in 1,000 seconds. A limit counts in whole microseconds, and a burst of the least must stay within what a number holds exactly. */
+const REQUESTS_PER_SECOND_MIN = 0.001;
+
 /** Requests per second over any time, and how many may come at once. */
 export const RequestRate = z
   .object({
-    requestsPerSecond: z.number().positive().max(100_000),
+    requestsPerSecond: z.number().min(REQUESTS_PER_SECOND_MIN).max(100_000),
     burst: z.int().min(1).max(1_000_000),
   })
   .meta({ id: "RequestRate" });
