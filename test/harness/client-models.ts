@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { POOL } from "../../cdk/local/parts.ts";
 import { createHttp } from "../../shared/clients/http.ts";
@@ -17,14 +18,13 @@ export const CLIENT_MODELS = {
   gpt2: "tiny-gpt2",
 } as const;
 
+/** The folder of all fixture models. */
+export const FIXTURES = fileURLToPath(new URL("../fixtures/models", import.meta.url));
+
 /** Publishes them to a running platform, as `weir models publish` does; resolves when all are ready. */
 export async function publishClientModels({ url, operatorKey }: TestPlatform): Promise<void> {
   const models = createModelsClient(createHttp({ url, key: operatorKey }));
   const publish = ([model, fixture]: [string, string]) =>
-    publishFolder(models, { folder: fixtureFolder(fixture), model, pool: POOL, dtype: "fp32" }, () => {});
+    publishFolder(models, { folder: join(FIXTURES, fixture), model, pool: POOL, dtype: "fp32" }, () => {});
   await Promise.all(Object.entries(CLIENT_MODELS).map(publish));
-}
-
-export function fixtureFolder(fixture: string): string {
-  return fileURLToPath(new URL(`../fixtures/models/${fixture}`, import.meta.url));
 }

@@ -26,5 +26,7 @@ def before_call(context, case, kwargs):
     for name in ("model", "name"):
         if isinstance((case.path_parameters or {}).get(name), str):
             case.path_parameters[name] = there(path, case.path_parameters[name])
+    if case.method != "GET" and path.startswith("/admin/tenants/"):
+        case.path_parameters["id"] = "fuzzed"  # else it would close, or slow down, the tenant that asks
     if isinstance(case.body, dict) and isinstance(case.body.get("model"), str):
         case.body["model"] = there(path, case.body["model"])
