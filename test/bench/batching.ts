@@ -1,6 +1,7 @@
 import { startBare } from "./bare.ts";
+import { WORKERS } from "./function.ts";
 import { median } from "./load.ts";
-import { startMiniLm, textOf, WORKERS } from "./minilm.ts";
+import { MINILM_GRAPH, startMiniLm, textOf } from "./minilm.ts";
 
 const BAR = 2.5;
 const ROUNDS = 5;
@@ -13,7 +14,7 @@ const CALLERS = [1, 16, 64];
 export async function benchBatching(): Promise<void> {
   const lengths = mixedLengths(TEXTS);
   const batches = Array.from({ length: Math.floor(TEXTS / FIFO_BATCH) }, (_, at) => lengths.slice(at * FIFO_BATCH, (at + 1) * FIFO_BATCH));
-  const [fifo, weir] = [await startBare(), await startMiniLm()];
+  const [fifo, weir] = [await startBare(MINILM_GRAPH), await startMiniLm()];
   try {
     let next = 0;
     const nextTexts = () => {

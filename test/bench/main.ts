@@ -4,6 +4,7 @@ import { benchGateway } from "./gateway.ts";
 import { benchGeneration } from "./generation.ts";
 import { benchInference } from "./inference.ts";
 import { benchOverload } from "./overload.ts";
+import { benchSoak } from "./soak.ts";
 import { benchStartup } from "./startup.ts";
 import { benchTokenising } from "./tokenising.ts";
 
@@ -14,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   edge: benchEdge,
   generation: benchGeneration,
   overload: benchOverload,
+  soak: benchSoak,
   startup: benchStartup,
   tokenising: benchTokenising,
 };

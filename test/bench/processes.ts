@@ -29,6 +29,15 @@ export function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
 }
 
+/** A process and its children, from ps. */
+export function familyOf(pid: number): number[] {
+  const pairs = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" })
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/).map(Number));
+  return [pid, ...pairs.filter(([, parent]) => parent === pid).map(([child = 0]) => child)];
+}
+
 /** Linux reports /proc times in this unit on every architecture that Node supports. */
 const CLOCK_TICKS_PER_SECOND = 100;
 
@@ -39,7 +48,7 @@ function secondsOfPs(time: string): number {
     .reduce((sum, part) => sum * 60 + Number(part), 0);
 }
 
-function pidOf(child: ChildProcess): number {
+export function pidOf(child: ChildProcess): number {
   if (child.pid === undefined) throw new Error("the process did not start");
   return child.pid;
 }

@@ -1,13 +1,5 @@
-import { createRandom } from "../../shared/inference/runtime/generate/random.ts";
-import {
-  type Attribute,
-  type Graph,
-  type GraphNode,
-  type GraphValue,
-  MICROSOFT,
-  type Weight,
-  writeModel,
-} from "../../shared/models/onnx-writer.ts";
+import { type Attribute, type GraphNode, MICROSOFT, type Weight, writeModel } from "../../shared/models/onnx-writer.ts";
+import { createGraphBuilder, type GraphBuilder } from "./graph-builder.ts";
 
 /** A decoder of random weights in the form of some exporter. */
 export type DecoderOptions = {
@@ -38,7 +30,7 @@ const FAR = 2 ** 62;
 
 /** Writes the graph: the names and shapes of its inputs and outputs are optimum's. */
 export function writeDecoder(options: DecoderOptions): Uint8Array {
-  const made = createBuilder();
+  const made = createGraphBuilder(SEED);
   const { headDim, vocabSize, heads, positionsMax } = options;
   const width = heads * headDim;
   const ids = made.input({ name: "input_ids", type: "int64", dims: ["batch", "sequence"] });
@@ -61,64 +53,9 @@ export function writeDecoder(options: DecoderOptions): Uint8Array {
   return writeModel(made.graph);
 }
 
-type Builder = ReturnType<typeof createBuilder>;
-
-function createBuilder() {
-  const [nodes, inputs, outputs, weights]: [GraphNode[], GraphValue[], GraphValue[], Weight[]] = [[], [], [], []];
-  const random = createRandom(SEED, 0);
-  let count = 0;
-  const name = (stem: string) => `${stem}_${count++}`;
-  const weight = (stem: string, data: Weight["data"], dims: readonly number[]) => {
-    const called = name(stem);
-    weights.push({ name: called, data, dims });
-    return called;
-  };
-  const op = (kind: string, from: readonly string[], attributes: Readonly<Record<string, Attribute>> = {}) => {
-    const to = name(kind);
-    nodes.push({ op: kind, inputs: from, outputs: [to], attributes });
-    return to;
-  };
-  const made = {
-    graph: { nodes, inputs, outputs, weights } satisfies Graph,
-    name,
-    op,
-    node: (node: GraphNode) => void nodes.push(node),
-    input: (value: GraphValue) => {
-      inputs.push(value);
-      return value.name;
-    },
-    output: (value: GraphValue, from: string) => {
-      outputs.push(value);
-      nodes.push({ op: "Identity", inputs: [from], outputs: [value.name] });
-    },
-    ints: (...values: number[]) => weight("ints", BigInt64Array.from(values, BigInt), [values.length]),
-    scalar: (value: number) => weight("scalar", BigInt64Array.of(BigInt(value)), []),
-    float: (value: number) => weight("float", Float32Array.of(value), []),
-    floats: (data: Float32Array, dims: readonly number[]) => weight("floats", data, dims),
-    /** Even spread around 0 with this standard deviation. */
-    random: (stem: string, dims: readonly number[], deviation: number) => {
-      const size = dims.reduce((product, dim) => product * dim, 1);
-      return weight(
-        stem,
-        Float32Array.from({ length: size }, () => (random() - 0.5) * Math.sqrt(12) * deviation),
-        dims,
-      );
-    },
-    linear: (from: string, [input, output]: readonly [number, number]): string =>
-      op("Add", [op("MatMul", [from, made.random("weight", [input, output], 1 / Math.sqrt(input))]), made.random("bias", [output], 0.02)]),
-    norm: (from: string, width: number) =>
-      op("LayerNormalization", [
-        from,
-        made.floats(new Float32Array(width).fill(1), [width]),
-        made.floats(new Float32Array(width), [width]),
-      ]),
-  };
-  return made;
-}
-
 const qkvWidth = ({ heads, kvHeads = heads, headDim }: DecoderOptions) => (heads + 2 * kvHeads) * headDim;
 
-function positionsOf(made: Builder, { hasPositionIds = true }: DecoderOptions): string {
+function positionsOf(made: GraphBuilder, { hasPositionIds = true }: DecoderOptions): string {
   if (hasPositionIds) return made.input({ name: "position_ids", type: "int64", dims: ["batch", "sequence"] });
   const past = made.op("Gather", [made.op("Shape", ["past_key_values.0.key"]), made.scalar(2)]);
   const size = made.op("Gather", [made.op("Shape", ["input_ids"]), made.scalar(1)]);
@@ -127,13 +64,13 @@ function positionsOf(made: Builder, { hasPositionIds = true }: DecoderOptions): 
 }
 
 /** GPT-2's gelu_new. */
-function gelu(made: Builder, x: string): string {
+function gelu(made: GraphBuilder, x: string): string {
   const cubed = made.op("Mul", [made.op("Mul", [made.op("Mul", [x, x]), x]), made.float(0.044715)]);
   const inner = made.op("Mul", [made.op("Add", [x, cubed]), made.float(Math.sqrt(2 / Math.PI))]);
   return made.op("Mul", [made.op("Mul", [x, made.float(0.5)]), made.op("Add", [made.op("Tanh", [inner]), made.float(1)])]);
 }
 
-function keepLast(made: Builder, hidden: string): string {
+function keepLast(made: GraphBuilder, hidden: string): string {
   const kept = made.input({ name: "num_logits_to_keep", type: "int64", dims: [] });
   const start = made.op("Neg", [made.op("Reshape", [kept, made.ints(1)])]);
   return made.op("Slice", [hidden, start, made.ints(FAR), made.ints(1)]);
@@ -142,7 +79,7 @@ function keepLast(made: Builder, hidden: string): string {
 type Attend = (layer: number, qkv: string) => string;
 
 /** Where a query may look: at keys up to its own place that the mask allows. */
-function concatAttention(made: Builder, options: DecoderOptions, { ids, mask }: { ids: string; mask: string }): Attend {
+function concatAttention(made: GraphBuilder, options: DecoderOptions, { ids, mask }: { ids: string; mask: string }): Attend {
   const { heads, headDim } = options;
   const size = made.op("Gather", [made.op("Shape", [ids]), made.scalar(1)]);
   const total = made.op("Gather", [made.op("Shape", [mask]), made.scalar(1)]);
@@ -173,7 +110,7 @@ function concatAttention(made: Builder, options: DecoderOptions, { ids, mask }: 
 }
 
 function joinPast(
-  made: Builder,
+  made: GraphBuilder,
   options: DecoderOptions,
   { name, added, flag }: { name: string; added: string; flag: string | undefined },
 ): string {
@@ -187,7 +124,7 @@ function joinPast(
 }
 
 /** A merged decoder's first step has a past that it must not look at. */
-function ignoreUnless(made: Builder, flag: string, past: string): string {
+function ignoreUnless(made: GraphBuilder, flag: string, past: string): string {
   const branch = (nodes: readonly GraphNode[], weights: readonly Weight[], output: string): Attribute => ({
     graph: { nodes, weights, inputs: [], outputs: [{ name: output, type: "float32", dims: ["b", "h", "p", "d"] }] },
   });
@@ -200,7 +137,7 @@ function ignoreUnless(made: Builder, flag: string, past: string): string {
 }
 
 /** Each row's length is what its mask sums up to. */
-function groupedAttention(made: Builder, options: DecoderOptions, mask: string): Attend {
+function groupedAttention(made: GraphBuilder, options: DecoderOptions, mask: string): Attend {
   const { heads, kvHeads = heads, headDim, positionsMax } = options;
   const sums = made.op("ReduceSum", [mask, made.ints(1)], { keepdims: { int: 0 } });
   const lengths = made.op("Cast", [made.op("Sub", [sums, made.ints(1)])], { to: { int: INT32 } });
