@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
-import { float16Of, toFloat32 } from "./float16.ts";
+import { toFloat32 } from "./float16.ts";
+
+const dims = [1];
+const float16Of = (bits: number) => toFloat32({ type: "float16", data: Uint16Array.of(bits), dims })?.[0];
 
 test.each([
   [0x0000, 0],
@@ -21,8 +24,6 @@ test("minus zero keeps its sign", () => {
 });
 
 test("tensors of any float become float32, and others nothing", () => {
-  const dims = [1];
-
   expect(toFloat32({ type: "float16", data: Uint16Array.of(0x3c00), dims })).toEqual(Float32Array.of(1));
   expect(toFloat32({ type: "float64", data: Float64Array.of(0.5), dims })).toEqual(Float32Array.of(0.5));
   expect(toFloat32({ type: "uint16", data: Uint16Array.of(1), dims })).toBeUndefined();

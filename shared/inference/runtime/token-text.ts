@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { byteLevelBytes } from "./byte-level.ts";
 
 const Step = z.discriminatedUnion("type", [
   z.looseObject({ type: z.literal("WordPiece"), prefix: z.string(), cleanup: z.boolean() }),
@@ -43,7 +44,7 @@ function decodeStep(step: Step, tokens: readonly string[]): readonly string[] {
         return step.cleanup ? cleanUp(text) : text;
       });
     case "ByteLevel":
-      return [decodeBytes(tokens)];
+      return [Buffer.concat(tokens.map(byteLevelBytes)).toString("utf8")];
     case "Metaspace": {
       const isPrepended = step.prepend_scheme !== "never";
       return tokens.map((token, at) => token.replaceAll(step.replacement, at === 0 && isPrepended ? "" : " "));
@@ -77,31 +78,6 @@ const CLEANED = [
 ] as const;
 
 const cleanUp = (text: string) => CLEANED.reduce((cleaner, [dirty, clean]) => cleaner.replaceAll(dirty, clean), text);
-
-/** GPT-2's `bytes_to_unicode`, read backwards: printable Latin-1 letters are their own bytes, the others follow from U+0100 on. */
-const BYTE_OF_LETTER: ReadonlyMap<string, number> = lettersOfBytes();
-
-function lettersOfBytes(): ReadonlyMap<string, number> {
-  const isPrintable = (byte: number) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-  const letters = new Map<string, number>();
-  let others = 0;
-  for (let byte = 0; byte < 256; byte += 1) {
-    letters.set(String.fromCodePoint(isPrintable(byte) ? byte : 256 + others), byte);
-    if (!isPrintable(byte)) others += 1;
-  }
-  return letters;
-}
-
-function decodeBytes(tokens: readonly string[]): string {
-  return Buffer.concat(tokens.map(bytesOf)).toString("utf8");
-}
-
-/** A token with any letter that stands for no byte is taken as the text that it is. */
-function bytesOf(token: string): Buffer {
-  const bytes = Array.from(token, (letter) => BYTE_OF_LETTER.get(letter));
-  const known = bytes.filter((byte) => byte !== undefined);
-  return known.length === bytes.length ? Buffer.from(known) : Buffer.from(token, "utf8");
-}
 
 function strip(token: string, { content, start, stop }: { content: string; start: number; stop: number }): string {
   let [from, to] = [0, token.length];

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { Failure } from "../../base/failure.ts";
+import { byteLevelBytes } from "./byte-level.ts";
 
 /** What each token stands for in a text. */
 export type Vocabulary = {
@@ -87,19 +88,6 @@ function stepsIn(part: unknown): Step[] {
 }
 
 const encoder = new TextEncoder();
-
-/** GPT-2's alphabet, where each byte is one printable character; a token with any other character stands for itself (tokenizers, `ByteLevel::decode_chain`). */
-function byteLevelBytes(piece: string): Uint8Array {
-  const bytes = Array.from(piece, (character) => BYTE_OF_CHARACTER.get(character));
-  return bytes.every((byte) => byte !== undefined) ? Uint8Array.from(bytes) : encoder.encode(piece);
-}
-
-/** GPT-2's `bytes_to_unicode`: printable Latin-1 stands for itself, the other bytes follow each other from U+0100 on. */
-const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
-  const isPrintable = (byte: number) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-  let others = 0x100;
-  return new Map(Array.from({ length: 256 }, (_, byte) => [String.fromCodePoint(isPrintable(byte) ? byte : others++), byte] as const));
-})();
 
 function sentencePieceBytes(piece: string, hasByteTokens: boolean): Uint8Array {
   const hex = hasByteTokens ? BYTE_TOKEN.exec(piece)?.[1] : undefined;

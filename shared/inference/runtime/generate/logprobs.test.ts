@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { fromFloat16 } from "./float16.ts";
 import { checkLogits, logSumExp, rankTokens } from "./logprobs.ts";
 
 test("log-probabilities are logits less the logarithm of the sum of exponentials", () => {
@@ -26,21 +25,4 @@ test.each([[[1, Number.NaN, 2]], [[Number.POSITIVE_INFINITY, 0]], [[-Infinity, -
 
 test("tokens that a graph rules out itself do no harm", () => {
   expect(() => checkLogits(Float32Array.of(-Infinity, 1))).not.toThrow();
-});
-
-test("half precision is read as IEEE 754 says", () => {
-  const bits = Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x0400, 0x8000, 0x7c00, 0xfc00, 0x7e00, 0x3555);
-
-  expect([...fromFloat16(bits)]).toEqual([
-    1,
-    -2,
-    65504,
-    2 ** -24,
-    2 ** -14,
-    -0,
-    Infinity,
-    -Infinity,
-    Number.NaN,
-    Math.fround(0.333251953125),
-  ]);
 });

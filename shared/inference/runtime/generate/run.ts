@@ -1,7 +1,7 @@
 import { Failure } from "../../../base/failure.ts";
+import { toFloat32 } from "../float16.ts";
 import type { Tensor } from "../session.ts";
 import { type CacheTensor, dimsOf, isCacheElements, PICKED_PLACES, PICKED_PREFIX } from "./decoder.ts";
-import { fromFloat16 } from "./float16.ts";
 import { type Lane, packRows, viewRows, writeTokens } from "./lane.ts";
 
 /**
@@ -146,10 +146,10 @@ function logitsOf({ lengths, tokens, logits, lane }: Run, tensor: Tensor | undef
   return { data: floatsOf(tensor), positions, vocabSize };
 }
 
-function floatsOf({ data, type }: Tensor): Float32Array {
-  if (data instanceof Float32Array) return data;
-  if (data instanceof Uint16Array) return fromFloat16(data);
-  throw new Failure("engine_failed", `The graph's logits are ${type}.`);
+function floatsOf(tensor: Tensor): Float32Array {
+  const floats = toFloat32(tensor);
+  if (floats === undefined) throw new Failure("engine_failed", `The graph's logits are ${tensor.type}.`);
+  return floats;
 }
 
 const isShape = (dims: readonly number[], expected: readonly number[]) =>
