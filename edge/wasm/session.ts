@@ -82,6 +82,7 @@ async function run(
       mapValues(feeds, (tensor) => toOrt(OrtTensor, tensor)),
       // This build leaves tensors that it is given untouched: they are filled here.
       mapValues(fetches, () => null),
+      { logSeverityLevel: LOG_FATAL_ONLY },
     );
     return mapValues(fetches, (wanted, name) => into(wanted, fromOrt(results[name], name), name));
   } catch (cause) {
