@@ -8,12 +8,15 @@ import type { Graph, WorkerWord } from "./worker-protocol.ts";
 const SESSION: Session = { inputs: [], outputs: [], run: async () => ({}), dispose: async () => {} };
 
 /** A host whose sessions load when the test says so, and whose generators note their orders. */
-function start() {
+function start({ addMs = 0 } = {}) {
   const said: WorkerWord[] = [];
   const added: string[] = [];
   const loading = Promise.withResolvers<Session>();
   const generator: Generator = {
-    add: async ({ id }) => void added.push(id),
+    async add({ id }) {
+      added.push(id);
+      for (const startedAtMs = performance.now(); performance.now() - startedAtMs < addMs; ); // as a grammar keeps its thread
+    },
     cancel: () => {},
     step: async () => false,
     stats: () => ({ running: 0, waiting: 0, cacheBytes: 0, reservedBytes: 0, promptTokens: 0, drawnTokens: 0, runMs: 0 }),
@@ -49,9 +52,24 @@ test("a host says which model it turns to before it works on it, and once for as
   host.hear({ kind: "forward", graph: graphOf("bert"), feeds: {}, fetches: [] });
   load();
 
-  await expect.poll(() => added).toEqual(["one", "two", "three"]);
+  await expect.poll(() => said.at(-1)?.kind).toBe("answer");
+  host.hear({ kind: "generate", graph: graphOf("gpt2"), order: orderOf("four") });
+  await expect.poll(() => added).toEqual(["one", "two", "three", "four"]);
   const turns = said.map((word) => (word.kind === "at" ? word.key : word.kind));
   expect(turns).toEqual(["gpt2", "bert", "answer", "gpt2"]);
+});
+
+test("a call waits for one slow newcomer at most, however many there are", async () => {
+  const { host, said, added, load } = start({ addMs: 60 });
+  load();
+
+  for (const id of ["one", "two", "three"]) host.hear({ kind: "generate", graph: graphOf("gpt2"), order: orderOf(id) });
+  await expect.poll(() => added).toEqual(["one"]);
+  host.hear({ kind: "forward", graph: graphOf("bert"), feeds: {}, fetches: [] });
+
+  await expect.poll(() => said.some(({ kind }) => kind === "answer")).toBe(true);
+  expect(added).not.toContain("three");
+  await expect.poll(() => added).toEqual(["one", "two", "three"]);
 });
 
 function graphOf(key: string): Graph {

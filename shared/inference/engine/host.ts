@@ -20,6 +20,8 @@ export type HostSettings = {
 };
 
 const ALIVE_MS = 500;
+/** For newcomers in one turn: a grammar may take most of a second to be made, and loading a model longer. */
+const BEGIN_MS_MAX = 50;
 
 type Arrival = { readonly graph: Graph; readonly order: GenerateOrder };
 
@@ -91,8 +93,10 @@ async function turn(host: Host): Promise<boolean> {
     turnTo(host, call.graph.key);
     settings.say({ kind: "answer", answer: await answerCall(sessions.get, call) });
   }
-  // Those who come meanwhile wait for the next turn, or a flood of them would stop the steps.
-  for (let left = host.arrivals.length; left > 0; left -= 1) await beginNext(host);
+  const startedAtMs = performance.now();
+  // One at least, so that each gets its turn; no more once the calls and steps of others have waited for long enough.
+  do await beginNext(host);
+  while (host.arrivals.length > 0 && performance.now() - startedAtMs < BEGIN_MS_MAX);
   for (const [key, entry] of generators) {
     if (!entry.isBusy) continue;
     turnTo(host, key);
