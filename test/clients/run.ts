@@ -15,7 +15,7 @@ export async function run({ command, args, environment = {}, folder, timeoutMs }
   const child = spawn(command, args, {
     cwd: folder,
     // Nothing of this machine's settings: a proxy or somebody's own tokens would be another test.
-    env: { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8", ...environment },
+    env: { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8", PYTHONDONTWRITEBYTECODE: "1", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
     timeout: timeoutMs,
     killSignal: "SIGKILL",
