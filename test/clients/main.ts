@@ -17,7 +17,11 @@ const SCRIPT_TIMEOUT_MS = 300_000;
 /** The clients that are Python packages, unmodified, against the whole platform with real models. The last line is `N passed, N failed`, with the tests before. */
 async function main() {
   const earlier = await earlierCounts(process.env["WEIR_COUNTS"]);
-  const counts = sumOf([earlier, ...(await checkClients())]);
+  const clients = await checkClients().catch((cause) => {
+    console.error(cause);
+    return [{ passed: 0, failed: 1 }];
+  });
+  const counts = sumOf([earlier, ...clients]);
   if (counts.failed > 0) process.exitCode = 1;
   console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
 }
