@@ -99,32 +99,29 @@ function decoded(embedding: unknown): number[] {
   return Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(index * 4));
 }
 
-describe("the official Hugging Face client", () => {
-  let client: InferenceClient;
-  const at = (path: string) => `${platform.url}/hf/${path}`;
-  beforeAll(() => {
-    client = new InferenceClient(platform.demoKey);
-  });
+const hub = () => new InferenceClient(platform.demoKey);
+const at = (path: string) => `${platform.url}/hf/${path}`;
 
+describe("the official Hugging Face client, asked about texts", () => {
   test("extracts features and compares sentences", async () => {
     const cases = await casesOf("tiny-bert-embed", Embedded);
     const [first, second] = cases.filter(({ text }) => text.trim() !== "");
     if (first === undefined || second === undefined) throw new Error("two texts are compared");
     const cosine = first.embedding.reduce((sum, value, index) => sum + value * (second.embedding[index] ?? 0), 0);
 
-    expect(await client.featureExtraction({ endpointUrl: at("embed"), inputs: [first.text, second.text] })).toEqual([
+    expect(await hub().featureExtraction({ endpointUrl: at("embed"), inputs: [first.text, second.text] })).toEqual([
       near(first.embedding),
       near(second.embedding),
     ]);
     const inputs = { source_sentence: first.text, sentences: [second.text] };
-    expect(await client.sentenceSimilarity({ endpointUrl: at("embed"), inputs })).toEqual([expect.closeTo(cosine, DIGITS)]);
+    expect(await hub().sentenceSimilarity({ endpointUrl: at("embed"), inputs })).toEqual([expect.closeTo(cosine, DIGITS)]);
   });
 
   test("classifies a text", async () => {
     const Classified = z.object({ text: z.string(), scores: z.array(z.object({ label: z.string(), score: z.number() })) });
     const { text, scores } = await caseOf("tiny-bert-sentiment", Classified);
 
-    const labels = await client.textClassification({ endpointUrl: at("sentiment"), inputs: text });
+    const labels = await hub().textClassification({ endpointUrl: at("sentiment"), inputs: text });
 
     expect(labels).toEqual(alike(scores.sort((a, b) => b.score - a.score)));
   });
@@ -137,10 +134,12 @@ describe("the official Hugging Face client", () => {
     );
     const parameters = { aggregation_strategy: "average" as const };
 
-    expect(await client.tokenClassification({ endpointUrl: at("ner"), inputs: text })).toEqual(alike(simple));
-    expect(await client.tokenClassification({ endpointUrl: at("ner"), inputs: text, parameters })).toEqual(alike(average));
+    expect(await hub().tokenClassification({ endpointUrl: at("ner"), inputs: text })).toEqual(alike(simple));
+    expect(await hub().tokenClassification({ endpointUrl: at("ner"), inputs: text, parameters })).toEqual(alike(average));
   });
+});
 
+describe("the official Hugging Face client, asked about parts of texts", () => {
   test("answers a question from a text", async () => {
     const Answer = z.object({ score: z.number(), start: z.int(), end: z.int(), answer: z.string() });
     const { question, context, top } = await caseOf(
@@ -148,7 +147,7 @@ describe("the official Hugging Face client", () => {
       z.object({ question: z.string(), context: z.string(), top: z.array(Answer) }),
     );
 
-    const answer = await client.questionAnswering({ endpointUrl: at("qa"), inputs: { question, context } });
+    const answer = await hub().questionAnswering({ endpointUrl: at("qa"), inputs: { question, context } });
 
     expect(answer).toEqual(alike(top)[0]);
   });
@@ -157,15 +156,15 @@ describe("the official Hugging Face client", () => {
     const Filling = z.object({ score: z.number(), token: z.int(), token_str: z.string(), sequence: z.string() });
     const { text, result } = await firstFilling(Filling);
 
-    expect(await client.fillMask({ endpointUrl: at("mlm"), inputs: text })).toEqual(alike(result));
+    expect(await hub().fillMask({ endpointUrl: at("mlm"), inputs: text })).toEqual(alike(result));
   });
 
   test("finds the labels that fit, by inference and by likeness", async () => {
     const { text, candidate_labels, labels, scores } = await caseOf("tiny-roberta-nli", Zero, "expected.zero-shot.json");
     const weather = { inputs: "The river is high after the rain.", parameters: { candidate_labels: ["money", "weather"] } };
 
-    const found = await client.zeroShotClassification({ endpointUrl: at("nli"), inputs: text, parameters: { candidate_labels } });
-    const [likeliest] = await client.zeroShotClassification({ endpointUrl: at("minilm"), ...weather });
+    const found = await hub().zeroShotClassification({ endpointUrl: at("nli"), inputs: text, parameters: { candidate_labels } });
+    const [likeliest] = await hub().zeroShotClassification({ endpointUrl: at("minilm"), ...weather });
 
     expect(found).toEqual(labels.map((label, index) => ({ label, score: expect.closeTo(scores[index] ?? Number.NaN, DIGITS) })));
     expect(likeliest?.label).toBe("weather");
@@ -175,12 +174,14 @@ describe("the official Hugging Face client", () => {
     const inputs =
       "A weir stands across a river. It holds the water back. Cats sleep all day. The weir splits the river between two mills.";
 
-    const { summary_text } = await client.summarization({ endpointUrl: at("minilm/pipeline/extractive-summarization"), inputs });
+    const { summary_text } = await hub().summarization({ endpointUrl: at("minilm/pipeline/extractive-summarization"), inputs });
 
     expect(summary_text.length).toBeLessThan(inputs.length);
     expect(summary_text).toContain("weir");
   });
+});
 
+describe("the official Hugging Face client, asked to write", () => {
   test("continues a text, whole and as it is written", async () => {
     const { prompt, greedy_ids, greedy_text } = await caseOf("tiny-gpt2", Generated);
     const parameters = { max_new_tokens: greedy_ids.length, temperature: 0 };
@@ -188,9 +189,9 @@ describe("the official Hugging Face client", () => {
 
     const pieces: string[] = [];
     // The client asks below its endpoint in OpenAI's form, and hands the events of a stream on as they come.
-    for await (const event of client.textGenerationStream(asked)) pieces.push(Completed.parse(event).choices[0]?.text ?? "");
+    for await (const event of hub().textGenerationStream(asked)) pieces.push(Completed.parse(event).choices[0]?.text ?? "");
 
-    expect((await client.textGeneration(asked)).generated_text).toBe(greedy_text);
+    expect((await hub().textGeneration(asked)).generated_text).toBe(greedy_text);
     expect(pieces.length).toBeGreaterThan(3);
     expect(pieces.join("")).toBe(greedy_text);
   });
@@ -198,7 +199,7 @@ describe("the official Hugging Face client", () => {
   test("talks to a model with a chat template", async () => {
     const messages = [{ role: "user", content: QUESTION }];
 
-    const { choices } = await client.chatCompletion({ endpointUrl: at("smollm2"), messages, temperature: 0, max_tokens: 24 });
+    const { choices } = await hub().chatCompletion({ endpointUrl: at("smollm2"), messages, temperature: 0, max_tokens: 24 });
 
     expect(choices[0]?.message.content).toContain("Paris");
   });
