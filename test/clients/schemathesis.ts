@@ -15,7 +15,7 @@ export type Api = {
 };
 
 const CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"];
-const EXAMPLES_MAX = 8;
+const EXAMPLES_MAX = 20;
 const ANSWER_TIMEOUT_S = 70;
 const RUN_TIMEOUT_MS = 600_000;
 const HOOKS = fileURLToPath(new URL("./python", import.meta.url));

@@ -13,6 +13,7 @@ MODELS = {
     "/v1/": ["gpt2"],
     "/hf/{model}/v1/chat": ["smollm2"],
     "/hf/{model}/v1/": ["gpt2"],
+    "/hf/{model}/pipeline/": ["minilm", "embed"],
     "/hf/": ["embed", "sentiment", "ner", "nli", "rtd", "gpt2"],
     "/v2/models/{model}/generate": ["gpt2"],
     "/v2/models/{model}/versions/{version}/generate": ["gpt2"],
@@ -20,6 +21,7 @@ MODELS = {
 }
 NEEDED = ("model", "input", "inputs", "query", "documents", "messages", "prompt", "text_input", "stream")
 TEXT = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["a weir stands across a river"]}
+TASKS = ["feature-extraction", "keyword-extraction", "extractive-summarization"]
 TOKENS = 4
 
 
@@ -37,7 +39,11 @@ def there(path, made_up):
 def cut_down(path, body):
     if path.endswith("/infer"):
         return {"inputs": [TEXT]}
+    if path.startswith("/hf/") and "/v1/" not in path:
+        return {"inputs": TEXT["data"] if drawn(body) % 4 == 0 else TEXT["data"][0]}
     needed = {name: value for name, value in body.items() if name in NEEDED}
+    if path == "/v1/embeddings":
+        needed["input"] = TEXT["data"]
     if "/generate" in path:
         needed["parameters"] = {"max_tokens": TOKENS}
     return needed
@@ -58,6 +64,8 @@ def before_call(context, case, kwargs):
             places[name] = there(path, places[name])
     if isinstance(places.get("version"), str) and drawn(places["version"]) % 4 != 3:
         places["version"] = "1"
+    if isinstance(places.get("task"), str) and drawn(places["task"]) % 4 != 3:
+        places["task"] = TASKS[drawn(places["task"]) % len(TASKS)]
     if case.method != "GET" and path.startswith("/admin/tenants/"):
         places["id"] = "fuzzed"  # else it would close, or slow down, the tenant that asks
     if not path.startswith("/admin/") and isinstance(case.body, dict):
