@@ -12,6 +12,7 @@ type Options = {
   readonly documents?: string[];
   readonly labels?: string;
   readonly maxTokens?: number;
+  readonly temperature?: number;
   readonly raw?: true;
   readonly unit?: string;
 };
@@ -40,6 +41,7 @@ export function registerInferCommand(program: Command, context: CliContext) {
     .option("--labels <labels>", "which of these labels fits, such as film,travel")
     .option("--documents <text...>", "which of these answers best")
     .option("--max-tokens <count>", "new tokens of a generated text (default: 256)", count)
+    .option("--temperature <number>", "how freely a text is drawn, up to 2; at 0 each token is the likeliest one (default: 0)", temperature)
     .option("--raw", "continue the text itself, rather than answer it as in a conversation")
     .option("--unit <unit>", "what sticks to an arm of the split (default: the key)")
     .action(async (model: string, text: string, options: Options) => {
@@ -85,10 +87,12 @@ function inputsOf({ text, options, task }: Asked & { readonly task: string }): O
 }
 
 const TOKENS_DEFAULT = 256;
+const TEMPERATURE_MAX = 2;
 
 /** Piece by piece, as it is written. */
 async function generate({ oip, output }: CliContext, { model, text, options, chats }: Asked & { readonly chats: boolean }) {
-  const parameters = { max_tokens: options.maxTokens ?? TOKENS_DEFAULT, chat: chats && options.raw !== true };
+  const { maxTokens = TOKENS_DEFAULT, temperature = 0, raw = false } = options;
+  const parameters = { max_tokens: maxTokens, temperature, chat: chats && !raw };
   const headers = options.unit === undefined ? {} : { headers: { "weir-unit": options.unit } };
   let [whole, served] = ["", model];
   for await (const event of oip().generateStream({ model, text, parameters, ...headers })) {
@@ -102,4 +106,9 @@ async function generate({ oip, output }: CliContext, { model, text, options, cha
 function count(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("it must be a whole number from 1 on.");
+}
+
+function temperature(text: string): number {
+  if (/^\d(\.\d{1,6})?$/.test(text) && Number(text) <= TEMPERATURE_MAX) return Number(text);
+  throw new InvalidArgumentError(`it must be a number from 0 to ${TEMPERATURE_MAX}.`);
 }
