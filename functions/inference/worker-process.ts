@@ -17,6 +17,12 @@ export type ProcessOrder = SessionOptions & {
   readonly parentPid: number;
 };
 
+/**
+ * glibc would keep an arena for every thread that frees memory, and tensors of all sizes leave holes in each: with fill-mask a worker had grown from
+ * 195 to 209 MiB after 30,000 runs, and went on. With one arena it stays at 195. Other C libraries do not know the variable.
+ */
+const MEMORY_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" };
+
 /** A body that is a process: native code may crash without harm to this one. `environment` is all that it gets of ours. */
 export function spawnProcess(order: ProcessOrder, environment: Readonly<Record<string, string | undefined>>) {
   return function spawn({ word, ended }: BodyEvents): Body {
@@ -26,7 +32,7 @@ export function spawnProcess(order: ProcessOrder, environment: Readonly<Record<s
       // Structured clones: token ids and vectors cross as bytes.
       serialization: "advanced",
       execArgv: [],
-      env: { ...environment },
+      env: { ...MEMORY_ENVIRONMENT, ...environment },
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
     // The worker is this program's own and says nothing else.
