@@ -92,6 +92,25 @@ test("an answer that breaks off in the middle is engine_failed and not tried aga
   expect(calls).toBe(1);
 });
 
+test("calls beyond the connections are refused at once, and not those after them", async () => {
+  const { promise: isHere, resolve: arrive } = Promise.withResolvers<void>();
+  const { promise: mayAnswer, resolve: answer } = Promise.withResolvers<void>();
+  const held: RequestListener = async (_, response) => {
+    arrive();
+    await mayAnswer;
+    response.end(RESULT);
+  };
+  const client = await clientOf(held, { connectionsMax: 1 });
+  const first = client.run(REQUEST, LIMITS);
+  await isHere;
+
+  await expect(client.run(REQUEST, LIMITS)).rejects.toMatchObject({ code: "overloaded", retryAfterMs: 1_000 });
+  await expect(Array.fromAsync(client.generate(GENERATION, LIMITS))).rejects.toMatchObject({ code: "overloaded" });
+  answer();
+  await first;
+  await expect(client.run(REQUEST, LIMITS)).resolves.toMatchObject({ inputTokens: [3] });
+});
+
 test("nobody listening is unavailable", async () => {
   const client = await clientOf(() => undefined);
   await opened.shift()?.();
@@ -207,12 +226,12 @@ test("a generation's time is over in its middle too", async () => {
   await expect(events).rejects.toMatchObject({ code: "timeout" });
 });
 
-async function clientOf(listener: RequestListener) {
+async function clientOf(listener: RequestListener, settings: { connectionsMax?: number } = {}) {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   // A TCP server's address is an AddressInfo.
   const { port } = server.address() as AddressInfo;
-  const client = createHttpInferenceClient({ url: `http://127.0.0.1:${port}` });
+  const client = createHttpInferenceClient({ url: `http://127.0.0.1:${port}`, ...settings });
   opened.push(
     () => closeServer(server),
     () => client.close(),

@@ -9,11 +9,14 @@ import { encodeRequest } from "./wire-request.ts";
 export type HttpClientSettings = {
   /** The function's base URL, such as `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Connections at once; more calls wait in the pool, inside their timeout. */
+  /** Calls at once, each with a connection of its own; more are refused. */
   readonly connectionsMax?: number;
 };
 
-/** More than a function's waiting generations and calls together: it refuses by tenant, while whoever waits for a connection here waits behind all others. */
+/**
+ * More than a function's waiting generations and calls together, and as many small calls as fit into the seconds that it lets them wait: it refuses by
+ * tenant and by pace, and must see them for that.
+ */
 const CONNECTIONS_MAX = 1_024;
 /** The largest honest answer is 2,048 vectors of 4,096 elements with their header. */
 const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
@@ -25,8 +28,10 @@ const RETRY_AFTER_MS = 1_000;
 
 /** An inference function over HTTP: `POST /invocations`. */
 export function createHttpInferenceClient(settings: HttpClientSettings): InferenceClient & { readonly close: () => Promise<void> } {
+  const connections = settings.connectionsMax ?? CONNECTIONS_MAX;
+  const door = createDoor(connections);
   const pool = new Pool(new URL(settings.url).origin, {
-    connections: settings.connectionsMax ?? CONNECTIONS_MAX,
+    connections,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     maxResponseSize: ANSWER_BYTES_MAX,
     // Each call has its own deadline.
@@ -34,9 +39,37 @@ export function createHttpInferenceClient(settings: HttpClientSettings): Inferen
     bodyTimeout: 0,
   });
   return {
-    run: (request, limits) => run(pool, request, limits),
-    generate: (call, limits) => generate(pool, call, limits),
+    run: async (request, limits) => {
+      const leave = door.enter();
+      return run(pool, request, limits).finally(leave);
+    },
+    async *generate(call, limits) {
+      const leave = door.enter();
+      try {
+        yield* generate(pool, call, limits);
+      } finally {
+        leave();
+      }
+    },
     close: () => pool.destroy(),
+  };
+}
+
+/**
+ * Lets in as many calls as there are connections. A line in front of them would know nothing of pace and deadlines: under three times the load that a
+ * function can take, each call stood in it until it was too late to be answered, and almost none was.
+ */
+function createDoor(callsMax: number) {
+  let calls = 0;
+  return {
+    enter() {
+      if (calls >= callsMax)
+        throw new Failure("overloaded", "Too many calls of the inference function are under way.", { retryAfterMs: RETRY_AFTER_MS });
+      calls += 1;
+      return () => {
+        calls -= 1;
+      };
+    },
   };
 }
 

@@ -7,7 +7,7 @@ export const MINILM_GRAPH = `${MINILM}/onnx/model_quantized.onnx`;
 
 export type TextLoad = { readonly callers: number; readonly ms: number; readonly nextTexts: () => string[] };
 
-export type Function = {
+export type MiniLm = {
   /** Real tokens per second of `callers` that each ask again as soon as they are answered, for `ms`. */
   readonly tokensPerSecond: (load: TextLoad) => Promise<number>;
   /** Embeds texts, waiting for at most `timeoutMs`. */
@@ -16,7 +16,7 @@ export type Function = {
 };
 
 /** The inference function with MiniLM. */
-export async function startMiniLm(): Promise<Function> {
+export async function startMiniLm(): Promise<MiniLm> {
   const weir = await startFunction();
   const caller = await weir.open(MINILM, "q8", embedding([textOf(100)]));
   return {

@@ -26,9 +26,12 @@ export function createPace(): Pace {
   };
 }
 
+/** Of the time that is left, how much an estimate may fill: under overload the queue stands at this line, and behind it a little noise is too late. */
+const SAFE_SHARE = 0.8;
+
 /** Refuses at once what could only be answered too late, and says when to come back. */
 export function refuseHopeless(waitMs: number, { leftMs, waitMsMax }: { leftMs: number; waitMsMax: number }): void {
-  const mostMs = Math.min(leftMs, waitMsMax);
+  const mostMs = Math.min(leftMs * SAFE_SHARE, waitMsMax);
   if (waitMs <= mostMs) return;
   const message = "The models are too busy to answer this request in time. Try again later.";
   throw new Failure("overloaded", message, { retryAfterMs: Math.ceil(waitMs - mostMs) });

@@ -16,6 +16,8 @@ export type Caller = Pick<Waiting, "tenant" | "signal" | "deadlineAtMs">;
 export type Times = { readonly queueMs: number; readonly runMs: number };
 
 export type Scheduler = {
+  /** Fails with `overloaded` for a caller whose time is over before his turn comes: what his inputs are need not be known for that. */
+  readonly checkWait: (caller: Caller) => void;
   /** Computes the rows of each input, in order. Fails with `overloaded`, `invalid_request`, `timeout`, `cancelled`, `engine_failed` or `unavailable`. */
   readonly compute: (graph: Graph, inputs: readonly PlannedInput[], caller: Caller) => Promise<Times & { readonly rows: readonly Rows[] }>;
   /** The bare graph's outputs for these tensors; they run alone. */
@@ -60,28 +62,20 @@ type Job = Waiting & {
 export function createScheduler(parts: SchedulerParts): Scheduler {
   const queue = createQueue<Job>(parts.queue, parts.clock);
   const pace = createPace();
+  const checks = createChecks(queue, pace, parts);
   const pump = () => giveBatches(queue, pace, parts);
   let bareCount = 0;
 
   function enqueue(jobs: readonly Job[]) {
     const [first] = jobs;
-    if (first !== undefined) refuseLate(first, jobs);
+    if (first !== undefined) checks.jobs(first, jobs);
     queue.add(jobs);
     pump();
   }
 
-  /** What waits before it and its own tokens, over all workers: an idle pool takes anything, for what it says of itself may be old. */
-  function refuseLate({ tenant, graph, deadlineAtMs }: Job, jobs: readonly Job[]) {
-    if (queue.size() === 0) return;
-    const own = new Map([[graph.key, jobs.reduce((sum, { tokens }) => sum + tokens, 0)]]);
-    const aheadMs = pace.msFor(queue.ahead(tenant)) / parts.workerCount;
-    const ownMs = pace.msFor(own) / Math.min(parts.workerCount, jobs.length);
-    const leftMs = deadlineAtMs - parts.clock.nowMs() - ownMs;
-    refuseHopeless(aheadMs, { leftMs, waitMsMax: parts.queue.waitMsMax });
-  }
-
   return {
     pump,
+    checkWait: (caller) => checks.wait(caller),
     async compute(graph, inputs, caller) {
       const arrivedAtMs = parts.clock.nowMs();
       if (inputs.length === 0) return { rows: [], queueMs: 0, runMs: 0 }; // such as the keywords of a text without words
@@ -115,6 +109,24 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   };
 }
 
+/** Refuses what would be answered too late. */
+function createChecks(queue: Queue<Job>, pace: Pace, { workerCount, clock, queue: { waitMsMax } }: SchedulerParts) {
+  /** Behind what waits before him, over all workers. */
+  function wait({ tenant, deadlineAtMs }: Pick<Caller, "tenant" | "deadlineAtMs">) {
+    refuseHopeless(pace.msFor(queue.ahead(tenant)) / workerCount, { leftMs: deadlineAtMs - clock.nowMs(), waitMsMax });
+  }
+
+  /** The same with his own tokens: an idle pool takes anything, for what it says of itself may be old. */
+  function jobs({ tenant, graph, deadlineAtMs }: Job, own: readonly Job[]) {
+    if (queue.size() === 0) return;
+    const tokens = own.reduce((sum, job) => sum + job.tokens, 0);
+    const ownMs = pace.msFor(new Map([[graph.key, tokens]])) / Math.min(workerCount, own.length);
+    wait({ tenant, deadlineAtMs: deadlineAtMs - ownMs });
+  }
+
+  return { wait, jobs };
+}
+
 /**
  * A request of thousands of inputs would hold up everybody of its tenant who comes after it, so each of its inputs queues as if it had come after
  * those before it were computed at 2,000 tokens a second. Whoever comes later than that waits behind it, so it is not put off for ever.
@@ -130,6 +142,9 @@ function turnsOf(inputs: readonly PlannedInput[], arrivedAtMs: number): number[]
 
 const TURN_MS_PER_TOKEN = 0.5;
 
+/** The way to the worker and back counts, or a busy process would promise too much; but not what loading a model took. */
+const HOPS_FACTOR_MAX = 2;
+
 function giveBatches(queue: Queue<Job>, pace: Pace, parts: SchedulerParts) {
   for (let idle = parts.workers.idleCount(); idle > 0; idle -= 1) {
     const batch = queue.take(idle);
@@ -143,7 +158,8 @@ async function runBatch(parts: SchedulerParts, pace: Pace, { first, batch }: { f
   const startedAtMs = parts.clock.nowMs();
   try {
     const answer = await runCall(parts, callOf(first, batch));
-    pace.note(first.graph.key, { tokens: batch.reduce((sum, { tokens }) => sum + tokens, 0), ms: answer.runMs });
+    const tokens = batch.reduce((sum, job) => sum + job.tokens, 0);
+    pace.note(first.graph.key, { tokens, ms: Math.min(parts.clock.nowMs() - startedAtMs, HOPS_FACTOR_MAX * answer.runMs) });
     for (const [index, job] of batch.entries()) job.done(answer, { index, startedAtMs });
   } catch (error) {
     const failure = error instanceof Failure ? error : new Failure("engine_failed", "The model could not be run.", { cause: error });
