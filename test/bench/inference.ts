@@ -10,10 +10,10 @@ import { embedding, MINILM, MINILM_GRAPH, textOf } from "./minilm.ts";
 import { cpuSecondsOf } from "./processes.ts";
 
 const BAR = 0.9;
-const ROUNDS = 5;
+const ROUNDS = 7;
 const ROUND_MS = 700;
 const WARM_UP_MS = 300;
-const CALLERS = 4;
+const CALLERS = 8;
 const TEXTS_PER_CALL = 8;
 const WARM_UP_TOKENS = 64;
 
