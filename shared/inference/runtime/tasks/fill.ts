@@ -24,9 +24,8 @@ export const planFill: PlanTask<FillRequest> = async (request, model, signal) =>
     inputs,
     inputTokens: inputs.map(({ ids }) => ids.length),
     finish: async (rows) => {
-      const items: Filled[][][] = [];
-      for (const [at, input] of inputs.entries()) items.push(await filledIn(input, choicesIn(rows[at], { topK, targets }), model));
-      return { task: "fill", items };
+      const choices = inputs.map((_, at) => choicesIn(rows[at], { topK, targets }));
+      return { task: "fill", items: await filledIn(inputs, choices, model) };
     },
   };
 };
@@ -70,26 +69,41 @@ function choicesIn(rows: Rows | undefined, { topK, targets }: { topK: number; ta
   });
 }
 
-/** Several masks keep their special tokens in the text, or the masks that are not filled would be lost. */
-async function filledIn(
-  { ids, keep }: Masked,
-  choices: readonly (readonly Choice[])[],
-  { coder, settings }: TaskModel,
-): Promise<Filled[][]> {
-  const filled = choices.flatMap((some, mask) => some.map(({ token }) => ids.with(keep[mask] ?? 0, token)));
-  const sequences = await coder.decode(
-    filled.map((tokens) => [...tokens.filter((id) => id !== settings.padId)]),
-    { skipsSpecial: keep.length === 1 },
-  );
-  const tokenTexts = await coder.decode(
-    choices.flat().map(({ token }) => [token]),
-    { skipsSpecial: false },
-  );
+/** Of each input and each of its masks. The tokenizer is asked once for all: each question is a way to its thread and back. */
+async function filledIn(inputs: readonly Masked[], choices: readonly Choice[][][], { coder, settings }: TaskModel): Promise<Filled[][][]> {
+  const written = inputs.flatMap((input, at) => writtenIn(input, choices[at] ?? [], settings.padId));
+  const [single, several] = [written.filter(({ isSingle }) => isSingle), written.filter(({ isSingle }) => !isSingle)];
+  const tokens = (some: readonly Written[]) => some.map((each) => each.tokens);
+  const [singles, others, tokenTexts] = await Promise.all([
+    single.length === 0 ? [] : coder.decode(tokens(single), { skipsSpecial: true }),
+    several.length === 0 ? [] : coder.decode(tokens(several), { skipsSpecial: false }),
+    coder.decode(
+      choices.flat(2).map(({ token }) => [token]),
+      { skipsSpecial: false },
+    ),
+  ]);
+  const sequences = new Map([
+    ...single.map((each, at) => [each, singles[at]] as const),
+    ...several.map((each, at) => [each, others[at]] as const),
+  ]);
   let at = -1;
-  return choices.map((some) =>
-    some.map(({ token, score }) => {
-      at += 1;
-      return { score, token, tokenText: tokenTexts[at] ?? "", sequence: sequences[at] ?? "" };
-    }),
+  const filledWith = ({ token, score }: Choice): Filled => {
+    at += 1;
+    const one = written[at];
+    return { score, token, tokenText: tokenTexts[at] ?? "", sequence: (one && sequences.get(one)) ?? "" };
+  };
+  return choices.map((masks) => masks.map((some) => some.map(filledWith)));
+}
+
+/** A text with one of its masks filled. */
+type Written = { readonly tokens: readonly number[]; readonly isSingle: boolean };
+
+/** Several masks keep their special tokens in the text, or the masks that are not filled would be lost. */
+function writtenIn({ ids, keep }: Masked, choices: readonly (readonly Choice[])[], padId: number): Written[] {
+  return choices.flatMap((some, mask) =>
+    some.map(({ token }) => ({
+      tokens: [...ids.with(keep[mask] ?? 0, token).filter((id) => id !== padId)],
+      isSingle: keep.length === 1,
+    })),
   );
 }

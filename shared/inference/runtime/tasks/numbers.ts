@@ -1,10 +1,16 @@
-/** Less the largest, or the exponential of a large logit would be infinite. */
+/** Less the largest, or the exponential of a large logit would be infinite. Plain loops: it runs over whole vocabularies, and callbacks cost it half. */
 export function softmax(logits: ArrayLike<number>): Float64Array {
-  const scores = Float64Array.from(logits);
-  const largest = scores.reduce((most, logit) => Math.max(most, logit), Number.NEGATIVE_INFINITY);
-  for (const [at, logit] of scores.entries()) scores[at] = Math.exp(logit - largest);
-  const sum = scores.reduce((total, score) => total + score, 0);
-  return scores.map((score) => score / sum);
+  const scores = new Float64Array(logits.length);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let at = 0; at < scores.length; at += 1) largest = Math.max(largest, logits[at] ?? 0);
+  let sum = 0;
+  for (let at = 0; at < scores.length; at += 1) {
+    const score = Math.exp((logits[at] ?? 0) - largest);
+    scores[at] = score;
+    sum += score;
+  }
+  for (let at = 0; at < scores.length; at += 1) scores[at] = (scores[at] ?? 0) / sum;
+  return scores;
 }
 
 export const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
