@@ -14,16 +14,16 @@ const ROUNDS = 5;
 const PROMPT_TOKENS = 32;
 const NEW_TOKENS = 64;
 const ROWS = 8;
-const NEWCOMERS = 24;
+const NEWCOMERS = 100;
 /** Steps between two newcomers under load: the last one has gone by then. */
-const STEPS_BETWEEN = 3;
+const STEPS_BETWEEN = 2;
 const NO_END = -1;
 /** A common one in both vocabularies; which one makes no difference to the time. */
 const TOKEN_ID = 265;
 
 const SMOLLM2 = folderOf("cdk/local/models/smollm2-135m-instruct");
 /** The GPT-2 fixture, with 6 layers of 384 in the place of 2 of 48. */
-const GPT2 = { layers: 6, heads: 6, headDim: 64, vocabSize: 1_000, positionsMax: 512, attention: "concat" } as const;
+const GPT2 = { layers: 6, heads: 6, headDim: 64, vocabSize: 1_000, positionsMax: 1_024, attention: "concat" } as const;
 
 type Subject = { readonly name: string; readonly folder: string; readonly tokensMax: number; readonly bare: BareOptions };
 
