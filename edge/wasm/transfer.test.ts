@@ -1,23 +1,12 @@
 import { expect, test } from "vitest";
-import type { Graph } from "../../shared/inference/engine/worker-protocol.ts";
+import { TOY_GRAPH } from "../../test/harness/toy-graph.ts";
 import { memoryOf, ownMemory } from "./transfer.ts";
-
-const GRAPH: Graph = {
-  key: "k",
-  folder: "/models/k",
-  path: "/models/k/onnx/model.onnx",
-  weightBytes: 1,
-  padId: 0,
-  poolings: [],
-  isBatched: true,
-  head: { head: "classify", holds: "rows", outputs: ["logits"] },
-};
 
 test("an order takes its own token ids along, and not those of the request that they are a part of", () => {
   const whole = Int32Array.from({ length: 10_000 }, (_, at) => at);
   const part = whole.subarray(10, 13);
 
-  const { message, memory } = ownMemory({ kind: "run", graph: GRAPH, inputs: [{ ids: part, typeIds: whole.subarray(0, 3) }] });
+  const { message, memory } = ownMemory({ kind: "run", graph: TOY_GRAPH, inputs: [{ ids: part, typeIds: whole.subarray(0, 3) }] });
 
   expect(memory.map(({ byteLength }) => byteLength)).toEqual([12, 12]);
   expect(message).toMatchObject({ kind: "run", inputs: [{ ids: Int32Array.of(10, 11, 12), typeIds: Int32Array.of(0, 1, 2) }] });

@@ -1,19 +1,10 @@
 import { expect, test } from "vitest";
+import { TOY_GRAPH } from "../../../test/harness/toy-graph.ts";
 import type { GenerateOrder } from "../runtime/generate/order.ts";
 import { startWorker } from "./worker.ts";
-import type { Graph, WorkerCall, WorkerOrder, WorkerWord } from "./worker-protocol.ts";
+import type { WorkerCall, WorkerOrder, WorkerWord } from "./worker-protocol.ts";
 
-const GRAPH: Graph = {
-  key: "k",
-  folder: "/models/k",
-  path: "/models/k/onnx/model.onnx",
-  weightBytes: 1,
-  padId: 0,
-  poolings: [],
-  isBatched: true,
-  head: { head: "classify", holds: "rows", outputs: ["logits"] },
-};
-const CALL: WorkerCall = { kind: "run", graph: GRAPH, inputs: [] };
+const CALL: WorkerCall = { kind: "run", graph: TOY_GRAPH, inputs: [] };
 const ANSWER: WorkerWord = { kind: "answer", answer: { kind: "rows", rows: [], runMs: 1 } };
 
 /** A worker whose bodies say what the test lets them say. */
@@ -74,7 +65,7 @@ test("a body that dies blames the model that was at work, once, and fails whatev
   const { worker, body, seen } = start();
   const failed: string[] = [];
   const generate = (key: string, id: string) =>
-    worker.generate({ ...GRAPH, key }, orderOf(id), { event: () => {}, fail: ({ code }) => failed.push(`${id} ${code}`) });
+    worker.generate({ ...TOY_GRAPH, key }, orderOf(id), { event: () => {}, fail: ({ code }) => failed.push(`${id} ${code}`) });
   for (const id of ["one", "two", "three"]) generate("gpt2", id);
   generate("bystander", "four");
   const answer = worker.run(CALL);
@@ -92,7 +83,7 @@ test("a body that dies blames the model that was at work, once, and fails whatev
 test("whose work had ended before a body died is not to blame, and without any work nobody is", async () => {
   const { worker, body, seen } = start();
   body.say({ kind: "at", key: "gone" });
-  worker.generate(GRAPH, orderOf("one"), { event: () => {}, fail: () => {} });
+  worker.generate(TOY_GRAPH, orderOf("one"), { event: () => {}, fail: () => {} });
   body.end();
   expect(seen.blamed).toEqual([["k"]]);
   await worker.close();

@@ -1,19 +1,7 @@
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
-import { ask, finish, type Harness, type HarnessOptions, type Order, startTinyGpt2 } from "../../../../test/harness/generating.ts";
-
-const PROMPT = Int32Array.of(48, 628, 83, 297, 271, 284, 65, 80, 406, 281);
-
-const open: Harness[] = [];
-afterEach(async () => {
-  for (const { close } of open.splice(0)) await close();
-});
-async function start(more: Partial<HarnessOptions> = {}) {
-  const harness = await startTinyGpt2(more);
-  open.push(harness);
-  return harness.generator;
-}
-const order = (more: Partial<Order> = {}): Order => ({ id: "one", prompts: [PROMPT], maxTokens: 10, ...more });
+import { describe, expect, test } from "vitest";
+import { ask, finish, startTinyGpt2 } from "../../../../test/harness/generating.ts";
+import { order, PROMPT, start } from "../../../../test/harness/tiny-gpt2.ts";
 
 describe("company", () => {
   test("a newcomer's long prompt is read between the steps of those who run", async () => {

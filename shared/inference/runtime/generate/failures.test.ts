@@ -1,30 +1,9 @@
-import { afterEach, describe, expect, test } from "vitest";
-import {
-  ask,
-  finish,
-  type Harness,
-  type HarnessOptions,
-  type Order,
-  startTinyGpt2,
-  TINY_GPT2,
-} from "../../../../test/harness/generating.ts";
+import { describe, expect, test } from "vitest";
+import { ask, finish, type Order, TINY_GPT2 } from "../../../../test/harness/generating.ts";
+import { order, PROMPT, start, VERT } from "../../../../test/harness/tiny-gpt2.ts";
 import { Failure } from "../../../base/failure.ts";
 import { openSession } from "../../ort/session.ts";
 import type { Session, Tensor } from "../session.ts";
-
-const PROMPT = Int32Array.of(48, 628, 83, 297, 271, 284, 65, 80, 406, 281);
-const VERT = "vert\n        ilrotocol";
-
-const open: Harness[] = [];
-afterEach(async () => {
-  for (const { close } of open.splice(0)) await close();
-});
-async function start(more: Partial<HarnessOptions> = {}) {
-  const harness = await startTinyGpt2(more);
-  open.push(harness);
-  return harness.generator;
-}
-const order = (more: Partial<Order> = {}): Order => ({ id: "one", prompts: [PROMPT], maxTokens: 10, ...more });
 
 describe("what goes wrong", () => {
   test("a step that fails ends those who were in it, and nobody after them", async () => {

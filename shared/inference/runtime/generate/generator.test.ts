@@ -1,22 +1,10 @@
-import { afterEach, describe, expect, test } from "vitest";
-import { ask, finish, type Harness, type HarnessOptions, type Order, startTinyGpt2 } from "../../../../test/harness/generating.ts";
+import { describe, expect, test } from "vitest";
+import { ask, finish } from "../../../../test/harness/generating.ts";
+import { order, PROMPT, start, VERT } from "../../../../test/harness/tiny-gpt2.ts";
 import { Failure } from "../../../base/failure.ts";
 
-const PROMPT = Int32Array.of(48, 628, 83, 297, 271, 284, 65, 80, 406, 281);
 /** What PyTorch continues it with. */
 const GREEDY = [490, 690, 395, 570, 570, 570, 570, 650, 136, 142];
-const VERT = "vert\n        ilrotocol";
-
-const open: Harness[] = [];
-afterEach(async () => {
-  for (const { close } of open.splice(0)) await close();
-});
-async function start(more: Partial<HarnessOptions> = {}) {
-  const harness = await startTinyGpt2(more);
-  open.push(harness);
-  return harness.generator;
-}
-const order = (more: Partial<Order> = {}): Order => ({ id: "one", prompts: [PROMPT], maxTokens: 10, ...more });
 
 describe("an answer ends", () => {
   test("after so many tokens", async () => {
