@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { stopClock } from "../../../test/harness/clock.ts";
 import { Failure } from "../../base/failure.ts";
 import type { InferenceRequest } from "../contract.ts";
@@ -49,6 +49,27 @@ test("what the queue would have no room for is refused before any work, and half
   for (const run of taken) await expect(run).rejects.toThrow(Failure);
   const again = engine.run(requestOf("bulk", 2_048), { ...limits, signal: AbortSignal.abort() });
   await expect(again).rejects.toMatchObject({ code: "cancelled" });
+});
+
+test("a generation that is refused leaves no timer behind", async () => {
+  const { engine } = startEngine();
+  const leaving = new AbortController();
+  const limits = { signal: leaving.signal, timeoutMs: 10_000 };
+  const taken = engine.run(requestOf("bulk", 2_048), limits);
+  const { body: _, ...request } = requestOf("bulk", 0);
+  const call = {
+    ...request,
+    body: { task: "generate", prompts: [{ kind: "text", text: "x" }], n: 1, maxTokens: 1, sampling: {}, stop: [] },
+  } as const;
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+
+  await expect(Array.fromAsync(engine.generate(call, limits))).rejects.toThrow(OVERLOADED);
+
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+  leaving.abort();
+  await expect(taken).rejects.toThrow(Failure);
 });
 
 function requestOf(tenant: string, inputs: number): InferenceRequest {

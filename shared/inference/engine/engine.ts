@@ -109,11 +109,11 @@ async function forwardBare(scheduler: Scheduler, { model, body, caller }: Bare):
 }
 
 async function* generate(parts: Running, call: GenerationCall, limits: CallLimits): AsyncGenerator<GenerateEvent> {
+  const leave = parts.admission.enter(call.tenant, call.body.prompts.length);
   const ending = new AbortController();
   const deadlineAtMs = parts.clock.nowMs() + limits.timeoutMs;
   const timer = setTimeout(() => ending.abort(), limits.timeoutMs);
   const signal = AbortSignal.any([limits.signal, ending.signal]);
-  const leave = parts.admission.enter(call.tenant, call.body.prompts.length);
   try {
     const model = await open(parts, call);
     const order = await orderOf(model, call, signal);
