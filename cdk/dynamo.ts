@@ -2,19 +2,27 @@ import { RemovalPolicy } from "aws-cdk-lib";
 import { AttributeType, Billing, ProjectionType, TableV2 } from "aws-cdk-lib/aws-dynamodb";
 import { Grant, type Role } from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
-import { CONTROL, LEDGER, LIMITS, type TableShape, tableName } from "../shared/dynamo/tables.ts";
+import { BALANCES, CONTROL, EVENTS, IDEMPOTENCY, LEDGER, LIMITS, SEALS, type TableShape, tableName } from "../shared/dynamo/tables.ts";
 
 /** The tables of one installation, from the shapes that the one-machine platform creates too. */
 export class Dynamo extends Construct {
   readonly control: TableV2;
   readonly ledger: TableV2;
   readonly limits: TableV2;
+  readonly idempotency: TableV2;
+  readonly seals: TableV2;
+  readonly balances: TableV2;
+  readonly events: TableV2;
 
   constructor(scope: Construct, id: string, tablePrefix: string) {
     super(scope, id);
     this.control = createTable(this, tablePrefix, CONTROL);
     this.ledger = createTable(this, tablePrefix, LEDGER);
     this.limits = createTable(this, tablePrefix, LIMITS);
+    this.idempotency = createTable(this, tablePrefix, IDEMPOTENCY);
+    this.seals = createTable(this, tablePrefix, SEALS);
+    this.balances = createTable(this, tablePrefix, BALANCES);
+    this.events = createTable(this, tablePrefix, EVENTS);
   }
 }
 

@@ -70,7 +70,13 @@ export class Edge extends Construct {
 function grantGateway({ role }: FunctionRole, { dynamo, models, pools, intake, secrets }: EdgeProps) {
   grantTable(dynamo.control, role, ["dynamodb:DescribeTable", "dynamodb:Query", "dynamodb:PutItem"]);
   for (const index of CONTROL.indexes) grantIndex(dynamo.control, role, index.name);
-  grantTable(dynamo.ledger, role, ["dynamodb:BatchWriteItem", "dynamodb:Query"]);
+  grantTable(dynamo.ledger, role, [
+    "dynamodb:BatchWriteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:GetItem",
+    "dynamodb:Query",
+  ]);
   grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
   models.grant(role, "incoming", ["s3:PutObject"]);
   models.grant(role, "blobs", ["s3:GetObject"]);

@@ -18,7 +18,7 @@ export type LeanDynamo = {
   readonly close: () => Promise<void>;
 };
 
-export type Operation = "BatchWriteItem" | "UpdateItem" | "GetItem" | "Query" | "DescribeTable";
+export type Operation = "BatchWriteItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "GetItem" | "Query" | "DescribeTable";
 
 /** The service said no: `name` is its exception's name. */
 export class DynamoRefusal extends Error {

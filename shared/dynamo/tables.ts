@@ -31,7 +31,33 @@ export const LIMITS = {
   purpose: "one item per tenant and policy: the theoretical arrival time of its leases",
 } as const satisfies TableShape;
 
-export const TABLES: readonly TableShape[] = [CONTROL, LEDGER, LIMITS];
+export const IDEMPOTENCY = {
+  name: "idempotency",
+  partitionKey: "pk",
+  purpose: "one item per tenant and Idempotency-Key: which request answers for it, and its answer",
+} as const satisfies TableShape;
+
+export const SEALS = {
+  name: "seals",
+  partitionKey: "pk",
+  sortKey: "sk",
+  purpose: "closed buckets of the ledger, and the totals of hours, days and months that follow from them",
+} as const satisfies TableShape;
+
+export const BALANCES = {
+  name: "balances",
+  partitionKey: "pk",
+  purpose: "one item per prepaid tenant: its grants, its balance and the leases on it; and one per invoice book: the next number",
+} as const satisfies TableShape;
+
+export const EVENTS = {
+  name: "events",
+  partitionKey: "pk",
+  sortKey: "sk",
+  purpose: "what happened, for webhooks: the outbox, its attempts and its dead letters",
+} as const satisfies TableShape;
+
+export const TABLES: readonly TableShape[] = [CONTROL, LEDGER, LIMITS, IDEMPOTENCY, SEALS, BALANCES, EVENTS];
 
 export function tableName(prefix: string, table: TableShape): string {
   return `${prefix}-${table.name}`;

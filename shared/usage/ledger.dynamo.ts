@@ -7,8 +7,9 @@ import { LEDGER, tableName } from "../dynamo/tables.ts";
 import type { Log } from "../log/log.ts";
 import { createGroupWriter, type GroupWriter } from "./group-writer.ts";
 import type { Ledger } from "./ledger.ts";
+import { reserveRow } from "./reserved-row.dynamo.ts";
 import { ledgerAddress, type ShardSchedule, type UsageRow } from "./row.ts";
-import { settledItem, voidMarker } from "./wire-row.ts";
+import { type Address, settledItem, voidMarker } from "./wire-row.ts";
 
 /** Beyond this the row's minute could lie, so metered work is refused until the clock is right. */
 const CLOCK_SKEW_MS_MAX = 30_000;
@@ -34,6 +35,12 @@ export function createLedger(settings: LedgerSettings): Ledger {
   return {
     assertSoundClock: () => assertSoundClock(settings.lean),
     settle: (row, timeoutMs) => settle(settings, writer, { row, timeoutMs }),
+    async reserve(reservation, timeoutMs) {
+      assertSoundClock(settings.lean);
+      const address = ledgerAddress(reservation, settings.schedule);
+      const rows = { ...settings, markVoid: (voided: Address) => markVoid(settings, writer, voided) };
+      return reserveRow(rows, { address, reservation, timeoutMs });
+    },
     drain: () => writer.drain(),
   };
 }
@@ -48,14 +55,13 @@ async function settle(settings: LedgerSettings, writer: GroupWriter, { row, time
   const outcome = await writer.write(item, timeoutMs);
   if (outcome === "written") return;
   // A row that may be there although nobody acknowledged it is voided, so that a caller without an answer is not billed.
-  if (outcome === "unknown") void markVoid(settings, writer, { address, row });
+  if (outcome === "unknown") void markVoid(settings, writer, address);
   throw storeUnavailable(new Error(`the usage row was not acknowledged within ${timeoutMs} ms`));
 }
 
-async function markVoid(settings: LedgerSettings, writer: GroupWriter, unknown: { address: { pk: string; sk: string }; row: UsageRow }) {
-  const marked = await writer.write(voidMarker(unknown.address, settings.clock.nowMs()), MARKER_TIMEOUT_MS);
-  if (marked !== "written")
-    settings.log("error", "a void marker could not be written", { requestId: unknown.row.requestId, tenant: unknown.row.tenant });
+async function markVoid(settings: LedgerSettings, writer: GroupWriter, address: Address) {
+  const marked = await writer.write(voidMarker(address, settings.clock.nowMs()), MARKER_TIMEOUT_MS);
+  if (marked !== "written") settings.log("error", "a void marker could not be written", address);
 }
 
 /** One BatchWriteItem; answers what the store left unprocessed. Puts of settled rows may be repeated: they are the same each time. */

@@ -1,5 +1,5 @@
 import type { UsageSum } from "./report.ts";
-import type { UsageRow } from "./row.ts";
+import type { Tier, UsageRow } from "./row.ts";
 
 /** Where metered requests are made durable, before anything of their answers leaves. */
 export type Ledger = {
@@ -10,8 +10,45 @@ export type Ledger = {
    * Fails with `unavailable` if that could not be had within `timeoutMs`; a void marker then follows, so that the request is not billed.
    */
   readonly settle: (row: UsageRow, timeoutMs: number) => Promise<void>;
+  /**
+   * Puts a pending row (`st` P) before any work is done: for streams, prepaid requests and those with an Idempotency-Key.
+   * Fails with `unavailable` if that could not be had within `timeoutMs`; a row that may be there all the same is voided, or expires unbilled.
+   */
+  readonly reserve: (reservation: Reservation, timeoutMs: number) => Promise<ReservedRow>;
   /** Resolves when everything that was handed in has been written or given up: for shutdown. */
   readonly drain: () => Promise<void>;
+};
+
+/** What is known of a request before its work begins. */
+export type Reservation = Pick<
+  UsageRow,
+  "requestId" | "tenant" | "keyId" | "model" | "version" | "arm" | "dialect" | "task" | "inputs" | "priceVersion" | "fingerprint" | "lease"
+> & {
+  /** The fence: 1 for a request's first attempt, one more for each takeover. A row is changed only by the epoch that put it. */
+  readonly epoch: number;
+  /** From now on; when it is over and nobody has settled, the sealer expires the row: billed as far as it was checkpointed, or not at all. */
+  readonly expiresInMs: number;
+};
+
+/** Counts that a stream may have delivered once a checkpoint is durable; an upper bound, less than a checkpoint's step above the truth. */
+export type Checkpoint = Pick<UsageRow, "servedVersion" | "inputTokens" | "outputTokens"> & {
+  readonly tier: Tier;
+  readonly computeMs: number;
+  /** From now on, as in `Reservation`. */
+  readonly expiresInMs: number;
+};
+
+/** A pending row in the hands of the attempt that put it; every step is conditional on that (`st` P and the same epoch). */
+export type ReservedRow = {
+  /** Resolves once it is durable: what it covers may leave only then. Fails with `unavailable` if it is not, or if the row is no longer ours. */
+  readonly checkpoint: (progress: Checkpoint, timeoutMs: number) => Promise<void>;
+  /**
+   * Settles with the final quantities, before the last piece or the whole body leaves.
+   * Fails with `unavailable` when the store did not acknowledge in time, or another has settled or voided the row: then nothing may be answered from this work.
+   */
+  readonly settle: (row: UsageRow, timeoutMs: number) => Promise<void>;
+  /** Gives the row up, unbilled: nothing was delivered. Never fails; what cannot be written expires. */
+  readonly void: () => Promise<void>;
 };
 
 export type UsageReader = {

@@ -4,8 +4,12 @@ import { acceptedAtMsOf } from "../base/id.ts";
 
 export const ROW_SCHEMA = 1;
 
-/** How a metered request ended for its caller. Refusals leave no row. */
-export type Outcome = "ok" | "cancelled";
+/**
+ * How a metered request ended for its caller: answered, ended by its caller, or cut by us in the middle. Refusals leave no row.
+ * What was delivered is billed in each case, and the README's table says so.
+ */
+export const Outcome = z.enum(["ok", "cancelled", "cut"]);
+export type Outcome = z.infer<typeof Outcome>;
 
 export const Tier = z.enum(["edge", "cpu", "gpu", "upstream"]);
 export type Tier = z.infer<typeof Tier>;
@@ -32,6 +36,8 @@ export type UsageRow = {
   readonly priceVersion: number;
   /** SHA-256 of tenant, path and body: a retry of the same request has the same one. */
   readonly fingerprint: string;
+  /** The lease on a prepaid balance that this request draws from; absent for those that are paid afterwards. */
+  readonly lease?: string;
 };
 
 /** From which minute on the ledger has how many shards per minute; changed only ahead of time, further than any cache lives. */

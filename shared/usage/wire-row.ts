@@ -1,8 +1,19 @@
 import type { WireItem, WireValue } from "../dynamo/lean-client.ts";
+import type { Checkpoint, Reservation } from "./ledger.ts";
 import { ROW_SCHEMA, type UsageRow } from "./row.ts";
 
 /** Attribute names are short because each row is one write unit only below 1 KB, and rows are kept for years. */
-const TEXTS = { keyId: "k", model: "mo", arm: "ab", tier: "tr", dialect: "di", task: "ta", outcome: "oc", fingerprint: "h" } as const;
+const TEXTS = {
+  keyId: "k",
+  model: "mo",
+  arm: "ab",
+  tier: "tr",
+  dialect: "di",
+  task: "ta",
+  outcome: "oc",
+  fingerprint: "h",
+  lease: "ls",
+} as const;
 const NUMBERS = {
   version: "v",
   servedVersion: "sv",
@@ -19,11 +30,44 @@ export type StoredUsage = Pick<UsageRow, "model" | "servedVersion" | "arm" | "in
   readonly acceptedAtMs: number;
 };
 
+export type Address = { readonly pk: string; readonly sk: string };
+
 /** A settled row (`st` S) as it is stored; `rv` is the schema of its attributes. */
-export function settledItem(address: { pk: string; sk: string }, row: UsageRow & { acceptedAtMs: number }): WireItem {
-  const item: Record<string, WireValue> = { pk: { S: address.pk }, sk: { S: address.sk }, st: { S: "S" }, rv: { N: String(ROW_SCHEMA) } };
-  for (const [field, name] of fieldsOf(TEXTS)) item[name] = { S: row[field] };
-  for (const [field, name] of fieldsOf(NUMBERS)) item[name] = { N: countText(field, row[field]) };
+export function settledItem(address: Address, row: UsageRow & { acceptedAtMs: number }): WireItem {
+  return { ...headOf(address, "S"), ...valuesOf(row) };
+}
+
+/** A pending row (`st` P): `e` is its epoch, `x` when it expires, `pg` the output tokens that its stream may have delivered. */
+export function pendingItem(address: Address, reservation: Reservation & { acceptedAtMs: number; expiresAtMs: number }): WireItem {
+  const { epoch, expiresAtMs, expiresInMs: _, ...known } = reservation;
+  return { ...headOf(address, "P"), ...valuesOf(known), e: { N: `${epoch}` }, x: { N: `${expiresAtMs}` }, pg: { N: "0" } };
+}
+
+/** What a checkpoint writes over a pending row: enough to bill by, should nobody come back to it. */
+export function checkpointValues({ expiresInMs: _, outputTokens, ...known }: Checkpoint, expiresAtMs: number): WireItem {
+  return { ...valuesOf(known), pg: { N: countText("outputTokens", outputTokens) }, x: { N: `${expiresAtMs}` } };
+}
+
+/** What settling writes over a pending row. */
+export function settledValues(row: UsageRow): WireItem {
+  return { ...valuesOf(row), st: { S: "S" } };
+}
+
+function headOf({ pk, sk }: Address, state: "P" | "S" | "X"): Record<string, WireValue> {
+  return { pk: { S: pk }, sk: { S: sk }, st: { S: state }, rv: { N: String(ROW_SCHEMA) } };
+}
+
+/** The attributes of the fields that are known. */
+function valuesOf(known: Partial<UsageRow & { acceptedAtMs: number }>): WireItem {
+  const item: Record<string, WireValue> = {};
+  for (const [field, name] of fieldsOf(TEXTS)) {
+    const text = known[field];
+    if (text !== undefined) item[name] = { S: text };
+  }
+  for (const [field, name] of fieldsOf(NUMBERS)) {
+    const value = known[field];
+    if (value !== undefined) item[name] = { N: countText(field, value) };
+  }
   return item;
 }
 
@@ -34,14 +78,8 @@ function countText(field: string, value: number): string {
 }
 
 /** A void marker: whoever adds up rows drops the row that it names. */
-export function voidMarker(address: { pk: string; sk: string }, atMs: number): WireItem {
-  return {
-    pk: { S: address.pk },
-    sk: { S: `${address.sk}${VOID_SUFFIX}` },
-    st: { S: "X" },
-    rv: { N: String(ROW_SCHEMA) },
-    a: { N: String(atMs) },
-  };
+export function voidMarker({ pk, sk }: Address, atMs: number): WireItem {
+  return { ...headOf({ pk, sk: `${sk}${VOID_SUFFIX}` }, "X"), a: { N: String(atMs) } };
 }
 
 export const VOID_SUFFIX = "#V";

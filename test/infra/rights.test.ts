@@ -74,11 +74,14 @@ test("the gateway may do to its tables what its code does, and delete nothing", 
   expect(rights).toEqual([
     "dynamodb:BatchWriteItem <Dynamoledger.Arn>",
     "dynamodb:DescribeTable <Dynamocontrol.Arn>",
+    "dynamodb:GetItem <Dynamoledger.Arn>",
     "dynamodb:GetItem <Dynamolimits.Arn>",
     "dynamodb:PutItem <Dynamocontrol.Arn>",
+    "dynamodb:PutItem <Dynamoledger.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>/index/group",
     "dynamodb:Query <Dynamoledger.Arn>",
+    "dynamodb:UpdateItem <Dynamoledger.Arn>",
     "dynamodb:UpdateItem <Dynamolimits.Arn>",
   ]);
 });
