@@ -11,6 +11,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "shared/base": { rooms: [], packages: ["zod", "uuid"] },
   "shared/aws": { rooms: [], packages: ["aws4", "undici"] },
   "shared/dynamo": { rooms: ["shared/base", "shared/aws"], packages: ["zod", "@aws-sdk/client-dynamodb"] },
+  "shared/billing": { rooms: ["shared"], packages: ["zod", "big.js", "csv-stringify"] },
+  "shared/events": { rooms: ["shared"], packages: ["zod", "standardwebhooks"] },
   "shared/clients": { rooms: ["shared"], packages: ["zod", "undici"] },
   "shared/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-lambda"] },
   "shared/inference/runtime": { rooms: ["shared"], packages: ["zod", "@huggingface/tokenizers", "@huggingface/jinja"] },
@@ -19,6 +21,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   edge: { rooms: ["shared"], packages: ["hono", "@hono/node-server", "zod", "lru-cache", "undici", "structured-headers"] },
   "functions/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-s3"] },
   "functions/intake": { rooms: ["shared"], packages: ["zod", "undici"] },
+  "functions/sealer": { rooms: ["shared"], packages: ["zod"] },
+  "functions/invoicing": { rooms: ["shared"], packages: ["zod"] },
   cdk: { rooms: ["shared"], packages: ["aws-cdk-lib", "constructs", "cdk-nag", "zod", "esbuild"] },
   "cdk/cli": { rooms: ["shared"], packages: ["commander", "cli-progress", "zod"] },
   "cdk/local": { rooms: ["shared"], packages: ["dynalite", "fauxqs", "zod", "@aws-sdk/client-s3", "cli-progress"] },
@@ -30,6 +34,7 @@ const DOTTED: Readonly<Record<string, readonly string[]>> = {
   s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
   http: ["undici"],
   lambda: ["@aws-sdk/client-lambda"],
+  pdf: ["pdfkit"],
 };
 
 /** Whoever builds the parts: composition roots, what they share, and tests. */
