@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { RevisionStamp, Why } from "../base/revision.ts";
+import { TenantBilling } from "../billing/tenant-billing.ts";
 
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
@@ -21,6 +22,8 @@ export const Tenant = z.object({
   name: z.string().min(1).max(200),
   isClosed: z.boolean(),
   rate: RequestRate,
+  /** Absent: nothing of this tenant has a price. */
+  billing: TenantBilling.exactOptional(),
 });
 export type Tenant = z.infer<typeof Tenant>;
 
