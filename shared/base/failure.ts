@@ -4,6 +4,8 @@ import * as z from "zod";
 const FAILURES = {
   invalid_request: { status: 400, isRetryable: false },
   unauthenticated: { status: 401, isRetryable: false },
+  /** A prepaid balance, or what a tenant may spend, does not cover the request. */
+  insufficient_funds: { status: 402, isRetryable: false },
   forbidden: { status: 403, isRetryable: false },
   not_found: { status: 404, isRetryable: false },
   method_not_allowed: { status: 405, isRetryable: false },

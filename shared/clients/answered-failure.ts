@@ -40,6 +40,7 @@ const FailureForms = z.object({
 /** For answers in words that are not ours, such as a proxy's or a dialect's: the nearest of our own. */
 const CODES: Readonly<Record<number, FailureCode>> = {
   401: "unauthenticated",
+  402: "insufficient_funds",
   403: "forbidden",
   404: "not_found",
   405: "method_not_allowed",

@@ -21,6 +21,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   edge: { rooms: ["shared"], packages: ["hono", "@hono/node-server", "zod", "lru-cache", "undici", "structured-headers"] },
   "functions/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-s3"] },
   "functions/intake": { rooms: ["shared"], packages: ["zod", "undici"] },
+  "functions/balances": { rooms: ["shared"], packages: ["zod"] },
+  "functions/webhooks": { rooms: ["shared"], packages: ["zod"] },
   "functions/sealer": { rooms: ["shared"], packages: ["zod"] },
   "functions/invoicing": { rooms: ["shared"], packages: ["zod"] },
   cdk: { rooms: ["shared"], packages: ["aws-cdk-lib", "constructs", "cdk-nag", "zod", "esbuild"] },
