@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => weir.close());
 
-const resolve = (reference: string, tenant = "acme", unit = "u") => weir.deps.catalog.resolve({ reference, tenant, unit });
+const resolve = (reference: string, tenant = "acme", unit = "u") => weir.deps.catalog.resolve({ reference, caller: { tenant }, unit });
 const versionOf = async (reference: string) => (await resolve(reference)).version.number;
 
 test("a reference is the split's choice or a version, and what cannot be seen is not there", async () => {
@@ -65,7 +65,7 @@ test("no page of models ends with one that the tenant may not see, so no cursor 
   const cursors: string[] = [];
   let cursor: string | undefined;
   do {
-    const page = await weir.deps.catalog.list("acme", { limit: 2, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await weir.deps.catalog.list({ tenant: "acme" }, { limit: 2, ...(cursor === undefined ? {} : { cursor }) });
     names.push(...page.items.map(({ model }) => model.body.name));
     cursor = page.nextCursor;
     if (cursor !== undefined) cursors.push(Buffer.from(cursor, "base64url").toString());

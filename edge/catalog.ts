@@ -1,7 +1,8 @@
 import type { Clock } from "../shared/base/clock.ts";
 import type { Page, PageQuery } from "../shared/base/page.ts";
 import type { Revision, RevisionLog } from "../shared/dynamo/revision-log.ts";
-import { type ModelReference, modelNotFound, parseModelReference } from "../shared/models/reference.ts";
+import type { Caller } from "../shared/keys/principal.ts";
+import { type ModelReference, mayName, modelNotFound, parseModelReference } from "../shared/models/reference.ts";
 import { isVisibleTo, MODEL_GROUP, type Model, type ReadyVersion, type UpstreamVersion, type Version } from "../shared/models/version.ts";
 import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
 import { liveVersionOf, pickArm, type Split } from "../shared/routing/split.ts";
@@ -24,7 +25,7 @@ export type ServableVersion = ReadyVersion | UpstreamVersion;
 /** Where a request goes: a version that can answer, and the arm that it was assigned by (`pinned` when the caller named the version). */
 export type Target = { readonly version: ServableVersion; readonly arm: string };
 
-export type Asking = { readonly reference: string; readonly tenant: string; readonly unit: string };
+export type Asking = { readonly reference: string; readonly caller: Caller; readonly unit: string };
 
 /** A model as its users see it. */
 export type VisibleModel = { readonly model: Revision<Model>; readonly live: ServableVersion };
@@ -32,9 +33,9 @@ export type VisibleModel = { readonly model: Revision<Model>; readonly live: Ser
 export type Catalog = {
   /** Decides which version answers. Fails with `not_found` for what does not exist, is not ready, or may not be seen: one answer for all. */
   readonly resolve: (asking: Asking) => Promise<Target>;
-  /** The models that a tenant may use and that have a live version. Filtering comes after reading, so a page may be short. */
-  readonly list: (tenant: string, page: PageQuery) => Promise<Page<VisibleModel>>;
-  /** The versions of a model that can answer, for a tenant that may see it; highest number first. */
+  /** The models that a caller may name and that have a live version. Filtering comes after reading, so a page may be short. */
+  readonly list: (caller: Caller, page: PageQuery) => Promise<Page<VisibleModel>>;
+  /** The versions of a model that can answer, of those that the caller may name; highest number first. */
   readonly versionsOf: (asking: Omit<Asking, "unit">) => Promise<ServableVersion[]>;
 };
 
@@ -50,20 +51,21 @@ export function createCatalog(settings: CatalogSettings): Catalog {
   const caches = createCaches(settings);
   return {
     resolve: (asking) => resolve(caches, asking),
-    list: (tenant, page) => listVisible({ settings, caches }, tenant, page),
-    async versionsOf({ reference, tenant }) {
-      const { model } = await visibleRoute(caches, { reference, tenant, model: parseModelReference(reference).model });
+    list: (caller, page) => listVisible({ settings, caches }, caller, page),
+    async versionsOf({ reference, caller }) {
+      const { model } = await visibleRoute(caches, { reference, caller, named: parseModelReference(reference) });
       const versions = await settings.versions.list(model.body.name, { limit: 100 });
-      return versions.items.map((each) => each.body).filter(isServable);
+      const servable = versions.items.map((each) => each.body).filter(isServable);
+      return servable.filter((version) => mayName(caller.models, { kind: "version", ...version }));
     },
   };
 }
 
-/** A cursor names the model that its page ended with, so no page may end with one that the tenant may not see. */
-async function listVisible(from: { settings: CatalogSettings; caches: Caches }, tenant: string, page: PageQuery) {
+/** A cursor names the model that its page ended with, so no page may end with one that the caller may not see. */
+async function listVisible(from: { settings: CatalogSettings; caches: Caches }, caller: Caller, page: PageQuery) {
   for (let query = page; ; ) {
     const models = await from.settings.models.list(MODEL_GROUP, query);
-    const seen = await Promise.all(models.items.map((model) => visible(from.caches, model, tenant)));
+    const seen = await Promise.all(models.items.map((model) => visible(from.caches, model, caller)));
     const items = seen.filter((each) => each !== undefined);
     const lastVisible = seen.findLastIndex((each) => each !== undefined);
     if (models.nextCursor === undefined) return { items };
@@ -98,7 +100,7 @@ async function loadRoute(settings: CatalogSettings, model: string): Promise<Rout
 
 async function resolve(caches: Caches, asking: Asking): Promise<Target> {
   const reference = parseModelReference(asking.reference);
-  const { split } = await visibleRoute(caches, { ...asking, model: reference.model });
+  const { split } = await visibleRoute(caches, { ...asking, named: reference });
   const assigned = assign(reference, split, asking.unit);
   const version = assigned && (await caches.version(reference.model, assigned.version));
   if (assigned === undefined || version === undefined) throw modelNotFound(asking.reference);
@@ -116,16 +118,20 @@ function assign(reference: ModelReference, split: Split | undefined, unit: strin
   }
 }
 
-async function visibleRoute(caches: Caches, asking: { reference: string; tenant: string; model: string }) {
-  const { model, split } = await caches.route(asking.model);
-  if (model === undefined || !isVisibleTo(model.body, asking.tenant)) throw modelNotFound(asking.reference);
+async function visibleRoute(caches: Caches, asking: { reference: string; caller: Caller; named: ModelReference }) {
+  const { caller, named } = asking;
+  const { model, split } = await caches.route(named.model);
+  const isHidden = model === undefined || !isVisibleTo(model.body, caller.tenant) || !mayName(caller.models, named);
+  if (isHidden) throw modelNotFound(asking.reference);
   return { model, split };
 }
 
-async function visible(caches: Caches, model: Revision<Model>, tenant: string): Promise<VisibleModel | undefined> {
-  const { split } = await caches.route(model.body.name);
-  if (split === undefined || !isVisibleTo(model.body, tenant)) return undefined;
-  const live = await caches.version(model.body.name, liveVersionOf(split));
+async function visible(caches: Caches, model: Revision<Model>, caller: Caller): Promise<VisibleModel | undefined> {
+  const { name } = model.body;
+  if (!isVisibleTo(model.body, caller.tenant) || !mayName(caller.models, { kind: "split", model: name })) return undefined;
+  const { split } = await caches.route(name);
+  if (split === undefined) return undefined;
+  const live = await caches.version(name, liveVersionOf(split));
   return live && { model, live };
 }
 

@@ -1,8 +1,9 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../shared/base/clock.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
-import { isSecretOf, type Key, type KeyText, type Peppers, type Scope } from "../shared/keys/key.ts";
+import { isSecretOf, type Key, type KeyText, type Peppers } from "../shared/keys/key.ts";
 import type { Principal } from "../shared/keys/principal.ts";
+import { rightsOfScopes } from "../shared/people/rights.ts";
 import type { Tenant } from "../shared/tenants/tenant.ts";
 import { createCache } from "./cache.ts";
 
@@ -61,6 +62,8 @@ async function load(settings: DirectorySettings, id: string): Promise<Entry | un
   if (key === undefined || key.isRevoked) return undefined;
   const tenant = (await settings.tenants.current(key.tenant))?.body;
   if (tenant === undefined || tenant.isClosed) return undefined;
-  const scopes = new Set<Scope>(key.scopes);
-  return { key, proof: undefined, principal: { keyId: id, tenant: tenant.id, scopes, rate: tenant.rate } };
+  const scopes = rightsOfScopes(tenant.id, key.scopes);
+  const models = key.models && new Set(key.models);
+  const principal = { keyId: id, tenant: tenant.id, scopes, rate: tenant.rate, ...(models === undefined ? {} : { models }) };
+  return { key, proof: undefined, principal };
 }

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { Failure, type FailureCode } from "../shared/base/failure.ts";
 import type { Scope } from "../shared/keys/key.ts";
+import { RIGHTS_OF_ROLE, Role } from "../shared/people/rights.ts";
 
 /** What a routes file says of its paths, next to their handlers; `/openapi.json` is assembled from these. */
 export type PathGroup = {
@@ -85,7 +86,7 @@ function operationOf(path: PathDescription, group: PathGroup, components: Compon
     tags: [group.name],
     summary: path.summary,
     operationId: operationIdOf(path),
-    ...(path.scope === undefined ? {} : { description: `Needs a key with the scope \`${path.scope}\`.`, security: [{ key: [] }] }),
+    ...(path.scope === undefined ? {} : { description: whoMay(path, path.scope), security: [{ key: [] }] }),
     parameters: parametersOf(path, components),
     ...(bodyContent === undefined ? {} : { requestBody: { required: path.isBodyOptional !== true, content: bodyContent } }),
     responses: {
@@ -93,6 +94,17 @@ function operationOf(path: PathDescription, group: PathGroup, components: Compon
       ...refusalsOf(path, group.failure, components),
     },
   };
+}
+
+/** Under `/admin` a part's scope, `operate` and persons' roles open a path; the middleware `authorizeAdmin` decides by the same table. */
+function whoMay({ method, path }: PathDescription, scope: Scope): string {
+  if (!path.startsWith("/admin")) return `Needs a key with the scope \`${scope}\`.`;
+  const scopes = scope === "operate" ? "`operate`" : `\`${scope}\` or \`operate\``;
+  const roles = Role.options.filter((role) => {
+    const rights = RIGHTS_OF_ROLE[role];
+    return rights.includes(scope) || (method === "get" && rights.includes("view"));
+  });
+  return `Needs an operators' key with the scope ${scopes}, or a person's of the role ${roles.map((role) => `\`${role}\``).join(", ")}.`;
 }
 
 /** `get /admin/tenants/{id}` is `getAdminTenantsId`: unique because method and path are. */

@@ -6,6 +6,7 @@ import type { Deps } from "./deps.ts";
 import { OpenaiFailure } from "./dialects/openai/failure.ts";
 import type { EdgeEnv } from "./env.ts";
 import { checked } from "./http.ts";
+import { requireScope } from "./middleware/authenticate.ts";
 import type { PathGroup } from "./openapi.ts";
 
 type UsageDeps = Pick<Deps, "clock" | "usage"> & { readonly control: Pick<Deps["control"], "tenants"> };
@@ -13,7 +14,7 @@ type Range = { readonly fromMs: number; readonly toMs: number };
 
 /** `/v1/usage`: a tenant's own figures; operators may ask for any tenant's. */
 export function usageRoutes(deps: UsageDeps) {
-  return new Hono<EdgeEnv>().get("/", async (c) => {
+  return new Hono<EdgeEnv>().use(requireScope("usage")).get("/", async (c) => {
     const query = checked(c.req.query(), UsageQuery);
     const tenant = await tenantFor(deps, c.get("principal"), query.tenant);
     const range = rangeOf(query, deps.clock.nowMs());
@@ -39,8 +40,7 @@ export const usagePaths: PathGroup = {
 };
 
 async function tenantFor(deps: UsageDeps, principal: Principal, asked: string | undefined): Promise<string> {
-  const isOperator = principal.scopes.has("operate");
-  if (!isOperator && !principal.scopes.has("usage")) throw new Failure("forbidden", "This API key lacks the scope 'usage'.");
+  const isOperator = principal.scopes.has("view");
   if (asked === undefined || asked === principal.tenant) return principal.tenant;
   // Said before anything is looked up: the answer does not tell whether there is such a tenant.
   if (!isOperator) throw new Failure("forbidden", "Only operators may see another tenant's usage.", { field: "tenant" });

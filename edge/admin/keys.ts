@@ -14,6 +14,7 @@ import {
   peppersOf,
   type Scope,
 } from "../../shared/keys/key.ts";
+import { OPERATOR_SCOPES } from "../../shared/people/rights.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
@@ -55,8 +56,9 @@ async function createKey(deps: KeyDeps, mint: KeyMint, c: EdgeContext): Promise<
 
 /** Who operates Weir sees every tenant, so only the operators' own tenant has such keys. */
 function assertMayHold(tenant: string, scopes: readonly Scope[]) {
-  if (tenant === OPERATORS || !scopes.includes("operate")) return;
-  throw new Failure("invalid_request", `scopes: only keys of the tenant '${OPERATORS}' may have the scope 'operate'`, { field: "scopes" });
+  const scope = scopes.find((each) => OPERATOR_SCOPES.includes(each));
+  if (tenant === OPERATORS || scope === undefined) return;
+  throw new Failure("invalid_request", `scopes: only keys of the tenant '${OPERATORS}' may have the scope '${scope}'`, { field: "scopes" });
 }
 
 /** Revoking twice changes nothing. */

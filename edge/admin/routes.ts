@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
-import { requireScope } from "../middleware/authenticate.ts";
+import { authorizeAdmin } from "../middleware/authorize-admin.ts";
 import { keyRoutes } from "./keys.ts";
 import { modelRoutes } from "./models.ts";
 import { splitRoutes } from "./splits.ts";
@@ -11,7 +11,7 @@ import { tenantRoutes } from "./tenants.ts";
 /** `/admin`: the operators' JSON API. */
 export function adminRoutes(deps: Deps) {
   return new Hono<EdgeEnv>()
-    .use(requireScope("operate"))
+    .use(authorizeAdmin())
     .route("/status", statusRoutes(deps))
     .route("/tenants", tenantRoutes(deps))
     .route("/keys", keyRoutes(deps))

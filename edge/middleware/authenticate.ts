@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from "hono";
 import { Failure } from "../../shared/base/failure.ts";
-import { parseKeyText, type Scope } from "../../shared/keys/key.ts";
+import { parseKeyText } from "../../shared/keys/key.ts";
+import type { Right } from "../../shared/people/rights.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 
@@ -15,10 +16,11 @@ export function authenticate(deps: Pick<Deps, "directory">): MiddlewareHandler<E
   };
 }
 
-/** Refuses keys that lack a scope. */
-export function requireScope(scope: Scope): MiddlewareHandler<EdgeEnv> {
+/** Refuses keys that have none of these scopes; the first is the one that is named. */
+export function requireScope(...scopes: [Right, ...Right[]]): MiddlewareHandler<EdgeEnv> {
   return async function requireScope(c, next) {
-    if (!c.get("principal").scopes.has(scope)) throw new Failure("forbidden", `This API key lacks the scope '${scope}'.`);
+    const held = c.get("principal").scopes;
+    if (!scopes.some((scope) => held.has(scope))) throw new Failure("forbidden", `This API key lacks the scope '${scopes[0]}'.`);
     await next();
   };
 }

@@ -54,7 +54,7 @@ export async function findCandidate(deps: RunDeps, call: Call, { own, place }: W
 
 async function otherVersion(deps: RunDeps, call: Call, { own, number }: { own: ReadyVersion; number: number }): Promise<ReadyVersion> {
   const reference = `${own.model}@${number}`;
-  return nativeVersionOf(await deps.catalog.resolve({ reference, tenant: call.principal.tenant, unit: call.unit }));
+  return nativeVersionOf(await deps.catalog.resolve({ reference, caller: call.principal, unit: call.unit }));
 }
 
 function onPool(deps: RunDeps, version: ReadyVersion, place: { readonly pool: string; readonly dtype: Dtype }): Found {

@@ -105,7 +105,7 @@ export function servedBy(target: Target, { candidate, degraded }: Chosen): Serve
 
 /** Decides who answers, and refuses before any work what could not be metered. */
 export async function chooseTarget(deps: Deps, call: Call): Promise<Target> {
-  const target = await deps.catalog.resolve({ reference: call.reference, tenant: call.principal.tenant, unit: call.unit });
+  const target = await deps.catalog.resolve({ reference: call.reference, caller: call.principal, unit: call.unit });
   deps.ledger.assertSoundClock();
   return target;
 }

@@ -4,8 +4,18 @@ import * as z from "zod";
 import { type Ids, toBase62 } from "../base/id.ts";
 import { RevisionStamp, Why } from "../base/revision.ts";
 
-export const Scope = z.enum(["infer", "usage", "operate"]);
+/**
+ * What a key may do. Tenants' keys have `infer`, `usage` and `keys` (their own keys); the others open parts of `/admin` and are for
+ * operators' keys alone: `models`, `rollouts`, `billing`, and `operate`, which implies every right there.
+ */
+export const Scope = z.enum(["infer", "usage", "keys", "models", "rollouts", "billing", "operate"]);
 export type Scope = z.infer<typeof Scope>;
+
+export const KEY_MODELS_MAX = 100;
+export const KEY_CIDRS_MAX = 50;
+
+/** A reference that a limited key may name: `minilm` with all its versions and aliases, or `minilm@2` and nothing else. */
+const LimitedModel = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$/, "a model is named like minilm, or minilm@2");
 
 /** A key as it is stored: never the secret, only its HMAC under a versioned pepper. */
 export const Key = z.object({
@@ -16,11 +26,23 @@ export const Key = z.object({
   secretHmac: z.string(),
   pepperVersion: z.int().positive(),
   isRevoked: z.boolean(),
+  /** Absent, all models that its tenant may use. */
+  models: z.array(LimitedModel).min(1).max(KEY_MODELS_MAX).optional(),
+  /** Where it may be used from; absent, from anywhere. */
+  cidrs: z.array(z.string()).min(1).max(KEY_CIDRS_MAX).optional(),
+  /** The first instant at which it is refused. */
+  expiresAt: z.iso.datetime().optional(),
+  /** The secret before the last rotation, and the first instant at which that one is refused. */
+  previous: z.object({ secretHmac: z.string(), pepperVersion: z.int().positive(), endsAt: z.iso.datetime() }).optional(),
+  /** Whose key it is (operators only): its scopes then follow from that person's role, whatever stands in `scopes`. */
+  person: z.string().optional(),
 });
 export type Key = z.infer<typeof Key>;
 
 /** A key as the admin API shows it: nothing that the secret could be guessed or checked by. */
-export const KeyRevision = Key.omit({ secretHmac: true, pepperVersion: true }).extend({ revision: RevisionStamp }).meta({ id: "Key" });
+export const KeyRevision = Key.omit({ secretHmac: true, pepperVersion: true, previous: true })
+  .extend({ revision: RevisionStamp })
+  .meta({ id: "Key" });
 export type KeyRevision = z.infer<typeof KeyRevision>;
 
 export const NewKey = z.strictObject({

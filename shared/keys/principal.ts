@@ -1,10 +1,18 @@
+import type { Right } from "../people/rights.ts";
 import type { RequestRate } from "../tenants/tenant.ts";
-import type { Scope } from "./key.ts";
 
 /** Who a request speaks for, once its key has been checked. */
 export type Principal = {
   readonly keyId: string;
+  /** The person whose key it is, if it is one's. */
+  readonly person?: string;
   readonly tenant: string;
-  readonly scopes: ReadonlySet<Scope>;
+  /** What the key may do: its scopes and what they imply, or what its person's role says. */
+  readonly scopes: ReadonlySet<Right>;
   readonly rate: RequestRate;
+  /** References that the key may name; absent, every model that its tenant may use. See `mayName`. */
+  readonly models?: ReadonlySet<string>;
 };
+
+/** Who asks for a model. */
+export type Caller = Pick<Principal, "tenant" | "models">;

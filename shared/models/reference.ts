@@ -18,6 +18,12 @@ export function parseModelReference(text: string): ModelReference {
   return { kind: "split", model };
 }
 
+/** Whether a limited key may name this: a limit without a version covers the model with all its versions and aliases. */
+export function mayName(limit: ReadonlySet<string> | undefined, reference: ModelReference): boolean {
+  if (limit === undefined || limit.has(reference.model)) return true;
+  return reference.kind === "version" && limit.has(`${reference.model}@${reference.number}`);
+}
+
 /** One answer for what does not exist and for what the caller may not see. */
 export function modelNotFound(reference: string): Failure {
   return new Failure("not_found", `The model '${reference.slice(0, 200)}' does not exist or you do not have access to it.`, {

@@ -124,7 +124,7 @@ test("statistics hold a bounded number of counters, and forget the one that was 
 
   for (let version = 1; version <= 10_001; version += 1) keeper.answered(counted(version), { atMs: 1, inputs: 1, totalMs: 1 });
 
-  expect(keeper.all("acme")).toHaveLength(10_000);
+  expect(keeper.all({ tenant: "acme" })).toHaveLength(10_000);
   expect(keeper.of(counted(1)).inference_count).toBe(0);
   expect(keeper.of(counted(10_001)).inference_count).toBe(1);
 });

@@ -31,7 +31,7 @@ export function answerServer() {
 /** `GET /v2/models`, which KServe has: the models that can be called here. Foreign engines are under `/v1` only. */
 export function answerModelNames(deps: Deps) {
   return async function answerModelNames(c: EdgeContext) {
-    const { items, nextCursor } = await deps.catalog.list(c.get("principal").tenant, checked(c.req.query(), PageQuery));
+    const { items, nextCursor } = await deps.catalog.list(c.get("principal"), checked(c.req.query(), PageQuery));
     const models = items.filter(({ live }) => live.state === "ready").map(({ model }) => model.body.name);
     return c.json({ models, ...(nextCursor === undefined ? {} : { nextCursor }) } satisfies z.infer<typeof ModelNames>);
   };
@@ -41,7 +41,7 @@ export function answerModelNames(deps: Deps) {
 export function answerModel(deps: Deps) {
   return async function answerModel(c: EdgeContext) {
     const version = await versionOf(deps, c);
-    const all = await deps.catalog.versionsOf({ reference: version.model, tenant: c.get("principal").tenant });
+    const all = await deps.catalog.versionsOf({ reference: `${version.model}@${version.number}`, caller: c.get("principal") });
     const { labels, chats } = version.facts;
     return c.json({
       name: version.model,
@@ -79,8 +79,8 @@ export function outputsOf(version: ReadyVersion): readonly TensorFacts[] {
 }
 
 export async function versionOf(deps: Deps, c: EdgeContext): Promise<ReadyVersion> {
-  const { tenant, keyId } = c.get("principal");
-  return nativeVersionOf(await deps.catalog.resolve({ reference: referenceOf(c), tenant, unit: `${tenant}\n${keyId}` }));
+  const caller = c.get("principal");
+  return nativeVersionOf(await deps.catalog.resolve({ reference: referenceOf(c), caller, unit: `${caller.tenant}\n${caller.keyId}` }));
 }
 
 /** Task by task, what it reads and what it answers. */

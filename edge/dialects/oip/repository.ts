@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { Failure } from "../../../shared/base/failure.ts";
+import type { Caller } from "../../../shared/keys/principal.ts";
 import { runBounded } from "../../../shared/models/run-bounded.ts";
 import type { IndexEntry, Loaded } from "../../../shared/oip/descriptions.ts";
 import { splitFrame } from "../../../shared/oip/frame.ts";
@@ -18,15 +19,15 @@ const READS_AT_ONCE_MAX = 8;
 export const IndexRequest = z.object({ ready: z.boolean().optional() }).meta({ id: "RepositoryIndexRequest" });
 export const LoadRequest = z.object({ parameters: z.record(z.string(), z.unknown()).optional() }).meta({ id: "RepositoryLoadRequest" });
 
-/** `POST /v2/repository/index`: the versions that the tenant may call here, `MODELS_MAX` models at most. */
+/** `POST /v2/repository/index`: the versions that the key may call here, `MODELS_MAX` models at most. */
 export function answerIndex(deps: Deps) {
   return async function answerIndex(c: EdgeContext) {
     const { ready = false } = await readOptional(c, IndexRequest);
-    const { tenant } = c.get("principal");
+    const caller = c.get("principal");
     const entries = new Map<string, IndexEntry[]>();
-    const models = await visibleModels(deps, tenant);
+    const models = await visibleModels(deps, caller);
     await runBounded(models, READS_AT_ONCE_MAX, async (name) => {
-      entries.set(name, await entriesOf(deps, tenant, name));
+      entries.set(name, await entriesOf(deps, caller, name));
     });
     const index = models.flatMap((name) => entries.get(name) ?? []).filter(({ state }) => !ready || state === "READY");
     return c.json(index);
@@ -63,19 +64,19 @@ async function readOptional<T>(c: EdgeContext, schema: z.ZodType<T>): Promise<T>
   return checked(body.byteLength === 0 ? {} : splitFrame(body).json, schema);
 }
 
-async function visibleModels(deps: Deps, tenant: string): Promise<string[]> {
+async function visibleModels(deps: Deps, caller: Caller): Promise<string[]> {
   const models: VisibleModel[] = [];
   let cursor: string | undefined;
   do {
-    const page = await deps.catalog.list(tenant, { limit: PAGE_MODELS, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await deps.catalog.list(caller, { limit: PAGE_MODELS, ...(cursor === undefined ? {} : { cursor }) });
     models.push(...page.items);
     cursor = page.nextCursor;
   } while (cursor !== undefined && models.length < MODELS_MAX);
   return models.slice(0, MODELS_MAX).map(({ model }) => model.body.name);
 }
 
-async function entriesOf(deps: Deps, tenant: string, name: string): Promise<IndexEntry[]> {
-  const versions = await deps.catalog.versionsOf({ reference: name, tenant });
+async function entriesOf(deps: Deps, caller: Caller, name: string): Promise<IndexEntry[]> {
+  const versions = await deps.catalog.versionsOf({ reference: name, caller });
   return versions.flatMap((version) => {
     if (version.state !== "ready") return []; // a foreign engine is under /v1 only
     const reason = whyNotReady(deps, version);

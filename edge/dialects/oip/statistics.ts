@@ -1,4 +1,6 @@
 import { LRUCache } from "lru-cache";
+import type { Caller } from "../../../shared/keys/principal.ts";
+import { mayName } from "../../../shared/models/reference.ts";
 import type { Duration, ModelStatistics, Statistics } from "../../../shared/oip/descriptions.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
@@ -24,8 +26,8 @@ export type StatisticsKeeper = {
   readonly answered: (counted: Counted, answered: Answered) => void;
   readonly failed: (counted: Counted, totalMs: number) => void;
   readonly of: (counted: Counted) => ModelStatistics;
-  /** Of one tenant, all versions that it called. */
-  readonly all: (tenant: string) => ModelStatistics[];
+  /** Of the caller's tenant, all versions that it called and that the caller may name. */
+  readonly all: (caller: Caller) => ModelStatistics[];
 };
 
 export function createStatisticsKeeper(): StatisticsKeeper {
@@ -52,27 +54,31 @@ export function createStatisticsKeeper(): StatisticsKeeper {
     },
     failed: (counted, totalMs) => add(counterOf(counted).inference_stats.fail, totalMs),
     of: (counted) => counters.peek(keyOf(counted))?.statistics ?? emptyStatistics(counted),
-    all: (tenant) =>
+    all: ({ tenant, models }) =>
       [...counters.values()]
-        .filter(({ counted }) => counted.tenant === tenant)
+        .filter(
+          ({ counted: { tenant: whose, model, version: number } }) =>
+            whose === tenant && mayName(models, { kind: "version", model, number }),
+        )
         .sort(({ counted: a }, { counted: b }) => (a.model === b.model ? a.version - b.version : a.model < b.model ? -1 : 1))
         .map(({ statistics }) => statistics),
   };
 }
 
-/** `GET /v2/models/stats`: the versions that this tenant called. */
+/** `GET /v2/models/stats`: the versions that this tenant called, of those that the key may name. */
 export function answerAllStatistics(keeper: StatisticsKeeper) {
-  return (c: EdgeContext) => c.json({ model_stats: keeper.all(c.get("principal").tenant) } satisfies Statistics);
+  return (c: EdgeContext) => c.json({ model_stats: keeper.all(c.get("principal")) } satisfies Statistics);
 }
 
 /** `GET /v2/models/{m}[/versions/{v}]/stats`: every version of the model, or this one. */
 export function answerStatistics(deps: Deps, keeper: StatisticsKeeper) {
   return async function answerStatistics(c: EdgeContext) {
-    const { tenant } = c.get("principal");
+    const caller = c.get("principal");
+    const { tenant } = caller;
     const wanted = c.req.param("version");
-    const versions = await deps.catalog.versionsOf({ reference: referenceOf(c), tenant });
+    const versions = await deps.catalog.versionsOf({ reference: referenceOf(c), caller });
     const chosen =
-      wanted === undefined ? versions : [(await deps.catalog.resolve({ reference: referenceOf(c), tenant, unit: tenant })).version];
+      wanted === undefined ? versions : [(await deps.catalog.resolve({ reference: referenceOf(c), caller, unit: tenant })).version];
     const ready = chosen.filter(({ state }) => state === "ready"); // a foreign engine is under /v1 only
     const model_stats = ready.map(({ model, number }) => keeper.of({ tenant, model, version: number }));
     return c.json({ model_stats } satisfies Statistics);

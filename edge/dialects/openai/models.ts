@@ -32,11 +32,11 @@ export const ModelList = z
   .meta({ id: "OpenaiModelList" });
 type ModelList = z.infer<typeof ModelList>;
 
-/** `GET /v1/models`: what this tenant may use. */
+/** `GET /v1/models`: what this key may call. */
 export function answerModels(deps: Deps) {
   return async function answerModels(c: EdgeContext) {
     const { limit, after } = checked(c.req.query(), ModelsQuery);
-    const page = await deps.catalog.list(c.get("principal").tenant, { limit, ...(after === undefined ? {} : { cursor: after }) });
+    const page = await deps.catalog.list(c.get("principal"), { limit, ...(after === undefined ? {} : { cursor: after }) });
     const data = page.items.map(renderModel);
     const { nextCursor } = page;
     return c.json({ object: "list", data, has_more: nextCursor !== undefined, last_id: nextCursor ?? null } satisfies ModelList);
@@ -47,8 +47,8 @@ export function answerModels(deps: Deps) {
 export function answerModel(deps: Deps) {
   return async function answerModel(c: EdgeContext) {
     const reference = c.req.param("id") ?? "";
-    const { tenant, keyId } = c.get("principal");
-    const target = await deps.catalog.resolve({ reference, tenant, unit: `${tenant}\n${keyId}` });
+    const caller = c.get("principal");
+    const target = await deps.catalog.resolve({ reference, caller, unit: `${caller.tenant}\n${caller.keyId}` });
     const model = await deps.control.models.current(parseModelReference(reference).model);
     if (model === undefined) throw modelNotFound(reference);
     return c.json({ ...renderModel({ model, live: target.version }), id: reference });
