@@ -13,7 +13,8 @@ export type Component =
   | "rateOverage"
   | "commitment"
   | "discount"
-  | "credit";
+  | "credit"
+  | "adjustment";
 
 /**
  * One line, exact and rounded. `amountPico` is in 1e-12 of the currency's major unit; `amountMinor` is the same rounded once, half away from zero,

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Address, TaxId } from "./address.ts";
 
 export const PriceBookName = z
   .string()
@@ -17,6 +18,9 @@ export const TenantBilling = z
       description: "Off all that the book charges, in 1/10,000; a commitment is compared with what is left",
     }),
     taxRateBps: Bps.default(0).meta({ description: "Of the total, in 1/10,000" }),
+    name: z.string().min(1).max(200).exactOptional().meta({ description: "Who is billed, if that is not the tenant's name" }),
+    address: Address.exactOptional(),
+    taxId: TaxId.exactOptional(),
   })
   .meta({ id: "TenantBilling" });
 export type TenantBilling = z.infer<typeof TenantBilling>;
