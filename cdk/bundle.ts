@@ -47,6 +47,12 @@ export function bundleGateway(outputDir: string, { hasEdgeTier }: { hasEdgeTier:
   copyDocs(join(outputDir, DOCS_FOLDER));
 }
 
+/** Bundles `functions/<name>/main.lambda.ts` for a Lambda function of Node's own runtime: `index.js` exports its handler. */
+export function bundleFunction(outputDir: string, name: string): void {
+  buildSync({ ...optionsFor(outputDir), entryPoints: { index: pathOf(`../functions/${name}/main.lambda.ts`) }, chunkNames: "part-[hash]" });
+  writeFileSync(join(outputDir, "package.json"), '{"type":"module"}\n');
+}
+
 function optionsFor(outdir: string): BuildOptions {
   return {
     outdir,

@@ -7,6 +7,7 @@ import { Front } from "./front.ts";
 import { Inference } from "./inference.ts";
 import { Intake } from "./intake.ts";
 import { ModelsBucket } from "./models-bucket.ts";
+import { Sealer } from "./sealer.ts";
 import { Secrets } from "./secrets.ts";
 
 /** One installation: a stack with everything that Weir is in one Region. */
@@ -21,6 +22,7 @@ export class WeirStage extends Stage {
     const secrets = new Secrets(this.stack, "Secrets", stage);
     const { pools } = new Inference(this.stack, "Inference", { stage, models });
     const intake = new Intake(this.stack, "Intake", { stage, dynamo, models });
+    new Sealer(this.stack, "Sealer", { stage, dynamo });
     const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, pools, intake, secrets });
     const front = new Front(this.stack, "Front", { stage, edge, secrets });
     new CfnOutput(this.stack, "Url", { value: front.url, description: "Where clients send requests" });

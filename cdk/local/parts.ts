@@ -63,6 +63,10 @@ export function intakePart(stateDir: string, doors: Doors): PartSpec {
   }));
 }
 
+export function sealerPart(doors: Doors): PartSpec {
+  return part("sealer", new URL("../../functions/sealer/main.node.ts", import.meta.url), () => storeAccess(doors));
+}
+
 export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: FunctionDoors): PartSpec {
   return part("gateway", new URL("../../edge/main.node.ts", import.meta.url), (port) => ({
     ...config.upstreamCredentials,

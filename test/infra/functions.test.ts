@@ -47,8 +47,18 @@ test.each(STAGES)("with pools %s every function has a place for what failed, or 
   expect(bare.map(({ id }) => id)).toEqual([]);
 });
 
+test("the sealer is called every five minutes, and a call that failed is not repeated: the next one does its work", () => {
+  const template = templateOf(cpuStage);
+
+  expect(resourceOf(template, "AWS::Scheduler::Schedule", "Sealer").properties).toMatchObject({
+    ScheduleExpression: "rate(5 minutes)",
+    Target: { RetryPolicy: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 300 } },
+  });
+  expect(resourceOf(template, "AWS::Lambda::EventInvokeConfig", "Sealer").properties).toMatchObject({ MaximumRetryAttempts: 0 });
+});
+
 test("intake is tried again twice, within an hour", () => {
-  expect(resourceOf(templateOf(cpuStage), "AWS::Lambda::EventInvokeConfig").properties).toMatchObject({
+  expect(resourceOf(templateOf(cpuStage), "AWS::Lambda::EventInvokeConfig", "Intake").properties).toMatchObject({
     MaximumRetryAttempts: 2,
     MaximumEventAgeInSeconds: 3600,
   });

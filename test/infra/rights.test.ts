@@ -114,3 +114,26 @@ test("intake changes versions and content, and cannot touch the ledger, limits o
     "s3:PutObject <ModelsBucket.Arn>/manifests/*",
   ]);
 });
+
+test("the sealer reads rows and expires them, and writes nothing but seals beside", () => {
+  const rights = rightsOf(cpuStage, "SealerScheduledRole").filter((right) => !right.startsWith("sqs:"));
+
+  expect(rights).toEqual([
+    "dynamodb:DeleteItem <Dynamoseals.Arn>",
+    "dynamodb:GetItem <Dynamoseals.Arn>",
+    "dynamodb:PutItem <Dynamoseals.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>/index/group",
+    "dynamodb:Query <Dynamoledger.Arn>",
+    "dynamodb:Query <Dynamoseals.Arn>",
+    "dynamodb:UpdateItem <Dynamoledger.Arn>",
+    "dynamodb:UpdateItem <Dynamoseals.Arn>",
+  ]);
+});
+
+test("the scheduler may invoke the function that it is for, and say that it could not", () => {
+  expect(rightsOf(cpuStage, "SealerScheduledSchedulerRole")).toEqual([
+    "lambda:InvokeFunction <SealerScheduledFunction.Arn>",
+    "sqs:SendMessage <SealerScheduledFailed.Arn>",
+  ]);
+});
