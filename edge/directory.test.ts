@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parseKeyText } from "../shared/keys/key.ts";
+import { policiesOf } from "../shared/limits/policy.ts";
 import { type Serving, startServing } from "../test/harness/serving.ts";
 
 let weir: Serving;
@@ -14,14 +15,14 @@ async function find(text: string) {
   return weir.deps.directory.find(parsed);
 }
 
-test("a key speaks for its tenant, with its scopes and the tenant's rate", async () => {
+test("a key speaks for its tenant, with its scopes and what limits it", async () => {
   const key = await weir.makeKey("acme", "infer", "usage");
 
   expect(await find(key)).toEqual({
     keyId: key.split("_")[3],
     tenant: "acme",
     scopes: new Set(["infer", "usage"]),
-    rate: { requestsPerSecond: 100, burst: 200 },
+    policies: policiesOf({ tenant: { id: "acme", rate: { requestsPerSecond: 100, burst: 200 } }, key: { id: key.split("_")[3] ?? "" } }),
   });
 });
 

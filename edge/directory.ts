@@ -3,6 +3,7 @@ import type { Clock } from "../shared/base/clock.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import { isSecretOf, type Key, type KeyText, type Peppers } from "../shared/keys/key.ts";
 import type { Principal } from "../shared/keys/principal.ts";
+import { policiesOf } from "../shared/limits/policy.ts";
 import { rightsOfScopes } from "../shared/people/rights.ts";
 import type { Tenant } from "../shared/tenants/tenant.ts";
 import { createCache } from "./cache.ts";
@@ -64,6 +65,7 @@ async function load(settings: DirectorySettings, id: string): Promise<Entry | un
   if (tenant === undefined || tenant.isClosed) return undefined;
   const scopes = rightsOfScopes(tenant.id, key.scopes);
   const models = key.models && new Set(key.models);
-  const principal = { keyId: id, tenant: tenant.id, scopes, rate: tenant.rate, ...(models === undefined ? {} : { models }) };
+  const policies = policiesOf({ tenant, key });
+  const principal = { keyId: id, tenant: tenant.id, scopes, policies, ...(models === undefined ? {} : { models }) };
   return { key, proof: undefined, principal };
 }

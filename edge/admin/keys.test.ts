@@ -97,3 +97,18 @@ test("an unknown key is not found", async () => {
   expect((await gateway.ask("GET", "/admin/keys/0000000000000000")).status).toBe(404);
   expect((await gateway.ask("DELETE", "/admin/keys/short")).status).toBe(404);
 });
+
+test("a key may have limits of its own, and is refused ones that mean nothing", async () => {
+  const limits = { rate: { requestsPerSecond: 5, burst: 5 }, tokensPerMinute: 1_000 };
+  const before = await idsOf("acme");
+
+  const refused = await gateway.ask("POST", "/admin/keys", {
+    body: { tenant: "acme", name: "x", scopes: ["infer"], limits: { concurrentRequests: 0 } },
+  });
+
+  expect(refused).toMatchObject({ status: 400, json: { error: { field: "limits.concurrentRequests" } } });
+  expect(await idsOf("acme")).toEqual(before);
+  const created = await create({ limits });
+  expect(created.limits).toEqual(limits);
+  expect((await gateway.ask("GET", `/admin/keys/${created.id}`)).json).toMatchObject({ limits });
+});

@@ -81,8 +81,8 @@ async function keyOf(deps: KeyDeps, id: string): Promise<Revision<Key>> {
 
 /** Named one by one: what a key's secret is checked with must not leave by an oversight. */
 function shown(key: Revision<Key>): KeyRevision {
-  const { id, tenant, name, scopes, isRevoked } = key.body;
-  return stamped({ id, tenant, name, scopes, isRevoked }, key);
+  const { id, tenant, name, scopes, isRevoked, limits } = key.body;
+  return stamped({ id, tenant, name, scopes, isRevoked, ...(limits === undefined ? {} : { limits }) }, key);
 }
 
 export const keyPaths: PathGroup = {

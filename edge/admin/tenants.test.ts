@@ -144,3 +144,18 @@ test("without the scope 'operate' nothing of /admin is answered, nor whether it 
     expect((await gateway.ask("GET", path, { key: "" })).status).toBe(401);
   }
 });
+
+test("limits are set, replaced as a whole and taken away; limits that mean nothing are refused and nothing is stored", async () => {
+  const limits = { requestsPerDay: 1_000, tokensPerMinute: 60_000, concurrentRequests: 4 };
+  const made = await gateway.ask("POST", "/admin/tenants", { body: { id: "limited", limits } });
+
+  const replaced = await gateway.ask("PATCH", "/admin/tenants/limited", { body: { limits: { concurrentRequests: 2 } } });
+  const refused = await gateway.ask("PATCH", "/admin/tenants/limited", { body: { limits: { tokensPerMinute: 0 } } });
+
+  expect(made.json).toMatchObject({ limits });
+  expect(replaced.json).toMatchObject({ limits: { concurrentRequests: 2 }, rate: { requestsPerSecond: 100 } });
+  expect(refused).toMatchObject({ status: 400, json: { error: { field: "limits.tokensPerMinute" } } });
+  expect(await stored("limited")).toMatchObject({ limits: { concurrentRequests: 2 } });
+  await gateway.ask("PATCH", "/admin/tenants/limited", { body: { limits: {} } });
+  expect((await stored("limited"))?.limits).toEqual({});
+});

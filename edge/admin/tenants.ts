@@ -38,19 +38,20 @@ export async function tenantOf(deps: TenantDeps, id: string): Promise<Revision<T
 }
 
 async function createTenant(deps: TenantDeps, c: EdgeContext) {
-  const { id, name = id, rate = RATE_DEFAULT, why } = await readJson(c, NewTenant);
+  const { id, name = id, rate = RATE_DEFAULT, limits, why } = await readJson(c, NewTenant);
   if ((await deps.control.tenants.current(id)) !== undefined) {
     throw new Failure("conflict", `There is a tenant '${id}' already.`, { field: "id" });
   }
-  const body = { id, name, isClosed: false, rate };
+  const body = { id, name, isClosed: false, rate, ...(limits === undefined ? {} : { limits }) };
   return shown(await deps.control.tenants.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
 }
 
 async function changeTenant(deps: TenantDeps, c: EdgeContext) {
-  const { name, rate, why } = await readJson(c, TenantChange);
+  const { name, rate, limits, why } = await readJson(c, TenantChange);
   const current = await tenantOf(deps, c.req.param("id") ?? "");
   if (current.body.isClosed) throw new Failure("conflict", `The tenant '${current.body.id}' is closed.`, { field: "tenant" });
-  const body = { ...current.body, name: name ?? current.body.name, rate: rate ?? current.body.rate };
+  const changed = { name: name ?? current.body.name, rate: rate ?? current.body.rate, ...(limits === undefined ? {} : { limits }) };
+  const body = { ...current.body, ...changed };
   return shown(await deps.control.tenants.append(body.id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
 }
 
@@ -103,7 +104,7 @@ export const tenantPaths: PathGroup = {
     {
       method: "patch",
       path: "/admin/tenants/{id}",
-      summary: "Changes a tenant's name or rate",
+      summary: "Changes a tenant's name, rate or limits",
       scope: "operate",
       body: TenantChange,
       answer: { status: 200, summary: "The tenant", schema: TenantRevision },

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { Failure } from "../../shared/base/failure.ts";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
 import type { Principal } from "../../shared/keys/principal.ts";
+import { policiesOf } from "../../shared/limits/policy.ts";
 import type { Placement } from "../../shared/models/version.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { failsAfter, hangsAfter, runGeneration } from "../../test/harness/generation-double.ts";
@@ -33,7 +34,12 @@ afterEach(() => {
 const CLOSING_TIMEOUT_MS = 10_000;
 
 const begun: GenerateEvent = { kind: "begun", inputTokens: [4] };
-const PRINCIPAL: Principal = { tenant: "acme", keyId: "k", scopes: new Set(["infer"]), rate: RATE_DEFAULT };
+const PRINCIPAL: Principal = {
+  tenant: "acme",
+  keyId: "k",
+  scopes: new Set(["infer"]),
+  policies: policiesOf({ tenant: { id: "acme", rate: RATE_DEFAULT }, key: { id: "k" } }),
+};
 
 /** Asks, and stops the timers. */
 async function startStream(reference = "smol"): Promise<{ asked: ReturnType<typeof streamGeneration> }> {

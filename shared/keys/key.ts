@@ -3,6 +3,7 @@ import { crc32 } from "node:zlib";
 import * as z from "zod";
 import { type Ids, toBase62 } from "../base/id.ts";
 import { RevisionStamp, Why } from "../base/revision.ts";
+import { KeyLimits } from "../limits/policy.ts";
 
 /**
  * What a key may do. Tenants' keys have `infer`, `usage` and `keys` (their own keys); the others open parts of `/admin` and are for
@@ -36,6 +37,8 @@ export const Key = z.object({
   previous: z.object({ secretHmac: z.string(), pepperVersion: z.int().positive(), endsAt: z.iso.datetime() }).optional(),
   /** Whose key it is (operators only): its scopes then follow from that person's role, whatever stands in `scopes`. */
   person: z.string().optional(),
+  /** Of its own, beside its tenant's. */
+  limits: KeyLimits.optional(),
 });
 export type Key = z.infer<typeof Key>;
 
@@ -49,6 +52,7 @@ export const NewKey = z.strictObject({
   tenant: Key.shape.tenant,
   name: Key.shape.name,
   scopes: Key.shape.scopes.refine((scopes) => new Set(scopes).size === scopes.length, "each scope may appear once"),
+  limits: KeyLimits.optional(),
   why: Why.optional(),
 });
 export type NewKey = z.infer<typeof NewKey>;
@@ -83,11 +87,12 @@ export function newestPepper(peppers: Peppers): { version: number; pepper: KeyOb
 export type KeyMint = { readonly place: { readonly env: string; readonly cell: string }; readonly ids: Ids; readonly peppers: Peppers };
 
 /** Makes a key as it is stored, and the text for its owner, which is shown once and never stored. */
-export function makeKey(mint: KeyMint, owner: Pick<Key, "tenant" | "name" | "scopes">): { key: Key; text: string } {
+export function makeKey(mint: KeyMint, owner: Pick<Key, "tenant" | "name" | "scopes" | "limits">): { key: Key; text: string } {
   const { id, secret, text } = makeKeyText(mint.place, mint.ids);
   const { version, pepper } = newestPepper(mint.peppers);
-  const { tenant, name, scopes } = owner;
-  return { key: { id, tenant, name, scopes, secretHmac: secretHmacOf(secret, pepper), pepperVersion: version, isRevoked: false }, text };
+  const { tenant, name, scopes, limits } = owner;
+  const known = { secretHmac: secretHmacOf(secret, pepper), pepperVersion: version };
+  return { key: { id, tenant, name, scopes, ...known, isRevoked: false, ...(limits === undefined ? {} : { limits }) }, text };
 }
 
 const KEY_FORM = /^(weir_([a-z0-9]{1,16})_([a-z0-9]{1,16})_([0-9A-Za-z]{16})_([0-9A-Za-z]{32}))([0-9A-Za-z]{6})$/;

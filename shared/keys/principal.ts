@@ -1,5 +1,5 @@
+import type { Policies } from "../limits/policy.ts";
 import type { Right } from "../people/rights.ts";
-import type { RequestRate } from "../tenants/tenant.ts";
 
 /** Who a request speaks for, once its key has been checked. */
 export type Principal = {
@@ -9,7 +9,8 @@ export type Principal = {
   readonly tenant: string;
   /** What the key may do: its scopes and what they imply, or what its person's role says. */
   readonly scopes: ReadonlySet<Right>;
-  readonly rate: RequestRate;
+  /** What its requests are held to. */
+  readonly policies: Policies;
   /** References that the key may name; absent, every model that its tenant may use. See `mayName`. */
   readonly models?: ReadonlySet<string>;
 };

@@ -1,25 +1,29 @@
-import type { RequestRate } from "../tenants/tenant.ts";
-
 /**
  * GCRA, the generic cell rate algorithm (ITU-T I.371): a policy's whole state is one instant, the theoretical arrival time (TAT).
- * All instants here are integers in microseconds since the epoch, so that stores add them exactly.
+ * All instants and costs here are integers in microseconds, so that stores add them exactly; only what one credit takes may be a fraction.
  */
 export type Gcra = { readonly intervalUs: number; readonly burst: number };
 
-export function gcraOf(rate: RequestRate): Gcra {
-  // Rounded up: a shorter interval would admit more than the rate, and over a long window more than the stated bound.
-  return { intervalUs: Math.ceil(1_000_000 / rate.requestsPerSecond), burst: rate.burst };
+export function gcraOf({ perSecond, burst }: { readonly perSecond: number; readonly burst: number }): Gcra {
+  return { intervalUs: 1_000_000 / perSecond, burst };
+}
+
+/** What credits cost, rounded up: less would admit more than the rate, and over a long window more than the stated bound. */
+export function costUs({ intervalUs }: Gcra, credits: number): number {
+  return Math.ceil(credits * intervalUs);
 }
 
 /** How many credits the policy can hand out now, at most its burst. */
 export function roomAt(policy: Gcra, tatUs: number, nowUs: number): number {
-  const backlogUs = Math.max(0, tatUs - nowUs);
-  return Math.max(0, Math.floor((policy.burst * policy.intervalUs - backlogUs) / policy.intervalUs));
+  const freeUs = costUs(policy, policy.burst) - Math.max(0, tatUs - nowUs);
+  const credits = Math.max(0, Math.floor(freeUs / policy.intervalUs));
+  // A division may round up what the multiplication does not.
+  return costUs(policy, credits) <= freeUs ? credits : Math.max(0, credits - 1);
 }
 
-/** Microseconds until one credit is free again; 0 if one is. */
-export function waitUs(policy: Gcra, tatUs: number, nowUs: number): number {
-  return Math.max(0, tatUs - nowUs - (policy.burst - 1) * policy.intervalUs);
+/** Microseconds until that many credits are free; 0 if they are. */
+export function waitUs(policy: Gcra, { tatUs, credits }: { readonly tatUs: number; readonly credits: number }, nowUs: number): number {
+  return Math.max(0, tatUs - nowUs - (costUs(policy, policy.burst) - costUs(policy, credits)));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { DynamoRefusal, type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
 import { LIMITS, tableName } from "../dynamo/tables.ts";
-import { type Gcra, roomAt } from "./gcra.ts";
+import { costUs, type Gcra, roomAt } from "./gcra.ts";
 import type { Lease, LeaseRequest, LeaseStore } from "./limiter.ts";
 
 const LEASE_TIMEOUT_MS = 2_000;
@@ -37,7 +37,7 @@ async function lease(settings: Settings & { table: string }, request: LeaseReque
   }
   // Others moved the item between every read and write: they took what there was.
   const item = await read(settings, request.policyKey);
-  return { granted: 0, tatUs: Math.max(tatOf(item), request.nowUs + request.policy.burst * request.policy.intervalUs), lesseeCount: 1 };
+  return { granted: 0, tatUs: Math.max(tatOf(item), request.nowUs + costUs(request.policy, request.policy.burst)), lesseeCount: 1 };
 }
 
 /** The likelier way first: a policy whose TAT was in the past when last seen has most likely rested since. */
@@ -55,8 +55,8 @@ async function move(
   const { policy, want, nowUs } = request;
   const values = {
     ":now": nowUs,
-    ":next": nowUs + want * policy.intervalUs,
-    ":cost": want * policy.intervalUs,
+    ":next": nowUs + costUs(policy, want),
+    ":cost": costUs(policy, want),
     ":latest": latestFor(policy, want, nowUs),
   };
   const set = from === "advance" ? "SET tat = tat + :cost" : "SET tat = :next";
@@ -89,7 +89,7 @@ async function move(
 
 /** The latest TAT that still leaves room for this many credits. */
 function latestFor(policy: Gcra, want: number, nowUs: number): number {
-  return nowUs + (policy.burst - want) * policy.intervalUs;
+  return nowUs + costUs(policy, policy.burst) - costUs(policy, want);
 }
 
 async function read(settings: Settings & { table: string }, policyKey: string): Promise<WireItem> {

@@ -5,10 +5,10 @@ import { stopClock } from "../../test/harness/clock.ts";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import type { Clock } from "../base/clock.ts";
 import { createLeanDynamo, type LeanDynamo } from "../dynamo/lean-client.ts";
-import type { RequestRate } from "../tenants/tenant.ts";
-import { roomAt } from "./gcra.ts";
+import { costUs, gcraOf, roomAt } from "./gcra.ts";
 import { createLeaseStore } from "./lease-store.dynamo.ts";
 import { createRateLimiter, LEASE_LIFE_MS, type LeaseRequest, type LeaseStore } from "./limiter.ts";
+import type { RequestRate } from "./policy.ts";
 
 let store: TestDynamo;
 let lean: LeanDynamo;
@@ -21,6 +21,7 @@ afterAll(async () => {
   await store.close();
 });
 
+const policyOf = ({ requestsPerSecond, burst }: RequestRate) => gcraOf({ perSecond: requestsPerSecond, burst });
 const newPolicy = () => `policy-${randomUUID()}`;
 const leaseStoreOf = (lessee: string) => createLeaseStore({ lean, tablePrefix: "weir", lessee });
 const limiterOf = (lessee: string, clock: Clock) => createRateLimiter(leaseStoreOf(lessee), clock);
@@ -35,7 +36,7 @@ function createMemoryLeases(): LeaseStore & { readonly leaseCount: () => number 
       leaseCount += 1;
       const tatUs = tats.get(policyKey) ?? 0;
       const granted = Math.min(want, roomAt(policy, tatUs, nowUs));
-      const moved = granted === 0 ? tatUs : Math.max(tatUs, nowUs) + granted * policy.intervalUs;
+      const moved = granted === 0 ? tatUs : Math.max(tatUs, nowUs) + costUs(policy, granted);
       tats.set(policyKey, moved);
       return { granted, tatUs: moved, lesseeCount: 3 };
     },
@@ -56,7 +57,9 @@ async function admissionsOf({ rate, limiterCount, steps }: Simulation): Promise<
   const admittedAtMs: number[] = [];
   for (const { waitMs, asks } of steps) {
     clock.advance(waitMs);
-    const verdicts = await Promise.all(Array.from({ length: asks }, (_, index) => limiters[index % limiterCount]?.take("p", rate)));
+    const verdicts = await Promise.all(
+      Array.from({ length: asks }, (_, index) => limiters[index % limiterCount]?.take("p", policyOf(rate))),
+    );
     for (const verdict of verdicts) if (verdict?.isAdmitted) admittedAtMs.push(clock.nowMs());
   }
   return admittedAtMs;
@@ -103,7 +106,7 @@ test("a tenant that stays below its rate is never refused, and most of its reque
 
   for (let turn = 0; turn < 2_000; turn += 1) {
     clock.advance(2); // 500 a second
-    if (!(await limiter.take("p", rate)).isAdmitted) refusedCount += 1;
+    if (!(await limiter.take("p", policyOf(rate))).isAdmitted) refusedCount += 1;
   }
 
   expect(refusedCount).toBe(0);
@@ -114,25 +117,25 @@ test("a refused process asks the store again only when a credit can be free", as
   const [clock, leases] = [stopClock(), createMemoryLeases()];
   const limiter = createRateLimiter(leases, clock);
   const rate = { requestsPerSecond: 2, burst: 1 };
-  await limiter.take("p", rate);
+  await limiter.take("p", policyOf(rate));
 
-  const refusals = await Promise.all(Array.from({ length: 50 }, () => limiter.take("p", rate)));
+  const refusals = await Promise.all(Array.from({ length: 50 }, () => limiter.take("p", policyOf(rate))));
 
   expect(refusals.every(({ isAdmitted }) => !isAdmitted)).toBe(true);
   expect(leases.leaseCount()).toBe(2);
   expect(refusals[0]).toEqual({ isAdmitted: false, remaining: 0, retryAfterMs: 500 });
   clock.advance(500);
-  expect((await limiter.take("p", rate)).isAdmitted).toBe(true);
+  expect((await limiter.take("p", policyOf(rate))).isAdmitted).toBe(true);
 });
 
 test("credits die one lease life after they were asked for", async () => {
   const clock = stopClock();
   const limiter = createRateLimiter(createMemoryLeases(), clock);
   const rate = { requestsPerSecond: 10, burst: 10 };
-  await limiter.take("p", rate); // five more may be held
+  await limiter.take("p", policyOf(rate)); // five more may be held
 
   clock.advance(LEASE_LIFE_MS);
-  const after = await Promise.all(Array.from({ length: 12 }, () => limiter.take("p", rate)));
+  const after = await Promise.all(Array.from({ length: 12 }, () => limiter.take("p", policyOf(rate))));
 
   expect(after.filter(({ isAdmitted }) => isAdmitted)).toHaveLength(10);
 });
@@ -145,15 +148,15 @@ test("a store that is away refuses as such when a lease is needed, and credits a
     clock,
   );
   const rate = { requestsPerSecond: 100, burst: 100 };
-  await limiter.take("p", rate);
+  await limiter.take("p", policyOf(rate));
   isAway = true;
 
-  const verdicts = await Promise.all(Array.from({ length: 49 }, () => limiter.take("p", rate)));
+  const verdicts = await Promise.all(Array.from({ length: 49 }, () => limiter.take("p", policyOf(rate))));
 
   expect(verdicts.every(({ isAdmitted }) => isAdmitted)).toBe(true); // half a second's worth was leased
-  await expect(limiter.take("p", rate)).rejects.toThrow("away");
+  await expect(limiter.take("p", policyOf(rate))).rejects.toThrow("away");
   isAway = false;
-  expect((await limiter.take("p", rate)).isAdmitted).toBe(true);
+  expect((await limiter.take("p", policyOf(rate))).isAdmitted).toBe(true);
 });
 
 test("two processes on one real store share a burst exactly", async () => {
@@ -162,11 +165,11 @@ test("two processes on one real store share a burst exactly", async () => {
   const rate = { requestsPerSecond: 20, burst: 30 };
   const limiters = [limiterOf("a", clock), limiterOf("b", clock)];
 
-  const verdicts = await Promise.all(Array.from({ length: 60 }, (_, index) => limiters[index % 2]?.take(policy, rate)));
+  const verdicts = await Promise.all(Array.from({ length: 60 }, (_, index) => limiters[index % 2]?.take(policy, policyOf(rate))));
 
   expect(verdicts.filter((verdict) => verdict?.isAdmitted)).toHaveLength(30);
   clock.advance(1_000);
-  const later = await Promise.all(Array.from({ length: 40 }, (_, index) => limiters[index % 2]?.take(policy, rate)));
+  const later = await Promise.all(Array.from({ length: 40 }, (_, index) => limiters[index % 2]?.take(policy, policyOf(rate))));
   expect(later.filter((verdict) => verdict?.isAdmitted)).toHaveLength(20);
 });
 

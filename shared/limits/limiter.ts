@@ -1,7 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../base/clock.ts";
-import type { RequestRate } from "../tenants/tenant.ts";
-import { type Gcra, gcraOf, leaseSize, roomAt, waitUs } from "./gcra.ts";
+import { type Gcra, leaseSize, roomAt, waitUs } from "./gcra.ts";
 
 /** Credits that are not used within this time die; it is the τ of the bound `admitted ≤ burst + rate·(W + τ + clock skew)`. */
 export const LEASE_LIFE_MS = 1_000;
@@ -16,7 +15,7 @@ export type Verdict =
 /** Holds policies to their rates over any number of gateway processes. */
 export type RateLimiter = {
   /** Takes one credit of the named policy. Fails with `unavailable` if a lease is needed and the store cannot give one. */
-  readonly take: (policyKey: string, rate: RequestRate) => Promise<Verdict>;
+  readonly take: (policyKey: string, policy: Gcra) => Promise<Verdict>;
 };
 
 export type Lease = {
@@ -51,8 +50,7 @@ type PolicyState = {
 export function createRateLimiter(store: LeaseStore, clock: Clock): RateLimiter {
   const states = new LRUCache<string, PolicyState>({ max: POLICIES_MAX });
   return {
-    async take(policyKey, rate) {
-      const policy = gcraOf(rate);
+    async take(policyKey, policy) {
       const state = states.get(policyKey) ?? newState();
       states.set(policyKey, state);
       const refill = () => (state.refill ??= fetchLease({ store, clock, policyKey, policy }, state));
@@ -84,7 +82,9 @@ async function fetchLease({ store, clock, policyKey, policy }: Refill, state: Po
     state.tatUs = lease.tatUs;
     // Credits live from the moment they were asked for: a slow store must not lengthen τ.
     if (lease.granted > 0) state.credits.push({ count: lease.granted, granted: lease.granted, diesAtMs: askedAtMs + LEASE_LIFE_MS });
-    else state.deniedUntilMs = askedAtMs + Math.max(1, Math.ceil(waitUs(policy, lease.tatUs, askedAtMs * 1_000) / 1_000));
+    else
+      state.deniedUntilMs =
+        askedAtMs + Math.max(1, Math.ceil(waitUs(policy, { tatUs: lease.tatUs, credits: 1 }, askedAtMs * 1_000) / 1_000));
   } finally {
     state.refill = undefined;
   }

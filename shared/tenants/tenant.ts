@@ -1,20 +1,9 @@
 import * as z from "zod";
 import { RevisionStamp, Why } from "../base/revision.ts";
 import { TenantBilling } from "../billing/tenant-billing.ts";
+import { RequestRate, TenantLimits } from "../limits/policy.ts";
 
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
-
-/** One request in 1,000 seconds. A limit counts in whole microseconds, and a burst of the least must stay within what a number holds exactly. */
-const REQUESTS_PER_SECOND_MIN = 0.001;
-
-/** Requests per second over any time, and how many may come at once. */
-export const RequestRate = z
-  .object({
-    requestsPerSecond: z.number().min(REQUESTS_PER_SECOND_MIN).max(100_000),
-    burst: z.int().min(1).max(1_000_000),
-  })
-  .meta({ id: "RequestRate" });
-export type RequestRate = z.infer<typeof RequestRate>;
 
 /** Who calls and who pays. A closed tenant's keys are refused. */
 export const Tenant = z.object({
@@ -24,6 +13,7 @@ export const Tenant = z.object({
   rate: RequestRate,
   /** Absent: nothing of this tenant has a price. */
   billing: TenantBilling.exactOptional(),
+  limits: TenantLimits.optional(),
 });
 export type Tenant = z.infer<typeof Tenant>;
 
@@ -36,13 +26,23 @@ export const NewTenant = z.strictObject({
   id: Tenant.shape.id,
   name: Tenant.shape.name.optional(),
   rate: RequestRate.optional(),
+  limits: TenantLimits.optional(),
   why: Why.optional(),
 });
 export type NewTenant = z.infer<typeof NewTenant>;
 
+/** `limits` replaces all that there were. */
 export const TenantChange = z
-  .strictObject({ name: Tenant.shape.name.optional(), rate: RequestRate.optional(), why: Why.optional() })
-  .refine(({ name, rate }) => name !== undefined || rate !== undefined, "say what to change: name or rate");
+  .strictObject({
+    name: Tenant.shape.name.optional(),
+    rate: RequestRate.optional(),
+    limits: TenantLimits.optional(),
+    why: Why.optional(),
+  })
+  .refine(
+    ({ name, rate, limits }) => name !== undefined || rate !== undefined || limits !== undefined,
+    "say what to change: name, rate or limits",
+  );
 export type TenantChange = z.infer<typeof TenantChange>;
 
 /** The group that lists all tenants. */

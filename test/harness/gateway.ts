@@ -8,7 +8,8 @@ import { readConfig } from "../../edge/config.ts";
 import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import { makeKey, peppersOf, type Scope } from "../../shared/keys/key.ts";
-import { OPERATORS, RATE_DEFAULT, type RequestRate } from "../../shared/tenants/tenant.ts";
+import type { RequestRate } from "../../shared/limits/policy.ts";
+import { OPERATORS, RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { portOf, startDynamo } from "./dynamo.ts";
 
 export type TestGateway = {

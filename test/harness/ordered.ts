@@ -4,6 +4,7 @@ import { type Candidate, type RunDeps, type RunPlan, runInOrder } from "../../ed
 import type { Call } from "../../edge/serve/serve.ts";
 import { Failure } from "../../shared/base/failure.ts";
 import type { CallLimits } from "../../shared/inference/contract.ts";
+import { policiesOf } from "../../shared/limits/policy.ts";
 import type { Placement, ReadyVersion, VersionFacts } from "../../shared/models/version.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { stopClock } from "./clock.ts";
@@ -46,7 +47,12 @@ export function startOrdered() {
   const callFor = (more: Partial<Call> = {}): Call => ({
     requestId: "r",
     acceptedAtMs: clock.nowMs(),
-    principal: { tenant: "acme", keyId: "k", scopes: new Set(["infer"]), rate: RATE_DEFAULT },
+    principal: {
+      tenant: "acme",
+      keyId: "k",
+      scopes: new Set(["infer"]),
+      policies: policiesOf({ tenant: { id: "acme", rate: RATE_DEFAULT }, key: { id: "k" } }),
+    },
     ...{ dialect: "openai", reference: "m", unit: "u", fingerprint: "f", timeoutMs: TIMEOUT_MS },
     signal: new AbortController().signal,
     ...more,
