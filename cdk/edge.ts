@@ -16,6 +16,7 @@ import { acknowledge, acknowledgeBootstrapBucket, acknowledgeFolder } from "./ac
 import { bundleGateway, DOCS_FOLDER, PROCESS_ENVIRONMENT } from "./bundle.ts";
 import type { EdgePool, StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
+import { VIEWER_ADDRESS_HEADER } from "./front.ts";
 import { FunctionRole } from "./function-role.ts";
 import type { DeployedPool } from "./inference.ts";
 import type { Intake } from "./intake.ts";
@@ -98,6 +99,7 @@ function environmentOf(scope: Construct, { stage, models, pools, intake, secrets
     WEIR_SHARDS: JSON.stringify(stage.ledgerShards),
     WEIR_POOLS: json([...pools.map(lambdaPool), ...edgePoolsOf(stage).map(wasmPool)]),
     WEIR_INTAKE: json({ kind: "lambda", functionName: intake.function.functionName }),
+    WEIR_TRUSTED_PROXIES: json({ header: VIEWER_ADDRESS_HEADER }),
     WEIR_DOCS_ASSETS: `${CODE_FOLDER}/${DOCS_FOLDER}`,
     ...secrets.environment,
   };

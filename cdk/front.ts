@@ -4,6 +4,10 @@ import {
   AllowedMethods,
   CachePolicy,
   Distribution,
+  Function as EdgeFunction,
+  FunctionCode,
+  FunctionEventType,
+  FunctionRuntime,
   HttpVersion,
   OriginProtocolPolicy,
   OriginRequestPolicy,
@@ -39,12 +43,29 @@ export class Front extends Construct {
         viewerProtocolPolicy: ViewerProtocolPolicy.HTTPS_ONLY, // a redirect would come after the key had crossed in the clear
         cachePolicy: CachePolicy.CACHING_DISABLED,
         originRequestPolicy: OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,
+        functionAssociations: [{ eventType: FunctionEventType.VIEWER_REQUEST, function: createAddressStamp(this) }],
       },
     });
     acknowledge(distribution, "AwsSolutions-CFR1", "AwsSolutions-CFR2", "AwsSolutions-CFR3");
     if (domain === undefined) acknowledge(distribution, "AwsSolutions-CFR4");
     this.url = `https://${domain?.name ?? distribution.distributionDomainName}`;
   }
+}
+
+/** The header that says who calls; the gateway believes it (`WEIR_TRUSTED_PROXIES`) because nobody comes past the function that overwrites it. */
+export const VIEWER_ADDRESS_HEADER = "weir-viewer-address";
+
+/**
+ * CloudFront's own `CloudFront-Viewer-Address` comes only with a policy that also passes `Host` on, which the gateway's address refuses;
+ * and what a Web Function's front adds to `X-Forwarded-For` is not documented.
+ */
+function createAddressStamp(scope: Construct): EdgeFunction {
+  const code = `function handler(event) {
+  var request = event.request;
+  request.headers["${VIEWER_ADDRESS_HEADER}"] = { value: event.viewer.ip };
+  return request;
+}`;
+  return new EdgeFunction(scope, "AddressStamp", { code: FunctionCode.fromInline(code), runtime: FunctionRuntime.JS_2_0 });
 }
 
 function domainProps(scope: Construct, domain: { name: string; certificateArn: string }) {

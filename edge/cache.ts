@@ -17,6 +17,8 @@ type Entry<T> = { readonly value: T; readonly readAtMs: number };
 export type Cache<T> = {
   /** The value itself if it is at hand, so that the hot path does not wait for a promise. */
   readonly get: (key: string) => T | Promise<T>;
+  /** Reads a value again, joining a read that runs; what is cached stays until the new one is there. */
+  readonly reload: (key: string) => Promise<T>;
   readonly forget: (key: string) => void;
 };
 
@@ -52,6 +54,7 @@ export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
       loading.catch(() => {}); // the stale value still serves; the next caller tries again
       return entry.value;
     },
+    reload: load,
     forget(key) {
       entries.delete(key);
       loads.delete(key);

@@ -13,6 +13,7 @@ import { logJson } from "../shared/log/log.ts";
 import { createBlobStore } from "../shared/models/blob-store.s3.ts";
 import { createModelStore } from "../shared/models/model-store.dynamo.ts";
 import { createVersionStore } from "../shared/models/version-store.dynamo.ts";
+import { createPersonStore } from "../shared/people/person-store.dynamo.ts";
 import { createSplitStore } from "../shared/routing/split-store.dynamo.ts";
 import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
 import { createLedger } from "../shared/usage/ledger.dynamo.ts";
@@ -47,6 +48,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const control = {
     tenants: createTenantStore(dynamo),
     keys: createKeyStore(dynamo),
+    people: createPersonStore(dynamo),
     models: createModelStore(dynamo),
     versions: createVersionStore(dynamo),
     splits: createSplitStore(dynamo),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { Cidr } from "../shared/keys/address.ts";
 import { Tier } from "../shared/usage/row.ts";
 
 const jsonOf = <T extends z.ZodType>(schema: T) =>
@@ -42,6 +43,16 @@ const Pool = z
   .refine(({ tier, kind }) => (tier === "edge") === (kind === "wasm"), "the tier edge, and no other, is of kind wasm");
 export type PoolSettings = z.infer<typeof Pool>;
 
+/**
+ * Whom we believe about who calls: address ranges of proxies, whose `X-Forwarded-For` counts; or a header that the hop before us overwrites
+ * on every request, as CloudFront's function does. None, and only the socket counts.
+ */
+const TrustedProxies = z.union([
+  z.array(Cidr).max(100),
+  z.strictObject({ header: z.string().regex(/^[a-z0-9-]{1,64}$/, "a header's name, in lowercase") }),
+]);
+export type TrustedProxies = z.infer<typeof TrustedProxies>;
+
 const Environment = z.object({
   AWS_REGION: z.string().default("us-east-1"),
   WEIR_HOST: z.string().default("127.0.0.1"),
@@ -69,6 +80,7 @@ const Environment = z.object({
   ]),
   /** Secrets that CloudFront adds as `Weir-Origin`; two are valid during a rotation, none means no check. */
   WEIR_ORIGIN_SECRETS: jsonOf(z.array(z.string().min(16)).max(2)).default([]),
+  WEIR_TRUSTED_PROXIES: jsonOf(TrustedProxies).default([]),
   /** Folder with swagger-ui's files for /docs. */
   WEIR_DOCS_ASSETS: z.string().optional(),
 });
@@ -82,6 +94,11 @@ export type EdgeConfig = z.infer<typeof Environment> & {
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): EdgeConfig {
   const parsed = Environment.safeParse(environment);
   if (!parsed.success) throw new Error(`The gateway's environment is wrong:\n${z.prettifyError(parsed.error)}`);
+  const { WEIR_TRUSTED_PROXIES: proxies, WEIR_ORIGIN_SECRETS: origins } = parsed.data;
+  // Without the secret anybody could come past the hop that overwrites the header, and say who they are.
+  if (!Array.isArray(proxies) && origins.length === 0) {
+    throw new Error("The gateway's environment is wrong:\n✖ WEIR_TRUSTED_PROXIES names a header, so WEIR_ORIGIN_SECRETS must be set");
+  }
   const credentials = Object.entries(environment).filter(([name]) => name.startsWith("WEIR_UPSTREAM_"));
   return { ...parsed.data, upstreamCredentials: new Map(credentials.map(([name, value]) => [name, value ?? ""])) };
 }

@@ -9,6 +9,7 @@ import type { BlobStore } from "../shared/models/blob-store.ts";
 import type { IntakeClient } from "../shared/models/intake-client.ts";
 import type { Model } from "../shared/models/version.ts";
 import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
+import type { Person } from "../shared/people/person.ts";
 import type { Split } from "../shared/routing/split.ts";
 import type { Tenant } from "../shared/tenants/tenant.ts";
 import type { Ledger, UsageReader } from "../shared/usage/ledger.ts";
@@ -49,6 +50,7 @@ export type Deps = {
   readonly control: {
     readonly tenants: RevisionLog<Tenant>;
     readonly keys: RevisionLog<Key>;
+    readonly people: RevisionLog<Person>;
     readonly models: RevisionLog<Model>;
     readonly versions: VersionStore;
     readonly splits: RevisionLog<Split>;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseKeyText } from "../shared/keys/key.ts";
+import { type Key, makeKeyText, newestPepper, parseKeyText, peppersOf, secretHmacOf } from "../shared/keys/key.ts";
 import { policiesOf } from "../shared/limits/policy.ts";
 import { type Serving, startServing } from "../test/harness/serving.ts";
 
@@ -9,10 +9,10 @@ beforeAll(async () => {
 });
 afterAll(() => weir.close());
 
-async function find(text: string) {
+async function find(text: string, address?: string) {
   const parsed = parseKeyText(text);
   if (parsed === undefined) throw new Error("not a key");
-  return weir.deps.directory.find(parsed);
+  return weir.deps.directory.find(parsed, () => address);
 }
 
 test("a key speaks for its tenant, with its scopes and what limits it", async () => {
@@ -31,8 +31,8 @@ test("a key of another installation is nobody's, and is not looked up", async ()
   if (parsed === undefined) throw new Error("not a key");
   const reads = weir.store.callsOf("Query");
 
-  expect(await weir.deps.directory.find({ ...parsed, cell: "c2" })).toBeUndefined();
-  expect(await weir.deps.directory.find({ ...parsed, env: "prod" })).toBeUndefined();
+  expect(await weir.deps.directory.find({ ...parsed, cell: "c2" }, () => undefined)).toBeUndefined();
+  expect(await weir.deps.directory.find({ ...parsed, env: "prod" }, () => undefined)).toBeUndefined();
 
   expect(weir.store.callsOf("Query")).toBe(reads);
 });
@@ -71,4 +71,117 @@ test("an unknown key is remembered as such, so that it costs one look", async ()
 
   expect(await find(revoked)).toBeUndefined();
   expect(weir.store.callsOf("Query")).toBe(reads);
+});
+
+const CHANGE = { by: "test", why: "", atMs: 0 };
+const pepper = newestPepper(peppersOf({ 1: "a pepper for tests only" }));
+
+/** Changes a key straight in the store, as another gateway would. */
+async function change(text: string, body: Partial<Key>) {
+  const { keys } = weir.deps.control;
+  const before = await keys.current(text.split("_")[3] ?? "");
+  if (before === undefined) throw new Error("no such key");
+  await keys.append(before.body.id, before.revision, { body: { ...before.body, ...body }, change: CHANGE });
+}
+
+/** A secret that replaces the key's own, and the text with it. */
+function nextSecretOf(text: string): { stored: Pick<Key, "secretHmac" | "pepperVersion">; text: string } {
+  const [, env = "", cell = "", id = ""] = text.split("_");
+  const next = makeKeyText({ env, cell }, { ...weir.deps.ids, base62: (length) => (length === 16 ? id : weir.deps.ids.base62(length)) });
+  return { stored: { secretHmac: secretHmacOf(next.secret, pepper.pepper), pepperVersion: 1 }, text: next.text };
+}
+
+async function storedSecretOf(text: string) {
+  const key = (await weir.deps.control.keys.current(text.split("_")[3] ?? ""))?.body;
+  return { secretHmac: key?.secretHmac ?? "", pepperVersion: 1 };
+}
+
+const isoIn = (ms: number) => new Date(weir.clock.nowMs() + ms).toISOString();
+
+test("a key expires at its instant, not before and not after, although it is cached", async () => {
+  const key = await weir.makeKey("acme", "infer");
+  await change(key, { expiresAt: isoIn(2_000) });
+  weir.clock.advance(1_999);
+  expect(await find(key)).toBeDefined();
+
+  weir.clock.advance(1);
+
+  expect(await find(key)).toBeUndefined();
+  weir.clock.advance(-1);
+  expect(await find(key)).toBeDefined();
+  weir.clock.advance(-1_999);
+});
+
+test("a key that is limited to ranges is asked for its caller each time, and one whose caller is unknown is refused", async () => {
+  const key = await weir.makeKey("acme", "infer");
+  await change(key, { cidrs: ["10.0.0.0/8", "2001:db8::/32"] });
+
+  expect(await find(key, "10.1.2.3")).toBeDefined();
+  expect(await find(key, "::ffff:10.1.2.3")).toBeDefined();
+  expect(await find(key, "192.0.2.7")).toBeUndefined();
+  expect(await find(key)).toBeUndefined();
+  expect(await find(key, "2001:db8::1")).toBeDefined();
+});
+
+test("a rotated key's new secret is taken by a gateway that has the old one cached, and the old one ends at its instant there, too", async () => {
+  const key = await weir.makeKey("acme", "infer");
+  await find(key);
+  const next = nextSecretOf(key);
+  await change(key, { ...next.stored, previous: { ...(await storedSecretOf(key)), endsAt: isoIn(10_000) } });
+
+  expect(await find(next.text)).toBeUndefined(); // read less than a second ago
+  weir.clock.advance(1_000);
+  expect(await find(next.text)).toBeDefined();
+  weir.clock.advance(8_999);
+  expect(await find(key)).toBeDefined();
+  weir.clock.advance(1);
+
+  expect(await find(key)).toBeUndefined();
+  expect(await find(next.text)).toBeDefined();
+  weir.clock.advance(-10_000);
+});
+
+test("wrong secrets cost a read a second at most, and do not push the right one out of the cache", async () => {
+  const key = await weir.makeKey("acme", "infer");
+  await find(key);
+  const wrong = nextSecretOf(key).text;
+  weir.clock.advance(1_000);
+  const reads = weir.store.callsOf("Query");
+
+  for (let turn = 0; turn < 10; turn += 1) expect(await find(wrong)).toBeUndefined();
+
+  expect(weir.store.callsOf("Query") - reads).toBe(2); // the key and its tenant
+  weir.store.turn("closed");
+  weir.clock.advance(2_000);
+  await expect(find(wrong)).rejects.toMatchObject({ code: "unavailable" });
+  expect(await find(key)).toBeDefined();
+  weir.store.turn("open");
+  weir.clock.advance(-3_000);
+});
+
+test("a person's key has the rights of the role, changes with it within 30 seconds, and ends with the person", async () => {
+  const { people } = weir.deps.control;
+  const ann = { id: "ann", name: "Ann", role: "viewer", isActive: true } as const;
+  await people.append("ann", 0, { body: ann, change: CHANGE });
+  const key = await weir.makeKey("operators", "operate");
+  await change(key, { person: "ann" });
+
+  expect(await find(key)).toMatchObject({ person: "ann", scopes: new Set(["view", "usage"]) });
+  await people.append("ann", 1, { body: { ...ann, role: "finance" }, change: CHANGE });
+  weir.clock.advance(30_000);
+  expect((await find(key))?.scopes).toEqual(new Set(["view", "usage", "billing"]));
+  await people.append("ann", 2, { body: { ...ann, isActive: false }, change: CHANGE });
+  weir.clock.advance(30_000);
+
+  expect(await find(key)).toBeUndefined();
+  weir.clock.advance(-60_000);
+});
+
+test("a key that names a person who does not exist, or that is another tenant's, is nobody's", async () => {
+  const [unknown, foreign] = [await weir.makeKey("operators", "operate"), await weir.makeKey("acme", "infer")];
+  await change(unknown, { person: "nobody" });
+  await change(foreign, { person: "ann" });
+
+  expect(await find(unknown)).toBeUndefined();
+  expect(await find(foreign)).toBeUndefined();
 });

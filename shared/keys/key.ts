@@ -4,6 +4,7 @@ import * as z from "zod";
 import { type Ids, toBase62 } from "../base/id.ts";
 import { RevisionStamp, Why } from "../base/revision.ts";
 import { KeyLimits } from "../limits/policy.ts";
+import { Cidr } from "./address.ts";
 
 /**
  * What a key may do. Tenants' keys have `infer`, `usage` and `keys` (their own keys); the others open parts of `/admin` and are for
@@ -18,23 +19,25 @@ export const KEY_CIDRS_MAX = 50;
 /** A reference that a limited key may name: `minilm` with all its versions and aliases, or `minilm@2` and nothing else. */
 const LimitedModel = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$/, "a model is named like minilm, or minilm@2");
 
+const StoredSecret = z.object({ secretHmac: z.string(), pepperVersion: z.int().positive() });
+export type StoredSecret = z.infer<typeof StoredSecret>;
+
 /** A key as it is stored: never the secret, only its HMAC under a versioned pepper. */
 export const Key = z.object({
   id: z.string(),
   tenant: z.string(),
   name: z.string().min(1).max(200),
   scopes: z.array(Scope).min(1),
-  secretHmac: z.string(),
-  pepperVersion: z.int().positive(),
+  ...StoredSecret.shape,
   isRevoked: z.boolean(),
   /** Absent, all models that its tenant may use. */
   models: z.array(LimitedModel).min(1).max(KEY_MODELS_MAX).optional(),
   /** Where it may be used from; absent, from anywhere. */
-  cidrs: z.array(z.string()).min(1).max(KEY_CIDRS_MAX).optional(),
+  cidrs: z.array(Cidr).min(1).max(KEY_CIDRS_MAX).optional(),
   /** The first instant at which it is refused. */
   expiresAt: z.iso.datetime().optional(),
   /** The secret before the last rotation, and the first instant at which that one is refused. */
-  previous: z.object({ secretHmac: z.string(), pepperVersion: z.int().positive(), endsAt: z.iso.datetime() }).optional(),
+  previous: StoredSecret.extend({ endsAt: z.iso.datetime() }).optional(),
   /** Whose key it is (operators only): its scopes then follow from that person's role, whatever stands in `scopes`. */
   person: z.string().optional(),
   /** Of its own, beside its tenant's. */
@@ -119,10 +122,10 @@ export function secretHmacOf(secret: string, pepper: KeyObject): string {
 }
 
 /** Compares in constant time, so that a wrong secret tells nothing by its answer's time. */
-export function isSecretOf(key: Key, secret: string, peppers: Peppers): boolean {
-  const pepper = peppers.get(key.pepperVersion);
+export function isSecretOf(stored: StoredSecret, secret: string, peppers: Peppers): boolean {
+  const pepper = peppers.get(stored.pepperVersion);
   if (pepper === undefined) return false;
-  const expected = Buffer.from(key.secretHmac, "hex");
+  const expected = Buffer.from(stored.secretHmac, "hex");
   const given = createHmac("sha256", pepper).update(secret).digest();
   return expected.length === given.length && timingSafeEqual(expected, given);
 }

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import type { StageConfig } from "../../cdk/config.ts";
 import { readConfig } from "../../edge/config.ts";
@@ -89,6 +90,24 @@ test("CloudFront passes everything on over TLS and caches nothing", () => {
   });
   // Origin access control would overwrite Authorization.
   expect(at(distribution, "DistributionConfig.Origins.0.OriginAccessControlId")).toBeUndefined();
+});
+
+test("CloudFront overwrites the header by which the gateway knows who calls, whatever the caller has put there", async () => {
+  const { WEIR_TRUSTED_PROXIES: proxies } = await gatewayConfigOf(cpuStage);
+  const [stamp, ...others] = resourcesOf(templateOf(cpuStage), "AWS::CloudFront::Function");
+  const associations = at(distributionOf(cpuStage), "DistributionConfig.DefaultCacheBehavior.FunctionAssociations");
+  const header = at(proxies, "header");
+  const event = {
+    viewer: { ip: "2001:db8::1" },
+    request: { headers: { [String(header)]: { value: "10.0.0.1" }, accept: { value: "*" } } },
+  };
+
+  const passed: unknown = runInNewContext(`${at(stamp?.properties, "FunctionCode")}\nhandler(event)`, { event });
+
+  expect(others).toEqual([]);
+  expect(at(associations, "0.EventType")).toBe("viewer-request");
+  expect(textOf(at(associations, "0.FunctionARN"))).toContain(stamp?.id);
+  expect(passed).toMatchObject({ headers: { [String(header)]: { value: "2001:db8::1" }, accept: { value: "*" } } });
 });
 
 test.each(["a", "b"] as const)("CloudFront proves itself with origin secret %s when the configuration says so", (origin) => {
