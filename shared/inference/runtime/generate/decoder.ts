@@ -42,6 +42,8 @@ export type Decoder = {
   readonly tensors: readonly CacheTensor[];
   /** Whether the graph also gives the new tokens of its cache alone, in outputs of their own. */
   readonly picks: boolean;
+  /** Whether it computes logits only of the positions that it is told. */
+  readonly keeps: boolean;
   /** The other inputs by name; a graph has some of them. */
   readonly others: ReadonlyMap<string, TensorShape>;
 };
@@ -51,6 +53,8 @@ const PRESENT = "present.";
 /** Where the new tokens stand in the presents, `[batch, heads, tokens, 3]`, and what their outputs' names begin with (`ort/decoder-session.ts`). */
 export const PICKED_PLACES = "weir_places";
 export const PICKED_PREFIX = "weir_";
+/** Of which of the new tokens logits are wanted, `[positions]`, where the graph was made to ask (`kept-logits.ts`). */
+export const KEPT_POSITIONS = "weir_kept";
 const INTEGERS: readonly string[] = ["int64", "int32"];
 /** Besides the cache; `token_type_ids` is no decoder's. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
@@ -66,11 +70,15 @@ export function readDecoder(session: Session, config: DecoderConfig): Decoder {
   const pasts = session.inputs.filter(({ name }) => name.startsWith(PAST));
   if (pasts.length === 0) throw undriven("it has no key/value cache (inputs named past_key_values.…)");
   const others = new Map(
-    session.inputs.filter(({ name }) => !name.startsWith(PAST) && name !== PICKED_PLACES).map((input) => [input.name, checkOther(input)]),
+    session.inputs
+      .filter(({ name }) => !name.startsWith(PAST) && name !== PICKED_PLACES && name !== KEPT_POSITIONS)
+      .map((input) => [input.name, checkOther(input)]),
   );
   if (!others.has("input_ids")) throw undriven("it has no input named input_ids");
   const tensors = pasts.map((past) => cacheTensorOf(past, session, config));
-  return { session, tokensMax: config.tokensMax, vocabSize: vocabSizeOf(session, config), tensors, picks: picks(session, tensors), others };
+  const keeps = session.inputs.some(({ name }) => name === KEPT_POSITIONS);
+  const vocabSize = vocabSizeOf(session, config);
+  return { session, tokensMax: config.tokensMax, vocabSize, tensors, picks: picks(session, tensors), keeps, others };
 }
 
 /** Bytes that one token takes in the cache. */

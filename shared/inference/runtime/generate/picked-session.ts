@@ -2,7 +2,8 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { type Graph, writeAddition } from "../../../models/onnx-writer.ts";
 import type { Session, TensorShape } from "../session.ts";
-import { PICKED_PLACES, PICKED_PREFIX } from "./decoder.ts";
+import { KEPT_POSITIONS, PICKED_PLACES, PICKED_PREFIX } from "./decoder.ts";
+import { keepLogits } from "./kept-logits.ts";
 
 /** How some ONNX runtime opens a graph: from its file, or from memory with the folder of the weights that it does not contain. */
 export type GraphOpener = {
@@ -13,6 +14,8 @@ export type GraphOpener = {
 /** Larger files are read by the runtime alone: here they would be in memory twice while they are loaded. */
 const EXTENDED_BYTES_MAX = 1024 ** 3;
 const CACHE_RANK = 4;
+/** Graphs that compute logits only of the last tokens by themselves, or have been made to. */
+const LOGITS_TO_KEEP: readonly string[] = ["num_logits_to_keep", KEPT_POSITIONS];
 
 /**
  * Opens a graph, which may be a decoder's: then with outputs added that hold the new tokens of its cache alone. Without them the runtime copies the
@@ -25,7 +28,10 @@ export async function openPickedSession({ openFile, openGraph }: GraphOpener, pa
   if (addition === undefined) return plain;
   const graph = await readFile(path);
   await plain.dispose();
-  return openGraph(Buffer.concat([graph, writeAddition(addition)]), dirname(path));
+  const kept = plain.inputs.some(({ name }) => LOGITS_TO_KEEP.includes(name)) ? undefined : keepLogits(graph);
+  const { inputs, nodes } = addition;
+  const whole = kept && { ...addition, inputs: [...inputs, ...kept.addition.inputs], nodes: [...nodes, ...kept.addition.nodes] };
+  return openGraph(Buffer.concat([kept?.model ?? graph, writeAddition(whole ?? addition)]), dirname(path));
 }
 
 function pickedOutputs({ inputs, outputs }: Session): Graph | undefined {

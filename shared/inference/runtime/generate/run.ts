@@ -1,7 +1,7 @@
 import { Failure } from "../../../base/failure.ts";
 import { toFloat32 } from "../float16.ts";
 import type { Tensor } from "../session.ts";
-import { type CacheTensor, dimsOf, isCacheElements, PICKED_PLACES, PICKED_PREFIX } from "./decoder.ts";
+import { type CacheTensor, dimsOf, isCacheElements, KEPT_POSITIONS, PICKED_PLACES, PICKED_PREFIX } from "./decoder.ts";
 import { type Lane, packRows, viewRows, writeTokens } from "./lane.ts";
 
 /**
@@ -72,6 +72,7 @@ function feedsOf(mode: CacheMode, run: Run, pasts: ReadonlyMap<CacheTensor, Tens
     feeds["use_cache_branch"] = { type: "bool", data: Uint8Array.of(run.lengths[0] === 0 ? 0 : 1), dims: [1] };
   if (run.lane.decoder.picks)
     feeds[PICKED_PLACES] = pickedPlaces(run, (row) => (mode === "per-row" ? (run.lengths[row] ?? 0) : width - size));
+  if (run.lane.decoder.keeps) feeds[KEPT_POSITIONS] = keptPositions(run);
   const kept = others.get("num_logits_to_keep");
   if (kept !== undefined) feeds[kept.name] = scalar(kept.type === "int32", run.logits === "all" ? size : 1, kept.dims.length);
   return feeds;
@@ -118,6 +119,13 @@ function pickedPlaces({ lane, tokens }: Run, firstPlace: (row: number) => number
     for (let head = 0; head < heads; head += 1)
       for (let token = 0; token < size; token += 1, at += 3) places.set([row, head, firstPlace(row) + token], at);
   return { type: "int64", data: widen(places), dims: [tokens.length, heads, size, 3] };
+}
+
+/** Of a run that wants none the last one's are computed, too: a graph cannot leave its output out. */
+function keptPositions({ tokens, logits }: Run): Tensor {
+  const size = tokens[0]?.length ?? 0;
+  const positions = logits === "all" ? Int32Array.from({ length: size }, (_, at) => at) : Int32Array.of(size - 1);
+  return { type: "int64", data: widen(positions), dims: [positions.length] };
 }
 
 function scalar(isNarrow: boolean, value: number, rank: number): Tensor {
