@@ -35,6 +35,7 @@ export type WasmPool = InferenceClient & {
 const SHARES = { weights: 1 / 4, sessions: 1 / 2, caches: 1 / 8, spent: 3 / 4 } as const;
 /** Runs of more tokens are no faster on one thread, and take more memory. */
 const BATCH_TOKENS_MAX = 1_024;
+const BATCH_TOKENS_ENOUGH = 256;
 const BATCH_INPUTS_MAX = 32;
 /** One request of the largest size, and as much of others'. */
 const QUEUE_INPUTS_MAX = 2 * INPUTS_MAX;
@@ -85,6 +86,7 @@ async function openEngine(settings: WasmPoolSettings, artefacts: ReturnType<type
     queue: {
       inputsMax: QUEUE_INPUTS_MAX,
       batchTokensMax: BATCH_TOKENS_MAX,
+      batchTokensEnough: BATCH_TOKENS_ENOUGH,
       batchInputsMax: BATCH_INPUTS_MAX,
       waitMsMax: QUEUE_WAIT_MS_MAX,
     },

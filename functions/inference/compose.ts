@@ -25,6 +25,7 @@ export async function compose(config: InferenceConfig): Promise<Engine> {
       inputsMax: config.WEIR_QUEUE_INPUTS_MAX,
       batchTokensMax: config.WEIR_BATCH_TOKENS,
       batchInputsMax: config.WEIR_BATCH_INPUTS,
+      ...(config.batchTokensEnough === undefined ? {} : { batchTokensEnough: config.batchTokensEnough }),
       waitMsMax: config.WEIR_QUEUE_WAIT_MS_MAX,
     },
     generationsMax: config.WEIR_GENERATIONS_WAITING_MAX,

@@ -49,6 +49,7 @@ const Environment = z.object({
 const WORKER_VARIABLES = ["PATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"];
 /** Measured with MiniLM: on a core, runs of more tokens are no faster; a GPU wants many. */
 const BATCH_TOKENS = { cpu: 1_024, gpu: 16_384 } as const;
+const BATCH_TOKENS_ENOUGH = { cpu: 256, gpu: undefined } as const;
 
 export type InferenceConfig = ReturnType<typeof readConfig>;
 
@@ -63,6 +64,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env) {
     WEIR_TIER: tier,
     WEIR_WORKERS: settings.WEIR_WORKERS ?? (tier === "gpu" ? 1 : availableParallelism()),
     WEIR_BATCH_TOKENS: settings.WEIR_BATCH_TOKENS ?? BATCH_TOKENS[tier],
+    batchTokensEnough: BATCH_TOKENS_ENOUGH[tier],
     workerEnvironment: Object.fromEntries(workerVariables),
   };
 }

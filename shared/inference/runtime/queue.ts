@@ -25,6 +25,11 @@ export type QueueLimits = {
   readonly tenantInputsMax?: number;
   readonly batchTokensMax: number;
   readonly batchInputsMax: number;
+  /**
+   * A batch of this many tokens is as fast by the token as a larger one, as on CPUs: of more than that half is left for the next turn, or workers that took all
+   * would run dry until those who were answered have asked again. Absent where only size makes runs fast.
+   */
+  readonly batchTokensEnough?: number;
 };
 
 export type Queue<T extends Waiting> = {
@@ -102,7 +107,8 @@ export function createQueue<T extends Waiting>(limits: QueueLimits, clock: Clock
   /** What one worker takes, so that several idle ones share what waits instead of one taking all. */
   function sharesOf(group: readonly T[], idleWorkers: number) {
     const [leader] = group;
-    const share = Math.ceil(tokensOf(group) / Math.max(1, idleWorkers));
+    const fair = tokensOf(group) / Math.max(1, idleWorkers);
+    const share = Math.ceil(Math.min(fair, Math.max(fair / 2, limits.batchTokensEnough ?? fair)));
     const most = leader?.isPadded ? limits.batchTokensMax : Math.min(limits.batchTokensMax, SEPARATE_TOKENS_MAX);
     return { tokensMax: Math.max(Math.min(share, most), leader?.tokens ?? 0), inputsMax: limits.batchInputsMax };
   }
