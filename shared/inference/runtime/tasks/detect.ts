@@ -3,6 +3,7 @@ import type { LocatedInput } from "../coder.ts";
 import type { PlanTask, Rows } from "../plan.ts";
 import { naming } from "./limits.ts";
 import { sigmoid } from "./numbers.ts";
+import { askSpellings } from "./spellings.ts";
 
 /**
  * Replaced-token detection, the task that ELECTRA's discriminator was trained for (transformers, `ElectraForPreTraining`): the sigmoid of each
@@ -12,16 +13,14 @@ import { sigmoid } from "./numbers.ts";
 export const planDetect: PlanTask<DetectRequest> = async (request, { coder }, signal) => {
   const texts = request.texts.map((text) => ({ kind: "text", text }) as const);
   const located = (await naming(coder.locate(texts, { overlong: "refuse" }, signal), (index) => `texts.${index}`)).flat();
-  const spelled = await coder.spell(located.flatMap(({ ids }) => [...ids]));
-  let from = 0;
-  const spellings = located.map(({ ids }) => {
-    from += ids.length;
-    return spelled.slice(from - ids.length, from);
-  });
+  const spelled = askSpellings(coder, located);
   return {
     inputs: located,
     inputTokens: located.map(({ ids }) => ids.length),
-    finish: (rows) => ({ task: "detect", items: located.map((input, at) => detectedIn(input, spellings[at] ?? [], rows[at])) }),
+    finish: async (rows) => {
+      const spellings = await spelled();
+      return { task: "detect", items: located.map((input, at) => detectedIn(input, spellings[at] ?? [], rows[at])) };
+    },
   };
 };
 

@@ -6,13 +6,16 @@ import { createTokenJoin } from "../token-text.ts";
 import { entitiesOf, type Head, mergeGroups, mergeTokens, type ReadToken } from "./entities.ts";
 import { checkCount, naming, PLANNED_INPUTS_MAX } from "./limits.ts";
 import { softmax } from "./numbers.ts";
+import { askSpellings } from "./spellings.ts";
 
 /** Of what the model reads, how much neighbouring windows share where the caller does not say. */
 const STRIDE_SHARE = 1 / 4;
 const IGNORED_DEFAULT = ["O"];
 
-/** A window of a text with the spelling of its tokens, and how many tokens of the text precede it. */
-type Window = LocatedInput & { readonly spellings: readonly string[]; readonly tokensBefore: number };
+/** A window of a text, and how many tokens of the text precede it. */
+type Window = LocatedInput & { readonly tokensBefore: number };
+/** The same once the graph has run, with the spelling of its tokens. */
+type ReadWindow = Window & { readonly spellings: readonly string[]; readonly rows: Rows | undefined };
 
 /**
  * Token classification (transformers 5.18, `TokenClassificationPipeline`) with its five aggregation strategies. Texts that the model cannot read at
@@ -21,17 +24,16 @@ type Window = LocatedInput & { readonly spellings: readonly string[]; readonly t
 export const planTag: PlanTask<TagRequest> = async (request, model, signal) => {
   const windows = await windowsOf(request, model, signal);
   checkCount(windows.flat().length, PLANNED_INPUTS_MAX, { field: "texts", what: "windows of texts" });
+  const spelled = askSpellings(model.coder, windows.flat());
   const head = headOf(model);
   return {
     inputs: windows.flat(),
     inputTokens: windows.map((some) => some.reduce((sum, { ids }) => sum + ids.length, 0)),
-    finish: (rows) => {
+    finish: async (rows) => {
+      const spellings = await spelled();
       let at = 0;
-      const items = request.texts.map((text, index) => {
-        const some = windows[index] ?? [];
-        at += some.length;
-        return taggedIn({ text, windows: some, rows: rows.slice(at - some.length, at) }, request, head);
-      });
+      const read = (window: Window): ReadWindow => ({ ...window, rows: rows[at], spellings: spellings[at++] ?? [] });
+      const items = request.texts.map((text, index) => taggedIn({ text, windows: (windows[index] ?? []).map(read) }, request, head));
       return { task: "tag", items };
     },
   };
@@ -45,15 +47,10 @@ async function windowsOf({ texts, stride }: TagRequest, { coder, facts }: TaskMo
   const shared = stride ?? Math.floor(facts.tokensMax * STRIDE_SHARE);
   const inputs = texts.map((text) => ({ kind: "text", text }) as const);
   const located = await naming(coder.locate(inputs, { overlong: "windows", stride: shared }, signal), (index) => `texts.${index}`);
-  const spelled = await coder.spell(located.flat().flatMap(({ ids }) => [...ids]));
-  let from = 0;
   return located.map((windows) => {
     const room = readTokens(windows[0]);
     const step = room - (shared < room ? shared : Math.floor(room / 2)); // as the coder's windows move
-    return windows.map((window, index) => {
-      from += window.ids.length;
-      return { ...window, spellings: spelled.slice(from - window.ids.length, from), tokensBefore: index * step };
-    });
+    return windows.map((window, index) => ({ ...window, tokensBefore: index * step }));
   });
 }
 
@@ -65,18 +62,18 @@ function headOf({ facts, settings }: TaskModel): Head {
   return { labels: facts.labels ?? [], unknownId, continuingPrefix, join: createTokenJoin(tokenDecoder) };
 }
 
-type Read = { readonly text: string; readonly windows: readonly Window[]; readonly rows: readonly Rows[] };
+type Read = { readonly text: string; readonly windows: readonly ReadWindow[] };
 
-function taggedIn({ text, windows, rows }: Read, { aggregation, ignoreLabels }: TagRequest, head: Head): Tagged[] {
+function taggedIn({ text, windows }: Read, { aggregation, ignoreLabels }: TagRequest, head: Head): Tagged[] {
   const ignored = new Set(ignoreLabels ?? IGNORED_DEFAULT);
-  const tagged = windows.map((window, at) => entitiesOf(tokensIn(window, rows[at]), { text, aggregation }, head));
+  const tagged = windows.map((window) => entitiesOf(tokensIn(window), { text, aggregation }, head));
   if (aggregation === "none") return mergeTokens(tagged).filter(({ label }) => !ignored.has(label));
   // Left out after grouping, or what they separate would grow together; and before windows meet, as transformers does.
   const kept = tagged.map((some) => some.filter(({ label }) => !ignored.has(label)));
   return kept.length === 1 ? kept.flat() : mergeGroups(kept.flat());
 }
 
-function tokensIn({ ids, spans, parts, spellings, tokensBefore }: Window, rows: Rows | undefined): ReadToken[] {
+function tokensIn({ ids, spans, parts, spellings, rows, tokensBefore }: ReadWindow): ReadToken[] {
   const { values, width } = rows ?? { values: new Float32Array(), width: 0 };
   return Array.from(ids, (id, index) => ({
     id,
