@@ -1,20 +1,22 @@
 import type { Tier } from "../usage/row.ts";
 
 /** What a line of an invoice charges for. */
-export type Component =
-  | "requests"
-  | "inputTokens"
-  | "outputTokens"
-  | "computeMs"
-  | "minimum"
-  | "peakRate"
-  | "percentileRate"
-  | "reservedRate"
-  | "rateOverage"
-  | "commitment"
-  | "discount"
-  | "credit"
-  | "adjustment";
+export const COMPONENTS = [
+  "requests",
+  "inputTokens",
+  "outputTokens",
+  "computeMs",
+  "minimum",
+  "peakRate",
+  "percentileRate",
+  "reservedRate",
+  "rateOverage",
+  "commitment",
+  "discount",
+  "credit",
+  "adjustment",
+] as const;
+export type Component = (typeof COMPONENTS)[number];
 
 /**
  * One line, exact and rounded. `amountPico` is in 1e-12 of the currency's major unit; `amountMinor` is the same rounded once, half away from zero,
