@@ -4,8 +4,10 @@ import * as z from "zod";
 export const GRANTS_MAX = 100;
 /** Leases of a tenant that are open or not yet audited: about four for each process that serves it. */
 export const LEASES_MAX = 500;
-/** Credits that have been applied and whose record does not say so yet. */
-export const APPLIED_MAX = 100;
+/** Hours that wait for the re-audit of their seals, which comes after a day. */
+export const HOURS_MAX = 1_000;
+/** Credits that were decided on and whose records do not say so yet. */
+export const VERDICTS_MAX = 100;
 /** The lowest is used first. */
 export const PRIORITY_MAX = 100;
 export const PRIORITY_DEFAULT = 50;
@@ -18,7 +20,7 @@ const Pico = z.codec(z.string().regex(/^-?\d{1,38}$/), z.bigint(), { decode: (te
 
 /** Credits that were given at once: what is left of them, until when, and in which order they are used. */
 export const Grant = z.object({
-  id: z.string().regex(CREDIT_ID_PATTERN),
+  id: z.string(),
   amountPico: Pico,
   /** Neither spent nor in a lease. */
   leftPico: Pico,
@@ -50,32 +52,41 @@ export const Lease = z.object({
 });
 export type Lease = Readonly<z.infer<typeof Lease>>;
 
+export const CreditVerdict = z.object({ id: z.string(), isApplied: z.boolean() });
+
+/** What leases taken in one UTC hour (`2026-11-23T19`) have spent by the first revisions of their seals, until it is compared with the last ones. */
+export const AuditedHour = z.object({ hour: z.string(), spentPico: Pico });
+export type AuditedHour = Readonly<z.infer<typeof AuditedHour>>;
+
 /**
  * A tenant's prepaid balance: one item, changed by one conditional write. At all times, to the pico:
  * granted = left in grants − debt + in leases + spent + expired.
  */
 export const Balance = z.object({
-  grants: z.array(Grant).max(GRANTS_MAX),
+  /** One more than may be given: what a re-audit returned. */
+  grants: z.array(Grant).max(GRANTS_MAX + 1),
   leases: z.array(Lease).max(LEASES_MAX),
+  hours: z.array(AuditedHour).max(HOURS_MAX),
   /** What audited rows cost beyond all credits; the next credits pay it first. */
   debtPico: Pico,
   /** Over all time: credits given less those taken away, what audited leases have spent, and what has expired unused. */
   grantedPico: Pico,
   spentPico: Pico,
   expiredPico: Pico,
-  /** Ids of credits that are in here and whose record may not say so yet. */
-  appliedIds: z.array(z.string()).max(APPLIED_MAX),
+  /** What became of credits whose records may not say so yet. */
+  verdicts: z.array(CreditVerdict).max(VERDICTS_MAX),
 });
 export type Balance = Readonly<z.infer<typeof Balance>>;
 
 export const EMPTY_BALANCE: Balance = {
   grants: [],
   leases: [],
+  hours: [],
   debtPico: 0n,
   grantedPico: 0n,
   spentPico: 0n,
   expiredPico: 0n,
-  appliedIds: [],
+  verdicts: [],
 };
 
 /** A balance as it was read, and the number that a write has to find unchanged; 0 where there is none yet. */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { Address, TaxId } from "./address.ts";
+import { Budget } from "./budget.ts";
 
 export const PriceBookName = z
   .string()
@@ -21,6 +22,11 @@ export const TenantBilling = z
     name: z.string().min(1).max(200).exactOptional().meta({ description: "Who is billed, if that is not the tenant's name" }),
     address: Address.exactOptional(),
     taxId: TaxId.exactOptional(),
+    isPrepaid: z.boolean().exactOptional().meta({
+      description:
+        "Requests are paid from a balance, and refused with 402 when it does not cover them. The book may hold plain prices only",
+    }),
+    budget: Budget.exactOptional(),
   })
   .meta({ id: "TenantBilling" });
 export type TenantBilling = z.infer<typeof TenantBilling>;

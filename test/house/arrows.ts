@@ -11,7 +11,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "shared/base": { rooms: [], packages: ["zod", "uuid"] },
   "shared/aws": { rooms: [], packages: ["aws4", "undici"] },
   "shared/dynamo": { rooms: ["shared/base", "shared/aws"], packages: ["zod", "@aws-sdk/client-dynamodb"] },
-  "shared/billing": { rooms: ["shared"], packages: ["zod", "big.js", "csv-stringify"] },
+  "shared/billing": { rooms: ["shared"], packages: ["zod", "big.js", "csv-stringify", "lru-cache"] },
   "shared/events": { rooms: ["shared"], packages: ["zod", "standardwebhooks"] },
   "shared/clients": { rooms: ["shared"], packages: ["zod", "undici"] },
   "shared/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-lambda"] },
