@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "../shared/base/clock.ts";
+import { type Clock, systemClock } from "../shared/base/clock.ts";
 import { systemIds } from "../shared/base/id.ts";
-import { createDynamo } from "../shared/dynamo/client.ts";
+import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
 import { peppersOf } from "../shared/keys/key.ts";
@@ -36,15 +36,17 @@ export type Composition = {
 
 const READY_TIMEOUT_MS = 2_000;
 
-/** Where time, chance and words for the operator come from; tests bring their own. */
-export type World = Pick<Deps, "clock" | "ids" | "log">;
+/** Where time, chance, words for the operator and what is kept come from; tests bring their own. */
+export type World = Pick<Deps, "clock" | "ids" | "log"> & {
+  /** Two clients of one store: the SDK's, and the hot path's. */
+  readonly store: { readonly dynamo: Dynamo; readonly lean: LeanDynamo };
+};
 
 /** Builds everything that handlers touch. */
 export function compose(config: EdgeConfig, world: Partial<World> = {}): Composition {
   const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
   const { clock, ids, log } = { clock: systemClock, ids: systemIds, log: logJson, ...world };
-  const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createLeanDynamo(dynamo, clock);
+  const { dynamo, lean } = world.store ?? openStore(config, clock);
   const control = {
     tenants: createTenantStore(dynamo),
     keys: createKeyStore(dynamo),
@@ -87,6 +89,11 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     dynamo.client.destroy();
   };
   return { deps, close };
+}
+
+function openStore({ AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint }: EdgeConfig, clock: Clock) {
+  const dynamo = createDynamo({ region, tablePrefix, endpoint });
+  return { dynamo, lean: createLeanDynamo(dynamo, clock) };
 }
 
 /** One read of the store, which also tells how far the clocks are apart. */

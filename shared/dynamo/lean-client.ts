@@ -48,7 +48,7 @@ export function createLeanDynamo(dynamo: Dynamo, clock: Clock): LeanDynamo {
 
   async function call<T>(operation: Operation, input: object, timeoutMs: number): Promise<T> {
     const { status, text, date } = await signed.call(operation, input, { nowMs: clock.nowMs(), timeoutMs });
-    skewMs = skewOf(date, clock.nowMs()) ?? skewMs;
+    skewMs = clockSkewOf(date, clock.nowMs()) ?? skewMs;
     if (status !== 200) throw refusalOf(text, status);
     return JSON.parse(text) as T; // the shapes of DynamoDB's own answers, which its API fixes
   }
@@ -76,7 +76,8 @@ function refusalOf(text: string, status: number): DynamoRefusal {
   }
 }
 
-function skewOf(date: string | undefined, nowMs: number): number | undefined {
+/** How far a clock is ahead of a `Date` header, in milliseconds; undefined without one. */
+export function clockSkewOf(date: string | undefined, nowMs: number): number | undefined {
   const storeMs = date === undefined ? Number.NaN : Date.parse(date);
   if (Number.isNaN(storeMs)) return undefined;
   // The header is cut to whole seconds, so anything within the second is no skew at all.

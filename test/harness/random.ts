@@ -20,9 +20,8 @@ export function createRandom(seed: number | string): Random {
     next,
     below: (bound) => Math.floor(next() * bound),
     pick(among) {
-      const picked = among[Math.floor(next() * among.length)];
-      if (picked === undefined) throw new Error("nothing to pick from");
-      return picked;
+      if (among.length === 0) throw new Error("nothing to pick from");
+      return among[Math.floor(next() * among.length)] as (typeof among)[number]; // the place is within
     },
     chance: (share) => next() < share,
     fork: (name) => createRandom(`${text}/${name}`),

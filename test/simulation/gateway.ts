@@ -1,0 +1,46 @@
+import type { Hono } from "hono";
+import { v7 as uuidV7 } from "uuid";
+import { createApp } from "../../edge/app.ts";
+import { compose } from "../../edge/compose.ts";
+import { readConfig } from "../../edge/config.ts";
+import type { Deps } from "../../edge/deps.ts";
+import type { EdgeEnv } from "../../edge/env.ts";
+import { type Ids, toBase62 } from "../../shared/base/id.ts";
+import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import type { Random } from "../harness/random.ts";
+import { createEngine } from "./engine.ts";
+import { createSdkLink } from "./sdk-link.ts";
+import type { Machine, World } from "./world.ts";
+
+export const TABLE_PREFIX = "weir";
+
+/** Only what the composition asks for; everything that matters is given to it. */
+export const CONFIG = readConfig({
+  AWS_REGION: "eu-central-1",
+  WEIR_DYNAMO_ENDPOINT: "http://127.0.0.1:9",
+  WEIR_PEPPERS: JSON.stringify({ 1: "a pepper for simulations only" }),
+  WEIR_POOLS: "[]",
+  WEIR_INTAKE: JSON.stringify({ kind: "http", url: "http://127.0.0.1:9" }),
+  WEIR_SHARDS: JSON.stringify([{ fromMinute: "", shardCount: 2 }]),
+});
+
+export type Gateway = { readonly app: Hono<EdgeEnv>; readonly machine: Machine; readonly deps: Deps };
+
+/** The product's own gateway on a machine of the world; its engine is simulated, and its store is seen through a link. */
+export function startGateway(world: World, machine: Machine, link: LeanDynamo): Gateway {
+  return machine.run(() => {
+    const { clock } = machine;
+    const ids = idsOf(world.random);
+    const composed = compose(CONFIG, { clock, ids, log: () => {}, store: { lean: link, dynamo: createSdkLink(link, TABLE_PREFIX) } });
+    const pools = new Map([["cpu", { name: "cpu", tier: "cpu" as const, client: createEngine(world.random) }]]);
+    const deps = { ...composed.deps, pools };
+    return { machine, deps, app: createApp(deps) };
+  });
+}
+
+export function idsOf(random: Random): Ids {
+  return {
+    requestId: (nowMs) => uuidV7({ msecs: nowMs, random: Uint8Array.from({ length: 16 }, () => random.below(256)) }),
+    base62: (length) => Array.from({ length }, () => toBase62(random.below(62), 1)).join(""),
+  };
+}

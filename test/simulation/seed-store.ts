@@ -1,0 +1,66 @@
+import type { Deps } from "../../edge/deps.ts";
+import type { Version, VersionFacts } from "../../shared/models/version.ts";
+import { reshare } from "../../shared/routing/split.ts";
+import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
+import { createFakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
+import type { Item } from "../harness/fake-dynamo/values.ts";
+import { CHANGE, storeKey, storeTenant } from "../harness/gateway.ts";
+import { EMBED, GENERATE } from "../harness/serving.ts";
+import { startGateway, TABLE_PREFIX } from "./gateway.ts";
+import { CALM, createStoreLink } from "./store-link.ts";
+import { createWorld } from "./world.ts";
+
+export const TENANTS = ["acme", "globex"] as const;
+export type TenantName = (typeof TENANTS)[number];
+const RATE = { requestsPerSecond: 1_000, burst: 1_000 };
+const MINUTE_MS = 60_000;
+
+/** What every history begins with: two tenants with a key each, a model of vectors and one of texts. */
+export type Seeded = { readonly items: readonly Item[]; readonly keys: Readonly<Record<TenantName, string>> };
+
+let seeded: Promise<Seeded> | undefined;
+
+/** Made once by the product's own stores, and the same for all histories of a process. */
+export function seededStore(): Promise<Seeded> {
+  seeded ??= seedStore();
+  return seeded;
+}
+
+export function fillStore(store: FakeDynamo, { items }: Seeded, nowMs: number) {
+  for (const item of items) store.apply("PutItem", { TableName: `${TABLE_PREFIX}-control`, Item: item }, { nowMs, lagMs: 0 });
+}
+
+async function seedStore(): Promise<Seeded> {
+  const world = createWorld("seeding");
+  const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX });
+  const machine = world.spawn("seeder", { offsetMs: 0, driftPpm: 0 });
+  const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
+  const link = createStoreLink({ world, machine, store, weather: () => CALM, counts });
+  const { deps } = startGateway(world, machine, link);
+  const keys = machine.run(() => seedControl(deps));
+  await world.runUntil(world.nowMs() + MINUTE_MS);
+  return { keys: await keys, items: store.items("control") };
+}
+
+async function seedControl(deps: Deps) {
+  await seedModel(deps, "minilm", EMBED);
+  await seedModel(deps, "smol", GENERATE);
+  const keys: Partial<Record<TenantName, string>> = {};
+  for (const tenant of TENANTS) {
+    await storeTenant(deps, tenant, RATE);
+    keys[tenant] = await storeKey(deps, tenant, ["infer", "usage"]);
+  }
+  return keys as Record<TenantName, string>; // the loop has set each
+}
+
+async function seedModel({ control }: Deps, name: string, facts: VersionFacts) {
+  await control.models.append(name, 0, { body: { name, tenants: "*" }, change: CHANGE });
+  await control.versions.append(versionOf(name, facts), 0, CHANGE);
+  await control.splits.append(name, 0, { body: reshare(name, undefined, [{ version: 1, shareBps: 10_000 }]), change: CHANGE });
+}
+
+function versionOf(model: string, facts: VersionFacts): Version {
+  const files = [{ path: "config.json", bytes: 2, sha256: "0".repeat(64) }];
+  const placement = { pool: "cpu", dtype: "fp32" } as const;
+  return { model, number: 1, contentDigest: model, state: "ready", files, placement, facts, manifestDigest: "0".repeat(64) };
+}
