@@ -97,6 +97,7 @@ test("a version's fallbacks are sent with it, shown in their order, and make it 
   const shown = (await weir("models show fallen")).out;
   expect(shown).toMatch(/^fallen@2 +ready +embed +cpu fp32, else cpu\/q8, else @1 /m);
   expect(shown).toMatch(/^fallen@1 +ready, live +embed +cpu fp32 +\d/m);
+  expect((await weir("models show fallen@2")).out).toMatch(/^q8 +0\.\d+ +0\.9\d+ *$/m);
 });
 
 test("a version whose fallback would answer something else is rejected with the reason", async () => {

@@ -128,7 +128,17 @@ function renderVersion(version: VersionRevision): string {
   const files = version.state === "upstream" ? [] : version.files;
   const rows = files.map(({ path, bytes, sha256 }) => [path, bytes, sha256]);
   const { by, at, why } = version.revision;
-  return `${renderVersions([version])}\n\n${table(["FILE", "BYTES", "SHA-256"], rows)}\n\nby ${by} at ${at}: ${why}`;
+  const parts = [renderVersions([version]), table(["FILE", "BYTES", "SHA-256"], rows), ...driftOf(version), `by ${by} at ${at}: ${why}`];
+  return parts.join("\n\n");
+}
+
+/** How far the folder's other files are from the one that answers; nothing where there are none. */
+function driftOf(version: VersionRevision): string[] {
+  const drift = (version.state === "ready" && version.facts.drift) || [];
+  const rows = drift.map(({ dtype, deltaMax, cosineMin, error }) =>
+    error === undefined ? [dtype, deltaMax.toPrecision(2), cosineMin.toFixed(4), ""] : [dtype, "-", "-", error],
+  );
+  return rows.length === 0 ? [] : [table(["OTHER FILE", "MAX DELTA", "MIN COSINE", ""], rows)];
 }
 
 function renderVerification({ files }: Verification): string {
