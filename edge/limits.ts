@@ -5,6 +5,8 @@ export const HELD_BYTES_MAX = 128 * 1024 ** 2;
 export const TENANT_HELD_BYTES_MAX = 48 * 1024 ** 2;
 export const REQUEST_TIMEOUT_MS = 60_000;
 export const SETTLE_TIMEOUT_MS = 10_000;
+/** A stream that has run out of what is covered waits twice so long for the store at most, then ends. */
+export const CHECKPOINT_TIMEOUT_MS = 5_000;
 /** A stream, from the request to its last event: a minute less than Lambda gives whoever writes it. */
 export const STREAM_TIMEOUT_MS = 14 * 60_000;
 /** What an open stream takes of those bytes: its socket's and its engine's buffers, and an event between them. */

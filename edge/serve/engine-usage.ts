@@ -1,11 +1,7 @@
 import * as z from "zod";
-import type { Metered } from "./serve.ts";
 
 /** Tokens as a foreign engine counted them. */
 export type EngineUsage = { readonly inputTokens: number; readonly outputTokens: number };
-
-/** Makes the row of a proxied request durable. */
-export type Meter = (usage: EngineUsage, outcome: Metered["outcome"]) => Promise<void>;
 
 const TokenCount = z.int().min(0).catch(0);
 const Usage = z.object({ prompt_tokens: TokenCount, completion_tokens: TokenCount });

@@ -2,15 +2,16 @@ import { Failure } from "../../shared/base/failure.ts";
 import type { CallLimits } from "../../shared/inference/contract.ts";
 import type { Finish, GenerateEvent, GenerateRequest } from "../../shared/inference/generation.ts";
 import type { ReadyVersion } from "../../shared/models/version.ts";
-import type { Outcome } from "../../shared/usage/row.ts";
 import type { Target } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
 import { HEARTBEAT_MS, STREAM_TIMEOUT_MS } from "../limits.ts";
+import type { Sizes } from "./admit.ts";
 import { orNothing } from "./event-stream.ts";
 import { brokenOff, type Generation, gather, outOfOrder, type Progress, progressOf, take } from "./generation.ts";
 import { type MeteredSource, type Piece, streamMetered } from "./metered-stream.ts";
+import { type Meter, type Reached, underMeter } from "./metering.ts";
 import { type Candidate, type Chosen, runInOrder, startInOrder } from "./run.ts";
-import { type Call, inferenceCall, leftMs, type Served, servedBy, settle } from "./serve.ts";
+import { type Call, inferenceCall, leftMs, nativeVersionOf, type Served, servedBy } from "./serve.ts";
 import { toldFailure } from "./told-failure.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -46,15 +47,21 @@ export type Ending = Omit<Generation, "choices"> & { readonly finishes: readonly
  * A generation that is answered as a whole: gathered, rendered, settled, and only then answered. Until its first event it may be handed over to a fallback; after
  * that the pool is known to work on it, and whoever begins again has less time.
  */
-export async function serveGeneration<T>(deps: Deps, call: Call, plan: WholePlan<T>): Promise<Served & { readonly body: T }> {
+export function serveGeneration<T>(deps: Deps, call: Call, plan: WholePlan<T>): Promise<Served & { readonly body: T }> {
+  const { target } = plan;
   const how: Beginning = { signal: call.signal, timeoutMs: () => leftMs(deps, call) };
-  const ran = await runInOrder(deps, call, { target: plan.target, attempt: (...asked) => begin(call, { plan, how }, asked) });
-  const begun = ran.value;
-  const served = servedBy(plan.target, ran);
-  const generation = await gather(eventsOf(begun), begun.progress);
-  const body = plan.render(generation, ran.candidate.version, begun.request);
-  await meter(deps, call, { served, begun, outcome: call.signal.aborted ? "cancelled" : "ok" });
-  return { ...served, body };
+  return underMeter(deps, call, {
+    ...{ target, sizes: () => sizesOf(plan), isStreamed: false },
+    async work(meter) {
+      const ran = await runInOrder(deps, call, { target, attempt: (...asked) => begin(call, { plan, how }, asked) });
+      const begun = ran.value;
+      const served = servedBy(target, ran);
+      const generation = await gather(eventsOf(begun), begun.progress);
+      const body = plan.render(generation, ran.candidate.version, begun.request);
+      await meter.settle({ ...reachedBy(served, begun), outcome: call.signal.aborted ? "cancelled" : "ok" });
+      return { ...served, body };
+    },
+  });
 }
 
 /**
@@ -63,11 +70,19 @@ export async function serveGeneration<T>(deps: Deps, call: Call, plan: WholePlan
  * `HEARTBEAT_MS` is cut off by proxies, so after that time it leaves before the first event and failures are told in-band. It names who serves, so
  * it ends the search for a candidate.
  */
-export async function streamGeneration(
+export function streamGeneration(
   deps: Deps,
   call: Call,
   plan: StreamPlan,
 ): Promise<Served & { readonly body: ReadableStream<Uint8Array> }> {
+  const { target } = plan;
+  return underMeter(deps, call, {
+    ...{ target, sizes: () => sizesOf(plan), isStreamed: true },
+    work: (meter) => startStream(deps, call, { plan, meter }),
+  });
+}
+
+async function startStream(deps: Deps, call: Call, { plan, meter }: { plan: StreamPlan; meter: Meter }) {
   const stop = new AbortController();
   const streamLeftMs = () => STREAM_TIMEOUT_MS - (deps.clock.nowMs() - call.acceptedAtMs);
   const how: Beginning = { signal: AbortSignal.any([call.signal, stop.signal]), timeoutMs: streamLeftMs };
@@ -78,22 +93,34 @@ export async function streamGeneration(
   const chosen: Chosen = ran ?? running.decide() ?? (await running.ran);
   const { version } = chosen.candidate;
   const served = servedBy(target, chosen);
-  let begun: Begun | undefined;
-  const first = running.ran.then(({ value }) => {
-    begun = value;
-    return value;
-  });
+  const request = ran?.value.request ?? plan.ask(version);
+  const renderer = plan.renderer(request, version);
+  const first = running.ran.then(({ value }) => value);
   first.catch(() => {}); // whoever reads the stream is told; nobody does if its caller has left
-  const renderer = plan.renderer(ran?.value.request ?? plan.ask(version), version);
+  let begun: Begun | undefined;
   const source: MeteredSource = {
-    pieces: piecesOf(first, renderer),
-    meter: async (outcome) => meter(deps, call, { served, begun: await first, outcome }),
+    pieces: piecesOf(
+      first.then((value) => {
+        begun = value;
+        return value;
+      }),
+      renderer,
+    ),
+    meter,
+    reached: () => reachedBy(served, begun ?? { request, progress: progressOf(request) }),
     hasBrought: () => begun?.progress.hasText ?? false,
     renderFailure: (cause) => renderer.failed(toldFailure(deps, call, cause)),
     stop: () => stop.abort(),
     signal: call.signal,
   };
   return { ...served, body: streamMetered(source) };
+}
+
+function sizesOf({ target, ask }: GenerationPlan): Sizes {
+  const version = nativeVersionOf(target);
+  const { prompts, n, maxTokens } = ask(version);
+  const choices = prompts.length * n;
+  return { task: "generate", inputs: prompts.length, choices, outputTokensMax: choices * (maxTokens ?? version.facts.tokensMax) };
 }
 
 /** How long the whole generation may take, asked when it begins, and what ends it. */
@@ -165,19 +192,16 @@ function pieceOf(event: GenerateEvent, { inputTokens, outputTokens, finishes }: 
   }
 }
 
-type Metering = { readonly served: Served; readonly begun: Begun; readonly outcome: Outcome };
-
-function meter(deps: Deps, call: Call, { served, begun, outcome }: Metering): Promise<void> {
-  const { inputTokens, outputTokens, runMs } = begun.progress;
-  return settle(deps, call, {
+function reachedBy(served: Served, { request, progress }: Pick<Begun, "request" | "progress">): Reached {
+  const { inputTokens, outputTokens, runMs } = progress;
+  return {
     ...served,
     task: "generate",
-    outcome,
-    inputs: begun.request.prompts.length,
+    inputs: request.prompts.length,
     inputTokens: sumOf(inputTokens),
     outputTokens: sumOf(outputTokens),
     computeMs: Math.round(runMs),
-  });
+  };
 }
 
 function sumOf(counts: readonly number[]): number {

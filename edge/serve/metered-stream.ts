@@ -1,6 +1,7 @@
 import { Failure } from "../../shared/base/failure.ts";
 import type { Outcome } from "../../shared/usage/row.ts";
-import { type Cut, streamEvents } from "./event-stream.ts";
+import { type Cut, orNothing, streamEvents } from "./event-stream.ts";
+import type { Meter, Reached } from "./metering.ts";
 
 export type Piece = {
   /** Of whole server-sent events; empty where an event brings nothing for the caller. */
@@ -12,8 +13,9 @@ export type Piece = {
 export type MeteredSource = {
   /** Ends with a last piece; whatever else ends it is a failure. */
   readonly pieces: AsyncIterable<Piece>;
-  /** Makes the row durable, of what has come so far. */
-  readonly meter: (outcome: Outcome) => Promise<void>;
+  readonly meter: Meter;
+  /** How far the pieces so far have come. */
+  readonly reached: () => Reached;
   /** Whether anything that is worth paying for has come. */
   readonly hasBrought: () => boolean;
   /** How a stream says that it has failed. */
@@ -24,13 +26,16 @@ export type MeteredSource = {
   readonly signal: AbortSignal;
 };
 
+/** How long a stream that breaks waits for its row before it says so; the row is made durable all the same. */
+const CUT_WAIT_MS = 1_000;
+
 /**
- * Metered, then ended: the last piece leaves after the row is durable.
- * A stream that breaks says so in-band, never ends as if it were whole, and is not billed. One that its caller ends, by leaving, by not reading or by reading
- * so slowly that the stream's time is over, is billed as far as it came: otherwise whoever reads slowly would read for nothing.
+ * Metered, then delivered: a piece leaves after a checkpoint covers it, the last one after the row is settled.
+ * What was delivered is billed. A stream that its caller ends, by leaving, by not reading or by reading so slowly that the stream's time is over, is `cancelled`:
+ * otherwise whoever reads slowly would read for nothing. One that breaks by the engine's or our own fault is `cut`: it says so in-band and never ends as if it were whole.
  */
 export function streamMetered(source: MeteredSource): ReadableStream<Uint8Array> {
-  const state: State = { cut: undefined, isOver: false };
+  const state: State = { cut: undefined, delivered: undefined, isClosed: false };
   return streamEvents({
     pieces: meteredPieces(source, state),
     cut(why) {
@@ -40,38 +45,53 @@ export function streamMetered(source: MeteredSource): ReadableStream<Uint8Array>
   });
 }
 
-type State = { cut: Cut | undefined; isOver: boolean };
+type State = { cut: Cut | undefined; delivered: Reached | undefined; isClosed: boolean };
 
 async function* meteredPieces(source: MeteredSource, state: State): AsyncGenerator<string, void> {
   try {
     for await (const { text, isLast } of source.pieces) {
       if (isLast) {
-        state.isOver = true;
-        await source.meter(source.signal.aborted ? "cancelled" : "ok");
+        state.isClosed = true;
+        await source.meter.settle({ ...source.reached(), outcome: source.signal.aborted ? "cancelled" : "ok" });
         yield text;
         return;
       }
-      if (text !== "") yield text;
+      if (await mayLeave(source, state, text)) yield text;
     }
     throw new Error("the stream ended without its end");
   } catch (cause) {
     if (hasCallerLeft(source, state)) return;
-    const isOverdue = !state.isOver && state.cut === "overdue";
-    state.isOver = true;
-    if (isOverdue) await meterCut(source);
+    const isOverdue = !state.isClosed && state.cut === "overdue";
+    await orNothing(close(source, state, isOverdue ? "cancelled" : "cut"), CUT_WAIT_MS);
     // Whatever else breaks a stream is the engine's fault, or the ledger's.
     yield source.renderFailure(isOverdue ? new Failure("timeout", "The stream has lasted as long as one may.", { cause }) : cause);
   } finally {
-    // Not over here means that the caller has left in the middle.
-    if (!state.isOver) await meterCut(source);
+    // Not closed here means that the caller has left in the middle.
+    await close(source, state, "cancelled");
   }
+}
+
+/** Covers a text, and notes it as delivered; not if there is nothing to deliver, or its caller has left while it waited. */
+async function mayLeave(source: MeteredSource, state: State, text: string): Promise<boolean> {
+  const reached = source.reached();
+  if (!source.hasBrought()) source.meter.prepare(reached);
+  if (text === "") return false;
+  if (source.hasBrought()) {
+    await source.meter.cover(reached);
+    if (hasCallerLeft(source, state)) throw new Failure("cancelled", "The caller left.");
+    state.delivered = reached;
+  }
+  return true;
 }
 
 function hasCallerLeft({ signal }: MeteredSource, { cut }: State): boolean {
   return signal.aborted || cut === "left" || cut === "unread";
 }
 
-/** Nobody is there who could be told that this failed, and a row that is missing is our loss alone. */
-async function meterCut(source: MeteredSource) {
-  if (source.hasBrought()) await source.meter("cancelled").catch(() => {});
+/** Bills what was delivered, once. Nobody is there who could be told that this failed: then the row expires, billed as far as it was covered. */
+async function close({ meter }: MeteredSource, state: State, outcome: Outcome) {
+  if (state.isClosed) return;
+  state.isClosed = true;
+  if (state.delivered === undefined) meter.void();
+  else await meter.settle({ ...state.delivered, outcome }).catch(() => {});
 }

@@ -2,8 +2,10 @@ import { Failure } from "../../shared/base/failure.ts";
 import type { UpstreamVersion } from "../../shared/models/version.ts";
 import type { Deps } from "../deps.ts";
 import { renderOpenaiFailure } from "../dialects/openai/failure.ts";
-import { type EngineUsage, engineUsageOf, type Meter } from "./engine-usage.ts";
-import { type Call, remainingMs, type Served, settle } from "./serve.ts";
+import type { Sizes } from "./admit.ts";
+import { type EngineUsage, engineUsageOf } from "./engine-usage.ts";
+import { type Meter, type Reached, underMeter } from "./metering.ts";
+import { type Call, remainingMs, type Served } from "./serve.ts";
 import { toldFailure } from "./told-failure.ts";
 import { upstreamFailure } from "./upstream-client.ts";
 import { meterEventStream } from "./upstream-stream.ts";
@@ -13,9 +15,9 @@ export type ProxyPlan = {
   readonly version: UpstreamVersion;
   readonly arm: string;
   readonly path: string;
-  readonly task: string;
   readonly body: Uint8Array;
-  readonly inputs: number;
+  readonly sizes: Sizes;
+  readonly isStreamed: boolean;
   /** The engine was asked for a usage event that the caller did not ask for. */
   readonly hidesUsage?: boolean;
 };
@@ -28,22 +30,34 @@ export type ProxyAnswer = Served & {
 };
 
 /** Passes a request to a foreign engine and its answer back: a whole one after it is metered, a stream with its last event held until then. */
-export async function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<ProxyAnswer> {
+export function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<ProxyAnswer> {
+  const { version, arm, sizes, isStreamed } = plan;
+  return underMeter(deps, call, {
+    ...{ target: { version, arm }, sizes: () => sizes, isStreamed },
+    work: (meter) => pass(deps, call, { ...plan, meter }),
+  });
+}
+
+async function pass(deps: Deps, call: Call, { meter, sizes, ...plan }: ProxyPlan & { readonly meter: Meter }): Promise<ProxyAnswer> {
   const startedAtMs = deps.clock.nowMs();
-  const { model, number } = plan.version;
+  const { model, number, upstream } = plan.version;
   const served: Served = { model, version: number, assignedVersion: number, arm: plan.arm, tier: "upstream" };
-  const { upstream } = plan.version;
   const { signal } = call;
   const answer = await deps.upstream.post({ upstream, path: plan.path, body: plan.body, signal, timeoutMs: remainingMs(deps, call) });
   const head = { ...served, status: answer.status, contentType: answer.contentType, retryAfter: answer.retryAfter };
-  const meter: Meter = (usage, outcome) =>
-    settle(deps, call, { ...served, ...usage, task: plan.task, outcome, inputs: plan.inputs, computeMs: deps.clock.nowMs() - startedAtMs });
+  const { task, inputs } = sizes;
+  const reached = (usage: EngineUsage): Reached => ({ ...served, ...usage, task, inputs, computeMs: deps.clock.nowMs() - startedAtMs });
   if (!(answer.body instanceof Uint8Array)) {
     const renderFailure = (cause: unknown) => failureEvent(toldFailure(deps, call, upstreamFailure(cause, signal)), call);
-    return { ...head, body: meterEventStream(answer.body, { meter, signal, hidesUsage: plan.hidesUsage ?? false, renderFailure }) };
+    const stream = { meter, reached, signal, hidesUsage: plan.hidesUsage ?? false, renderFailure };
+    return { ...head, body: meterEventStream(answer.body, stream) };
   }
-  if (answer.status !== 200) return { ...head, body: refusalBody(answer.status, answer.body) };
-  await meter(usageOf(answer.body), signal.aborted ? "cancelled" : "ok");
+  if (answer.status !== 200) {
+    const body = refusalBody(answer.status, answer.body);
+    meter.void();
+    return { ...head, body };
+  }
+  await meter.settle({ ...reached(usageOf(answer.body)), outcome: signal.aborted ? "cancelled" : "ok" });
   return { ...head, body: answer.body };
 }
 

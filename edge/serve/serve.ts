@@ -12,7 +12,8 @@ import type { ReadyVersion } from "../../shared/models/version.ts";
 import type { Tier, UsageRow } from "../../shared/usage/row.ts";
 import type { Target } from "../catalog.ts";
 import type { Deps, Pool } from "../deps.ts";
-import { SETTLE_TIMEOUT_MS } from "../limits.ts";
+import { READ_ONLY, type Sizes } from "./admit.ts";
+import { underMeter } from "./metering.ts";
 import { type Candidate, type Chosen, runInOrder } from "./run.ts";
 
 /** What every dialect knows of a request once it has read it. */
@@ -64,20 +65,30 @@ export async function serveTarget<T>(
   plan: Plan<T> & { readonly target: Target },
 ): Promise<Served & { readonly body: T }> {
   const { target } = plan;
-  const ran = await runInOrder(deps, call, { target, attempt: (candidate, limits) => attempt(call, plan, { candidate, limits }) });
-  const { request, result } = ran.value;
-  const body = plan.render(result, ran.candidate.version);
-  const served = servedBy(target, ran);
-  await settle(deps, call, {
-    ...served,
-    task: request.task,
-    outcome: call.signal.aborted ? "cancelled" : "ok",
-    inputs: inputCountOf(request),
-    inputTokens: result.inputTokens.reduce((sum, tokens) => sum + tokens, 0),
-    outputTokens: 0,
-    computeMs: Math.round(result.runMs),
+  const sizes = () => sizesOf(plan.ask(nativeVersionOf(target)));
+  return underMeter(deps, call, {
+    ...{ target, sizes, isStreamed: false },
+    async work(meter) {
+      const ran = await runInOrder(deps, call, { target, attempt: (candidate, limits) => attempt(call, plan, { candidate, limits }) });
+      const { request, result } = ran.value;
+      const body = plan.render(result, ran.candidate.version);
+      const served = servedBy(target, ran);
+      await meter.settle({
+        ...served,
+        task: request.task,
+        outcome: call.signal.aborted ? "cancelled" : "ok",
+        inputs: inputCountOf(request),
+        inputTokens: result.inputTokens.reduce((sum, tokens) => sum + tokens, 0),
+        outputTokens: 0,
+        computeMs: Math.round(result.runMs),
+      });
+      return { ...served, body };
+    },
   });
-  return { ...served, body };
+}
+
+function sizesOf(request: TaskRequest): Sizes {
+  return { task: request.task, inputs: inputCountOf(request), ...READ_ONLY };
 }
 
 type Asking = { readonly candidate: Candidate; readonly limits: CallLimits };
@@ -108,26 +119,6 @@ export async function chooseTarget(deps: Deps, call: Call): Promise<Target> {
   const target = await deps.catalog.resolve({ reference: call.reference, caller: call.principal, unit: call.unit });
   deps.ledger.assertSoundClock();
   return target;
-}
-
-export type Metered = Served & Pick<UsageRow, "task" | "outcome" | "inputs" | "inputTokens" | "outputTokens" | "computeMs">;
-
-/** Metered before it is answered: a caller never holds a result that we failed to bill. */
-export async function settle(deps: Deps, call: Call, { assignedVersion, degraded: _, ...metered }: Metered): Promise<void> {
-  await deps.ledger.settle(
-    {
-      ...metered,
-      requestId: call.requestId,
-      tenant: call.principal.tenant,
-      keyId: call.principal.keyId,
-      version: assignedVersion,
-      servedVersion: metered.version,
-      dialect: call.dialect,
-      priceVersion: 0, // no price book exists yet; rating looks prices up by time
-      fingerprint: call.fingerprint,
-    },
-    SETTLE_TIMEOUT_MS,
-  );
 }
 
 /** Refuses a task that the version's head cannot do. */

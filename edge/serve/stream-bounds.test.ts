@@ -41,7 +41,7 @@ const PRINCIPAL: Principal = {
   policies: policiesOf({ tenant: { id: "acme", rate: RATE_DEFAULT }, key: { id: "k" } }),
 };
 
-/** Asks, and stops the timers. */
+/** Asks with stopped timers, and waits until the row is reserved and a pool is asked. */
 async function startStream(reference = "smol"): Promise<{ asked: ReturnType<typeof streamGeneration> }> {
   const { deps, clock } = weir;
   const acceptedAtMs = clock.nowMs();
@@ -54,8 +54,12 @@ async function startStream(reference = "smol"): Promise<{ asked: ReturnType<type
     timeoutMs: REQUEST_TIMEOUT_MS,
   };
   const target = await chooseTarget(deps, call);
+  const generations = () => weir.model.generations.length + weir.gpu.generations.length;
+  const before = generations();
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  return { asked: streamGeneration(deps, call, { ...PLAN, target }) };
+  const asked = streamGeneration(deps, call, { ...PLAN, target });
+  await expect.poll(generations).toBeGreaterThan(before);
+  return { asked };
 }
 
 const PLAN: Omit<StreamPlan, "target"> = {

@@ -1,6 +1,7 @@
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { contentEvent, DONE, usageEvent } from "../../test/harness/engine.ts";
+import { createMeterDouble, reachedOf } from "../../test/harness/meter-double.ts";
 import { HEARTBEAT_MS, READER_TIMEOUT_MS, STREAM_TIMEOUT_MS } from "../limits.ts";
 import { meterEventStream } from "./upstream-stream.ts";
 
@@ -14,14 +15,15 @@ afterEach(() => {
 /** An engine's stream under way, and what is metered of it. */
 function startStream() {
   const engine = new PassThrough();
-  const metered: string[] = [];
+  const meter = createMeterDouble();
   const stream = meterEventStream(engine, {
-    meter: async ({ inputTokens, outputTokens }, outcome) => void metered.push(`${outcome} ${inputTokens} ${outputTokens}`),
+    meter,
+    reached: reachedOf,
     signal: new AbortController().signal,
     hidesUsage: true,
     renderFailure: (cause) => `failed: ${cause instanceof Error ? cause.message : ""}`,
   });
-  return { engine, metered, stream };
+  return { engine, metered: meter.steps, stream };
 }
 
 test("an engine's silence is filled with heartbeats, before its first event and after it", async () => {
@@ -34,7 +36,7 @@ test("an engine's silence is filled with heartbeats, before its first event and 
   engine.end(usageEvent(3, 1) + DONE);
 
   expect(await text).toBe(`: ping\n\n${contentEvent("a")}: ping\n\n${DONE}`);
-  expect(metered).toEqual(["ok 3 1"]);
+  expect(metered.at(-1)).toBe("ok 1");
 });
 
 test("a stream that lasts too long says so, is metered as far as it came, and lets the engine go", async () => {
@@ -45,7 +47,7 @@ test("a stream that lasts too long says so, is metered as far as it came, and le
   await vi.advanceTimersByTimeAsync(STREAM_TIMEOUT_MS);
 
   expect(await text).toMatch(/failed: The stream has lasted as long as one may\.$/);
-  expect(metered).toEqual(["cancelled 0 2"]);
+  expect(metered.at(-1)).toBe("cancelled 2");
   expect(engine.destroyed).toBe(true);
 });
 
@@ -58,7 +60,7 @@ test("a caller who stops reading is cut, metered as far as the stream came, and 
 
   await vi.advanceTimersByTimeAsync(READER_TIMEOUT_MS);
 
-  expect(metered).toEqual(["cancelled 0 2"]);
+  expect(metered.at(-1)).toBe("cancelled 2");
   expect(engine.destroyed).toBe(true);
   await expect(reader.read()).rejects.toThrow("stopped reading");
 });

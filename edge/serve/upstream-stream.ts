@@ -1,12 +1,15 @@
 import type { Readable } from "node:stream";
-import { type EngineUsage, engineUsageOf, type Meter } from "./engine-usage.ts";
+import { type EngineUsage, engineUsageOf } from "./engine-usage.ts";
 import { type Piece, streamMetered } from "./metered-stream.ts";
+import type { Meter, Reached } from "./metering.ts";
 
 const EVENT_CHARS_MAX = 1024 ** 2;
 const DONE = "[DONE]";
 
 export type StreamPlan = {
   readonly meter: Meter;
+  /** The row's quantities, by what the engine has counted so far. */
+  readonly reached: (usage: EngineUsage) => Reached;
   readonly signal: AbortSignal;
   /** The usage event was asked for by us alone, so the caller does not get it. */
   readonly hidesUsage: boolean;
@@ -15,15 +18,16 @@ export type StreamPlan = {
 };
 
 /** Passes an event stream on as it comes, counts its tokens, and holds its end back until the row is durable (see `streamMetered`). */
-export function meterEventStream(body: Readable, { meter, signal, hidesUsage, renderFailure }: StreamPlan): ReadableStream<Uint8Array> {
+export function meterEventStream(body: Readable, plan: StreamPlan): ReadableStream<Uint8Array> {
+  const { meter, reached, signal, hidesUsage, renderFailure } = plan;
   const progress: Progress = { usage: undefined, chunks: 0 };
+  meter.prepare(reached(usageOf(progress)));
   return streamMetered({
     pieces: piecesOf(body, progress, hidesUsage),
-    meter: (outcome) => meter(usageOf(progress), outcome),
+    ...{ meter, renderFailure, signal },
+    reached: () => reached(usageOf(progress)),
     hasBrought: () => progress.chunks > 0,
-    renderFailure,
     stop: () => body.destroy(),
-    signal,
   });
 }
 

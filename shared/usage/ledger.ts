@@ -1,5 +1,5 @@
 import type { UsageSum } from "./report.ts";
-import type { Tier, UsageRow } from "./row.ts";
+import type { UsageRow } from "./row.ts";
 
 /** Where metered requests are made durable, before anything of their answers leaves. */
 export type Ledger = {
@@ -22,7 +22,19 @@ export type Ledger = {
 /** What is known of a request before its work begins. */
 export type Reservation = Pick<
   UsageRow,
-  "requestId" | "tenant" | "keyId" | "model" | "version" | "arm" | "dialect" | "task" | "inputs" | "priceVersion" | "fingerprint" | "lease"
+  | "requestId"
+  | "tenant"
+  | "keyId"
+  | "model"
+  | "version"
+  | "arm"
+  | "dialect"
+  | "task"
+  | "inputs"
+  | "priceVersion"
+  | "fingerprint"
+  | "lease"
+  | "idempotency"
 > & {
   /** The fence: 1 for a request's first attempt, one more for each takeover. A row is changed only by the epoch that put it. */
   readonly epoch: number;
@@ -30,17 +42,22 @@ export type Reservation = Pick<
   readonly expiresInMs: number;
 };
 
-/** Counts that a stream may have delivered once a checkpoint is durable; an upper bound, less than a checkpoint's step above the truth. */
-export type Checkpoint = Pick<UsageRow, "servedVersion" | "inputTokens" | "outputTokens"> & {
-  readonly tier: Tier;
-  readonly computeMs: number;
-  /** From now on, as in `Reservation`. */
-  readonly expiresInMs: number;
-};
+/**
+ * Counts that a stream may have delivered once a checkpoint is durable; an upper bound, at most a checkpoint's step above the truth.
+ * Who serves, and what it has read, is known when there are output tokens.
+ */
+export type Checkpoint = Pick<UsageRow, "outputTokens"> &
+  Partial<Pick<UsageRow, "servedVersion" | "tier" | "inputTokens" | "computeMs">> & {
+    /** From now on, as in `Reservation`. */
+    readonly expiresInMs: number;
+  };
 
 /** A pending row in the hands of the attempt that put it; every step is conditional on that (`st` P and the same epoch). */
 export type ReservedRow = {
-  /** Resolves once it is durable: what it covers may leave only then. Fails with `unavailable` if it is not, or if the row is no longer ours. */
+  /**
+   * Resolves once it is durable: what it covers may leave only then. Fails with `unavailable` if it is not, or if the row is no longer ours.
+   * Counts never fall; the same ones again put off the row's expiry.
+   */
   readonly checkpoint: (progress: Checkpoint, timeoutMs: number) => Promise<void>;
   /**
    * Settles with the final quantities, before the last piece or the whole body leaves.
@@ -49,6 +66,11 @@ export type ReservedRow = {
   readonly settle: (row: UsageRow, timeoutMs: number) => Promise<void>;
   /** Gives the row up, unbilled: nothing was delivered. Never fails; what cannot be written expires. */
   readonly void: () => Promise<void>;
+  /**
+   * Gives the row up unless it turns out to be settled: then it stays billed, because its answer is kept, and a retry with its Idempotency-Key gets it.
+   * (A marker that lands after such a replay would leave an answer unbilled.) Never fails.
+   */
+  readonly release: () => Promise<void>;
 };
 
 export type UsageReader = {

@@ -61,13 +61,14 @@ function handleOf(row: OwnRow): ReservedRow {
       const values = checkpointValues(progress, clock.nowMs() + progress.expiresInMs);
       const isDone = ({ state, epoch, checkpointed }: Found) =>
         state === "P" && epoch === row.epoch && checkpointed >= progress.outputTokens;
-      return take(row, update(row, { values, condition: "pg < :pg", isDone }), timeoutMs);
+      return take(row, update(row, { values, condition: "pg <= :pg", isDone }), timeoutMs);
     },
     settle(settled, timeoutMs) {
       const isDone = ({ state, epoch }: Found) => state === "S" && epoch === row.epoch;
       return take(row, update(row, { values: settledValues(settled), condition: undefined, isDone }), timeoutMs);
     },
     void: () => giveUp(row),
+    release: () => withdraw(row).catch(() => {}), // what cannot be written expires
   };
 }
 
@@ -128,13 +129,18 @@ async function find({ settings, address }: OwnRow): Promise<Found | undefined> {
 /** Pending rows become void; one that has been settled by this epoch gets a marker. Another's row is left alone. */
 async function giveUp(row: OwnRow): Promise<void> {
   const { settings, address, epoch } = row;
-  const isDone = (found: Found) => found.state === "X" && found.epoch === epoch;
   try {
-    await take(row, update(row, { values: { st: { S: "X" } }, condition: undefined, isDone }), VOID_TIMEOUT_MS);
+    await withdraw(row);
   } catch {
     const found = await find(row);
     if (found?.state === "S" && found.epoch === epoch) await settings.markVoid(address);
   }
+}
+
+/** Pending rows become void; others are left alone, and it fails. */
+function withdraw(row: OwnRow): Promise<void> {
+  const isDone = ({ state, epoch }: Found) => state === "X" && epoch === row.epoch;
+  return take(row, update(row, { values: { st: { S: "X" } }, condition: undefined, isDone }), VOID_TIMEOUT_MS);
 }
 
 function lost({ state, epoch }: Found) {

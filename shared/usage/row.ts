@@ -38,6 +38,8 @@ export type UsageRow = {
   readonly fingerprint: string;
   /** The lease on a prepaid balance that this request draws from; absent for those that are paid afterwards. */
   readonly lease?: string;
+  /** The item of the request's Idempotency-Key, if it has one: whoever reads the row later finds there what to forget. */
+  readonly idempotency?: string;
 };
 
 /** From which minute on the ledger has how many shards per minute; changed only ahead of time, further than any cache lives. */

@@ -13,6 +13,7 @@ const TEXTS = {
   outcome: "oc",
   fingerprint: "h",
   lease: "ls",
+  idempotency: "ik",
 } as const;
 const NUMBERS = {
   version: "v",

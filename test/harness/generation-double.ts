@@ -123,3 +123,22 @@ function textOf(prompt: Prompt): string {
       return prompt.messages.map(({ role, content }) => `${role}: ${content}`).join(" ");
   }
 }
+
+/** A generation that goes on when it is told to, so that a test can do something before each event. */
+export function paced(...events: GenerateEvent[]): { generate: Generate; next: () => void } {
+  let wake = () => {};
+  let due = 0;
+  async function* generate() {
+    for (const [index, event] of events.entries()) {
+      while (due <= index) await new Promise<void>((resolve) => (wake = resolve));
+      yield event;
+    }
+  }
+  return {
+    generate,
+    next() {
+      due += 1;
+      wake();
+    },
+  };
+}

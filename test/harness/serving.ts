@@ -11,6 +11,7 @@ import type { Log } from "../../shared/log/log.ts";
 import type { Placement, Upstream, Version, VersionFacts } from "../../shared/models/version.ts";
 import { reshare, type Share } from "../../shared/routing/split.ts";
 import { Tier } from "../../shared/usage/row.ts";
+import { VOID_SUFFIX } from "../../shared/usage/wire-row.ts";
 import { type StoppedClock, stopClock } from "./clock.ts";
 import { startDynamo } from "./dynamo.ts";
 import { CHANGE, storeKey, storeTenant } from "./gateway.ts";
@@ -18,7 +19,7 @@ import { PROMPT_TOKENS_MAX } from "./generation-double.ts";
 import { createModelDouble, DIMENSIONS, LABELS, type ModelDouble, TOKENS_MAX } from "./model-double.ts";
 import { type StoreValve, startStoreValve } from "./store-valve.ts";
 
-/** A settled or marked item of the ledger, attribute by attribute. */
+/** An item of the ledger, attribute by attribute. */
 export type LedgerItem = Readonly<Record<string, string>>;
 
 /** A gateway that listens, with models to call: everything is real but the pool, and the store's faults are ours to make. */
@@ -46,8 +47,10 @@ export type Serving = {
   /** POSTs JSON (or bytes as they are) with the tenant's key unless the headers say otherwise. */
   readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Promise<Response>;
   readonly get: (path: string, headers?: Record<string, string>) => Promise<Response>;
-  /** What has come into the ledger since this was last asked. */
+  /** What counts in the ledger and has come into it since this was last asked: settled rows, and markers that void them. */
   readonly newRows: () => Promise<LedgerItem[]>;
+  /** The whole ledger, with rows that are pending or void. */
+  readonly ledgerItems: () => Promise<LedgerItem[]>;
   /** Ends the gateway as SIGTERM does; the store stays to be looked at. */
   readonly drain: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -105,6 +108,7 @@ export async function startServing(): Promise<Serving> {
     post: (path, body, headers) => post(url + path, body, { authorization: `Bearer ${key}`, ...headers }),
     get: (path, headers) => fetch(url + path, { headers: { authorization: `Bearer ${key}`, ...headers } }),
     newRows: rowReader(dynamo.dynamo),
+    ledgerItems: () => readLedger(dynamo.dynamo),
     drain: () => server.drain(),
     close: async () => {
       store.turn("open");
@@ -161,13 +165,17 @@ function post(url: string, body: unknown, headers: Record<string, string>): Prom
   return fetch(url, { method: "POST", body: sent, headers: { "content-type": "application/json", ...headers }, duplex: "half" });
 }
 
-function rowReader({ client }: Dynamo): () => Promise<LedgerItem[]> {
+function rowReader(dynamo: Dynamo): () => Promise<LedgerItem[]> {
   const seen = new Set<string>();
   return async () => {
-    const { Items = [] } = await client.send(new ScanCommand({ TableName: "weir-ledger" }));
-    const rows = Items.map((item) => Object.fromEntries(Object.entries(item).map(([name, value]) => [name, value.S ?? value.N ?? ""])));
-    const fresh = rows.filter((row) => !seen.has(row["sk"] ?? ""));
-    for (const row of fresh) seen.add(row["sk"] ?? "");
+    const counting = (await readLedger(dynamo)).filter(({ st, sk = "" }) => st === "S" || sk.endsWith(VOID_SUFFIX));
+    const fresh = counting.filter(({ sk = "" }) => !seen.has(sk));
+    for (const { sk = "" } of fresh) seen.add(sk);
     return fresh;
   };
+}
+
+async function readLedger({ client }: Dynamo): Promise<LedgerItem[]> {
+  const { Items = [] } = await client.send(new ScanCommand({ TableName: "weir-ledger", ConsistentRead: true }));
+  return Items.map((item) => Object.fromEntries(Object.entries(item).map(([name, value]) => [name, value.S ?? value.N ?? ""])));
 }

@@ -6,6 +6,8 @@ import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { answer, checked, parseJson, readBody, tell } from "../../http.ts";
+import { CHOICES_MAX } from "../../limits.ts";
+import type { Sizes } from "../../serve/admit.ts";
 import { callOf, sayServed } from "../../serve/call.ts";
 import { type GenerationPlan, type StreamRenderer, serveGeneration, streamGeneration } from "../../serve/generate.ts";
 import type { Generation } from "../../serve/generation.ts";
@@ -79,7 +81,7 @@ export function answerCompletion(deps: Deps, path: keyof typeof APIS) {
     const reference = named ?? asked.model ?? "";
     const call = callOf(c, { dialect: named === undefined ? "openai" : "hf", reference, body, user: asked.user });
     const target = await chooseTarget(deps, call);
-    if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, task: "generate", body, inputs: 1, inBody: asked });
+    if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, sizes: upstreamSizes(asked), body, inBody: asked });
     assertGenerates(nativeVersionOf(target), reference);
     const api: Api = APIS[path];
     const native = { path, api, call, plan: { target, ask: api.read(asked) }, asked };
@@ -89,6 +91,14 @@ export function answerCompletion(deps: Deps, path: keyof typeof APIS) {
       throw inCallersWords(failure, path);
     }
   };
+}
+
+/** As far as the body says it in a way that makes sense: what does not, the engine refuses itself. */
+function upstreamSizes(asked: Readonly<Record<string, unknown>>): Sizes {
+  const count = (value: unknown) => (Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined);
+  const choices = Math.min(count(asked["n"]) ?? 1, CHOICES_MAX);
+  const tokensMax = count(asked["max_completion_tokens"]) ?? count(asked["max_tokens"]) ?? Number.POSITIVE_INFINITY;
+  return { task: "generate", inputs: 1, choices, outputTokensMax: choices * tokensMax };
 }
 
 type Native = {

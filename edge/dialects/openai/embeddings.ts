@@ -4,6 +4,7 @@ import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { answer, parseJson, readBody } from "../../http.ts";
+import { READ_ONLY } from "../../serve/admit.ts";
 import { askTask, INPUTS_MAX, textInput } from "../../serve/ask.ts";
 import { callOf, sayServed } from "../../serve/call.ts";
 import { assertTask, chooseTarget, serveTarget } from "../../serve/serve.ts";
@@ -50,7 +51,14 @@ export function answerEmbeddings(deps: Deps) {
     const target = await chooseTarget(deps, call);
     if (isUpstream(target)) {
       const inBody = { model: asked.model };
-      return proxyOpenai(deps, c, { call, target, path: "/embeddings", task: "embed", body, inputs: inputs.length, inBody });
+      return proxyOpenai(deps, c, {
+        call,
+        target,
+        path: "/embeddings",
+        sizes: { ...READ_ONLY, task: "embed", inputs: inputs.length },
+        body,
+        inBody,
+      });
     }
     const served = await serveTarget(deps, call, {
       target,

@@ -4,6 +4,7 @@ import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { answer, parseJson, readBody } from "../../http.ts";
+import { READ_ONLY } from "../../serve/admit.ts";
 import { INPUTS_MAX, textInput } from "../../serve/ask.ts";
 import { callOf, sayServed } from "../../serve/call.ts";
 import { assertTask, chooseTarget, serveTarget } from "../../serve/serve.ts";
@@ -46,7 +47,8 @@ export function answerRerank(deps: Deps) {
     const target = await chooseTarget(deps, call);
     if (isUpstream(target)) {
       const inBody = { model: asked.model };
-      return proxyOpenai(deps, c, { call, target, path: "/rerank", task: "rerank", body, inputs: task.documents.length, inBody });
+      const sizes = { ...READ_ONLY, task: "rerank", inputs: task.documents.length };
+      return proxyOpenai(deps, c, { call, target, path: "/rerank", sizes, body, inBody });
     }
     const served = await serveTarget(deps, call, {
       target,

@@ -25,7 +25,7 @@ type InBody = {
   readonly stream_options?: { readonly include_usage?: boolean | null | undefined } | null | undefined;
 };
 
-type Asked = Omit<ProxyPlan, "version" | "arm" | "hidesUsage"> & {
+type Asked = Omit<ProxyPlan, "version" | "arm" | "hidesUsage" | "isStreamed"> & {
   readonly call: Call;
   readonly target: UpstreamTarget;
   readonly inBody: InBody;
@@ -34,8 +34,9 @@ type Asked = Omit<ProxyPlan, "version" | "arm" | "hidesUsage"> & {
 /** Passes the request on under the engine's name for the model and answers what the engine answers. */
 export async function proxyOpenai(deps: Deps, c: EdgeContext, { call, target, inBody, ...plan }: Asked): Promise<Response> {
   const body = forEngine(plan.body, inBody, target.version.upstream.model);
-  const hidesUsage = inBody.stream === true && inBody.stream_options?.include_usage !== true;
-  const proxied = await proxy(deps, call, { ...plan, ...target, body, hidesUsage });
+  const isStreamed = inBody.stream === true;
+  const hidesUsage = isStreamed && inBody.stream_options?.include_usage !== true;
+  const proxied = await proxy(deps, call, { ...plan, ...target, body, isStreamed, hidesUsage });
   sayServed(c, proxied);
   if (proxied.retryAfter !== undefined) tell(c, "Retry-After", proxied.retryAfter);
   return answer(c, proxied.body, proxied);

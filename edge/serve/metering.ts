@@ -1,0 +1,132 @@
+import type { ReservedRow } from "../../shared/usage/ledger.ts";
+import type { UsageRow } from "../../shared/usage/row.ts";
+import type { Deps } from "../deps.ts";
+import { CHECKPOINT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
+import { type Asking, admit, type Terms } from "./admit.ts";
+import { type Coverage, createCoverage, ROW_LIFE_MS } from "./coverage.ts";
+import { type Call, remainingMs, type Served } from "./serve.ts";
+
+/** How far a request has come. */
+export type Reached = Served & Pick<UsageRow, "task" | "inputs" | "inputTokens" | "outputTokens" | "computeMs">;
+export type Metered = Reached & Pick<UsageRow, "outcome">;
+
+/**
+ * How one request is metered, from before its work to its end: the only way to the ledger. Most requests are settled only, by one put before their answer
+ * leaves; streams, and whatever else may be retried or has money set aside for it, have a row that is reserved before their work.
+ */
+export type Meter = {
+  /** When a stream's work begins: covers its first output before there is any. */
+  readonly prepare: (reached: Reached) => void;
+  /** Before a stream's output leaves: undefined if it may at once, else it may when this resolves. */
+  readonly cover: (reached: Reached) => Promise<void> | undefined;
+  /** Before the whole answer leaves, or the last piece of it. Fails with `unavailable`: then nothing of it may leave. */
+  readonly settle: (metered: Metered) => Promise<void>;
+  /** Nothing was delivered, so nothing is billed. */
+  readonly void: () => void;
+};
+
+export type MeterPlan = Asking & { readonly isStreamed: boolean };
+
+/** Works under a meter. What fails before its answer is not billed; a stream that has begun ends its meter itself. */
+export async function underMeter<T>(
+  deps: Deps,
+  call: Call,
+  { work, ...plan }: MeterPlan & { readonly work: (meter: Meter) => Promise<T> },
+): Promise<T> {
+  const meter = await openMeter(deps, call, plan);
+  try {
+    return await work(meter);
+  } catch (cause) {
+    meter.void();
+    throw cause;
+  }
+}
+
+async function openMeter(deps: Deps, call: Call, plan: MeterPlan): Promise<Meter> {
+  const terms = onceTold(await admit(deps, call, plan));
+  if (!isReserved(call, plan, terms)) return settledOnly(deps, call, terms);
+  try {
+    return await reserve(deps, call, { ...plan, terms });
+  } catch (cause) {
+    terms.ended?.(undefined);
+    throw cause;
+  }
+}
+
+/** The dearer way, where the cheaper one could lose something: output leaves before the end, money is set aside, or the work outlives what one put may wait for. */
+function isReserved(call: Call, { isStreamed }: MeterPlan, { lease }: Terms): boolean {
+  return isStreamed || lease !== undefined || call.timeoutMs > REQUEST_TIMEOUT_MS;
+}
+
+function settledOnly(deps: Deps, call: Call, terms: Terms): Meter {
+  return {
+    prepare: () => {},
+    cover: () => undefined,
+    async settle(metered) {
+      try {
+        await deps.ledger.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
+        terms.ended?.({ ...metered, servedVersion: metered.version });
+      } catch (cause) {
+        terms.ended?.(undefined); // a marker follows
+        throw cause;
+      }
+    },
+    void: () => terms.ended?.(undefined),
+  };
+}
+
+async function reserve(deps: Deps, call: Call, { target, sizes, terms }: MeterPlan & { readonly terms: Terms }): Promise<Meter> {
+  const { task, inputs, choices, outputTokensMax } = sizes(); // refuses what cannot be done, before anything is stored
+  const { version } = target;
+  const known = { ...identityOf(call, terms), model: version.model, version: version.number, arm: target.arm, task, inputs };
+  const timeoutMs = Math.min(SETTLE_TIMEOUT_MS, remainingMs(deps, call));
+  const row = await deps.ledger.reserve({ ...known, epoch: 1, expiresInMs: ROW_LIFE_MS }, timeoutMs);
+  const coverage = createCoverage({ checkpoint: (progress) => row.checkpoint(progress, CHECKPOINT_TIMEOUT_MS), choices, outputTokensMax });
+  return reservedMeter({ call, terms, row, coverage });
+}
+
+type Reserved = { readonly call: Call; readonly terms: Terms; readonly row: ReservedRow; readonly coverage: Coverage };
+
+function reservedMeter({ call, terms, row, coverage }: Reserved): Meter {
+  return {
+    prepare: (reached) => coverage.prepare(countsOf(reached)),
+    cover: (reached) => coverage.cover(countsOf(reached)),
+    async settle(metered) {
+      coverage.close();
+      terms.ended?.({ ...metered, servedVersion: metered.version });
+      await row.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
+    },
+    void() {
+      coverage.close();
+      terms.ended?.(undefined);
+      void row.void();
+    },
+  };
+}
+
+function countsOf({ version, tier, inputTokens, outputTokens, computeMs }: Reached) {
+  return { servedVersion: version, tier, inputTokens, outputTokens, computeMs };
+}
+
+function rowOf(call: Call, terms: Terms, { assignedVersion, degraded: _, ...metered }: Metered): UsageRow {
+  return { ...metered, ...identityOf(call, terms), version: assignedVersion, servedVersion: metered.version };
+}
+
+function identityOf({ requestId, principal, dialect, fingerprint }: Call, { priceVersion, lease }: Terms) {
+  const { tenant, keyId } = principal;
+  return { requestId, tenant, keyId, dialect, fingerprint, priceVersion, ...(lease === undefined ? {} : { lease }) };
+}
+
+/** Whoever hears how a request ended hears it once, by its first word. */
+function onceTold(terms: Terms): Terms {
+  const { ended } = terms;
+  if (ended === undefined) return terms;
+  let isTold = false;
+  return {
+    ...terms,
+    ended(billed) {
+      if (!isTold) ended(billed);
+      isTold = true;
+    },
+  };
+}
