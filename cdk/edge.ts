@@ -79,6 +79,7 @@ function grantGateway({ role }: FunctionRole, { dynamo, models, pools, intake, s
     "dynamodb:Query",
   ]);
   grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
+  grantTable(dynamo.balances, role, ["dynamodb:GetItem", "dynamodb:PutItem"]);
   models.grant(role, "incoming", ["s3:PutObject"]);
   models.grant(role, "blobs", ["s3:GetObject"]);
   models.grant(role, "manifests", ["s3:GetObject"]); // for the URLs that `weir models verify` reads by

@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, systemClock } from "../shared/base/clock.ts";
 import { systemIds } from "../shared/base/id.ts";
+import { createBalanceStore } from "../shared/billing/balance-store.dynamo.ts";
+import { createCreditStore } from "../shared/billing/credit-store.dynamo.ts";
 import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
@@ -54,6 +56,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     models: createModelStore(dynamo),
     versions: createVersionStore(dynamo),
     splits: createSplitStore(dynamo),
+    credits: createCreditStore(dynamo),
   };
   const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
   const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
@@ -78,6 +81,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     health: createHealthNotes(clock),
     blobs,
     intake: openIntake(config),
+    balances: createBalanceStore({ lean, tablePrefix }),
     usage: createUsageReader({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
   };

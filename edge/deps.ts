@@ -1,5 +1,7 @@
 import type { Clock } from "../shared/base/clock.ts";
 import type { Ids } from "../shared/base/id.ts";
+import type { BalanceStore } from "../shared/billing/balance.ts";
+import type { Credit } from "../shared/billing/credit.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
@@ -41,6 +43,8 @@ export type Deps = {
   readonly upstream: UpstreamClient;
   readonly ledger: Ledger;
   readonly usage: UsageReader;
+  /** Prepaid balances. */
+  readonly balances: BalanceStore;
   /** Where publications go: their bytes, and whoever checks them. */
   readonly blobs: BlobStore;
   readonly intake: IntakeClient;
@@ -54,5 +58,6 @@ export type Deps = {
     readonly models: RevisionLog<Model>;
     readonly versions: VersionStore;
     readonly splits: RevisionLog<Split>;
+    readonly credits: RevisionLog<Credit>;
   };
 };

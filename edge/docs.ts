@@ -2,11 +2,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { Failure } from "../shared/base/failure.ts";
+import { balancePaths } from "./admin/balances.ts";
 import { keyPaths } from "./admin/keys.ts";
 import { modelPaths } from "./admin/models.ts";
 import { splitPaths } from "./admin/splits.ts";
 import { statusPaths } from "./admin/status.ts";
 import { tenantPaths } from "./admin/tenants.ts";
+import { ownBalancePaths } from "./balance-routes.ts";
 import type { Deps } from "./deps.ts";
 import { hfPaths } from "./dialects/hf/paths.ts";
 import { oipPaths } from "./dialects/oip/paths.ts";
@@ -17,7 +19,20 @@ import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
 
-const GROUPS = [openaiPaths, hfPaths, oipPaths, usagePaths, tenantPaths, keyPaths, modelPaths, splitPaths, statusPaths, healthPaths];
+const GROUPS = [
+  openaiPaths,
+  hfPaths,
+  oipPaths,
+  usagePaths,
+  tenantPaths,
+  keyPaths,
+  modelPaths,
+  splitPaths,
+  balancePaths,
+  ownBalancePaths,
+  statusPaths,
+  healthPaths,
+];
 
 /** What /docs needs of swagger-ui-dist, served from our own origin: it works offline and tells nobody who reads it. */
 const ASSETS: Readonly<Record<string, string>> = {

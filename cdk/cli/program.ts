@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { Failure } from "../../shared/base/failure.ts";
 import { AnsweredFailure } from "../../shared/clients/answered-failure.ts";
+import { registerBalanceCommands } from "./balance.ts";
 import { readSettings, type SettingFlags } from "./config.ts";
 import { createContext } from "./context.ts";
 import { registerInferCommand } from "./infer.ts";
@@ -56,6 +57,7 @@ function createProgram(run: Run): Command {
   registerSplitCommands(program, context);
   registerInferCommand(program, context);
   registerUsageCommand(program, context);
+  registerBalanceCommands(program, context);
   return program;
 }
 

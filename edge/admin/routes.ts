@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
 import { authorizeAdmin } from "../middleware/authorize-admin.ts";
+import { balanceRoutes } from "./balances.ts";
 import { keyRoutes } from "./keys.ts";
 import { modelRoutes } from "./models.ts";
 import { splitRoutes } from "./splits.ts";
@@ -16,5 +17,6 @@ export function adminRoutes(deps: Deps) {
     .route("/tenants", tenantRoutes(deps))
     .route("/keys", keyRoutes(deps))
     .route("/models", modelRoutes(deps))
-    .route("/splits", splitRoutes(deps));
+    .route("/splits", splitRoutes(deps))
+    .route("/balances", balanceRoutes(deps));
 }

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { type Page, type PageQuery, pageOf } from "../base/page.ts";
+import { BalanceReport, CreditRevision, type NewAdjustment, type NewGrant } from "../billing/credit.ts";
 import { CreatedKey, KeyRevision, type NewKey } from "../keys/key.ts";
 import { type SplitChange, SplitRevision } from "../routing/split.ts";
 import { Status } from "../status/status.ts";
@@ -17,6 +18,7 @@ export function createAdminClient(http: Http) {
     tenants: tenantsOf(http),
     keys: keysOf(http),
     splits: splitsOf(http),
+    balances: balancesOf(http),
   };
 }
 
@@ -49,6 +51,19 @@ function splitsOf(http: Http) {
     show: (model: string) => http.ask({ method: "GET", path: [...root, model], answer: SplitRevision }),
     set: (model: string, body: SplitChange) => http.ask({ method: "PUT", path: [...root, model], body, answer: SplitRevision }),
     history: (model: string, page: PageAsk) => listOf(http, { path: [...root, model, "history"], query: page, item: SplitRevision }),
+  };
+}
+
+function balancesOf(http: Http) {
+  const root = (tenant: string) => ["admin", "balances", tenant];
+  return {
+    show: (tenant: string) => http.ask({ method: "GET", path: root(tenant), answer: BalanceReport }),
+    /** May be sent again: the same id and content change nothing. */
+    grant: (tenant: string, body: NewGrant) =>
+      http.ask({ method: "POST", path: [...root(tenant), "grants"], body, answer: CreditRevision }),
+    adjust: (tenant: string, body: NewAdjustment) =>
+      http.ask({ method: "POST", path: [...root(tenant), "adjustments"], body, answer: CreditRevision }),
+    credits: (tenant: string, page: PageAsk) => listOf(http, { path: [...root(tenant), "credits"], query: page, item: CreditRevision }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { BalanceReport } from "../billing/credit.ts";
 import { type UsageQuery, UsageReport } from "../usage/report.ts";
 import type { Http } from "./http.ts";
 
@@ -7,5 +8,6 @@ export type TenantClient = ReturnType<typeof createTenantClient>;
 export function createTenantClient(http: Http) {
   return {
     usage: (query: Partial<UsageQuery>) => http.ask({ method: "GET", path: ["v1", "usage"], query, answer: UsageReport }),
+    balance: () => http.ask({ method: "GET", path: ["v1", "balance"], answer: BalanceReport }),
   };
 }

@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { ownBalanceRoutes } from "../../balance-routes.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeEnv } from "../../env.ts";
 import { requireScope } from "../../middleware/authenticate.ts";
@@ -18,5 +19,6 @@ export function openaiRoutes(deps: Deps) {
     .post("/completions", infer, answerCompletion(deps, "/completions"))
     .post("/chat/completions", infer, answerCompletion(deps, "/chat/completions"))
     .post("/rerank", infer, answerRerank(deps))
-    .route("/usage", usageRoutes(deps));
+    .route("/usage", usageRoutes(deps))
+    .route("/balance", ownBalanceRoutes(deps));
 }

@@ -1,0 +1,40 @@
+import { Hono } from "hono";
+import { Failure } from "../shared/base/failure.ts";
+import { reportBalance } from "../shared/billing/balance-report.ts";
+import { BalanceReport } from "../shared/billing/credit.ts";
+import type { Tenant } from "../shared/tenants/tenant.ts";
+import type { Deps } from "./deps.ts";
+import { OpenaiFailure } from "./dialects/openai/failure.ts";
+import type { EdgeEnv } from "./env.ts";
+import { requireScope } from "./middleware/authenticate.ts";
+import type { PathGroup } from "./openapi.ts";
+
+/** `/v1/balance`: what a prepaid tenant has left. */
+export function ownBalanceRoutes(deps: Deps) {
+  return new Hono<EdgeEnv>().get("/", requireScope("usage"), async (c) => {
+    const tenant = await deps.control.tenants.current(c.get("principal").tenant);
+    if (tenant === undefined) throw new Failure("not_found", "There is no such tenant any more.");
+    return c.json(await balanceOf(deps, tenant.body));
+  });
+}
+
+export async function balanceOf({ balances, clock }: Pick<Deps, "balances" | "clock">, { id, billing }: Tenant): Promise<BalanceReport> {
+  const { balance } = await balances.read(id);
+  return reportBalance(balance, { tenant: id, currency: null, isPrepaid: billing?.isPrepaid ?? false, nowMs: clock.nowMs() });
+}
+
+export const ownBalancePaths: PathGroup = {
+  name: "balance",
+  summary: "A prepaid tenant's own balance",
+  failure: OpenaiFailure,
+  paths: [
+    {
+      method: "get",
+      path: "/v1/balance",
+      summary: "Shows what is left of the tenant's credits",
+      scope: "usage",
+      answer: { status: 200, summary: "The balance", schema: BalanceReport },
+      refusals: ["not_found"],
+    },
+  ],
+};
