@@ -1,17 +1,48 @@
 import { systemClock } from "../../shared/base/clock.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
-import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
+import { type Log, logJson } from "../../shared/log/log.ts";
 import type { Round } from "../../shared/schedule/round.ts";
+import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import type { ShardSchedule } from "../../shared/usage/row.ts";
+import { createSealStore } from "../../shared/usage/seal-store.dynamo.ts";
+import { createSealingStore } from "../../shared/usage/sealing-store.dynamo.ts";
+import { createTotalStore } from "../../shared/usage/total-store.dynamo.ts";
 import type { SealerConfig } from "./config.ts";
+import { firstTenantAtMs } from "./first-tenant.ts";
+import { createSealerRound } from "./round.ts";
+
+export type SealerSettings = {
+  readonly lean: LeanDynamo;
+  readonly tablePrefix: string;
+  readonly schedule: ShardSchedule;
+  readonly firstTenantAtMs: () => Promise<number | undefined>;
+  readonly log: Log;
+};
+
+/** A sealer over one client of the store: tests and simulations bring their own. */
+export function composeRound({ lean, tablePrefix, schedule, firstTenantAtMs: first, log }: SealerSettings): Round {
+  const source = { lean, tablePrefix };
+  return createSealerRound({
+    ...source,
+    schedule,
+    seals: createSealStore(source),
+    sealing: createSealingStore(source),
+    totals: createTotalStore(source),
+    firstTenantAtMs: first,
+    log,
+  });
+}
 
 /** Builds what the sealer does from its settings: the same for a timer and for Lambda. */
 export function compose(config: SealerConfig) {
-  const { WEIR_TABLE_PREFIX: tablePrefix } = config;
+  const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
   const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createLeanDynamo(dynamo, systemClock);
-  const round: Round = async () => ({ hasMore: false });
+  const lean = createPatientLean(createLeanDynamo(dynamo, systemClock));
+  const tenants = createTenantStore(dynamo);
   return {
-    round,
+    round: composeRound({ lean, tablePrefix, schedule, firstTenantAtMs: () => firstTenantAtMs(tenants), log: logJson }),
     close: async () => {
       await lean.close();
       dynamo.client.destroy();

@@ -14,6 +14,9 @@ export type Outcome = z.infer<typeof Outcome>;
 export const Tier = z.enum(["edge", "cpu", "gpu", "upstream"]);
 export type Tier = z.infer<typeof Tier>;
 
+export const Dialect = z.enum(["openai", "hf", "oip"]);
+export type Dialect = z.infer<typeof Dialect>;
+
 /** One metered request, as the domain sees it. Integers only: money is rated from rows, never stored in them. */
 export type UsageRow = {
   /** UUIDv7 of the moment the request was accepted; minute and shard follow from it and never change. */
@@ -26,7 +29,7 @@ export type UsageRow = {
   readonly servedVersion: number;
   readonly arm: string;
   readonly tier: Tier;
-  readonly dialect: "openai" | "hf" | "oip";
+  readonly dialect: Dialect;
   readonly task: string;
   readonly outcome: Outcome;
   readonly inputs: number;

@@ -1,6 +1,6 @@
 import type { WireItem, WireValue } from "../dynamo/lean-client.ts";
 import type { Checkpoint, Reservation } from "./ledger.ts";
-import { ROW_SCHEMA, type UsageRow } from "./row.ts";
+import { Dialect, Outcome, ROW_SCHEMA, Tier, type UsageRow } from "./row.ts";
 
 /** Attribute names are short because each row is one write unit only below 1 KB, and rows are kept for years. */
 const TEXTS = {
@@ -101,13 +101,62 @@ export function storedUsageOf(item: WireItem): StoredUsage | undefined {
   };
 }
 
+/** Reads back a settled row whole; throws if any of it is missing or of a schema that this code does not know. */
+export function usageRowOf(item: WireItem): UsageRow {
+  if (numberOf(item, "rv") !== ROW_SCHEMA) throw new Error(`a ledger row has the schema ${numberOf(item, "rv")}, not ${ROW_SCHEMA}`);
+  const { tenant, requestId } = ownerOf(item);
+  const lease = item[TEXTS.lease];
+  return {
+    requestId,
+    tenant,
+    keyId: textOf(item, TEXTS.keyId),
+    model: textOf(item, TEXTS.model),
+    version: numberOf(item, NUMBERS.version),
+    servedVersion: numberOf(item, NUMBERS.servedVersion),
+    arm: textOf(item, TEXTS.arm),
+    tier: Tier.parse(textOf(item, TEXTS.tier)),
+    dialect: Dialect.parse(textOf(item, TEXTS.dialect)),
+    task: textOf(item, TEXTS.task),
+    outcome: Outcome.parse(textOf(item, TEXTS.outcome)),
+    inputs: numberOf(item, NUMBERS.inputs),
+    inputTokens: numberOf(item, NUMBERS.inputTokens),
+    outputTokens: numberOf(item, NUMBERS.outputTokens),
+    computeMs: numberOf(item, NUMBERS.computeMs),
+    priceVersion: numberOf(item, NUMBERS.priceVersion),
+    fingerprint: textOf(item, TEXTS.fingerprint),
+    ...(lease === undefined ? {} : { lease: textOf(item, TEXTS.lease) }),
+  };
+}
+
+/** Whose row it is, from its address. */
+export function ownerOf(item: WireItem): { tenant: string; requestId: string } {
+  const [tenant, requestId] = textOf(item, "sk").split("#");
+  if (tenant === undefined || requestId === undefined) throw new Error(`a ledger row has the key ${textOf(item, "sk")}`);
+  return { tenant, requestId };
+}
+
+/** A row that nobody has settled or voided yet. */
+export type PendingRow = { readonly address: Address; readonly epoch: number; readonly expiresAtMs: number; readonly checkpointed: number };
+
+export function pendingRowOf(item: WireItem): PendingRow {
+  const address = { pk: textOf(item, "pk"), sk: textOf(item, "sk") };
+  return { address, epoch: numberOf(item, "e"), expiresAtMs: numberOf(item, "x"), checkpointed: numberOf(item, "pg") };
+}
+
+/** What expiring writes over a pending row: billed as far as it was checkpointed, or not at all. The next epoch shuts out whoever had it. */
+export function expiredValues({ epoch, checkpointed }: PendingRow): WireItem {
+  const next = { e: { N: `${epoch + 1}` } };
+  if (checkpointed === 0) return { ...next, st: { S: "X" } };
+  return { ...next, st: { S: "S" }, [TEXTS.outcome]: { S: "cut" satisfies Outcome }, [NUMBERS.outputTokens]: { N: `${checkpointed}` } };
+}
+
 export function textOf(item: WireItem, name: string): string {
   const value = item[name];
   if (value === undefined || !("S" in value)) throw new Error(`a ledger row has no text ${name}`);
   return value.S;
 }
 
-function numberOf(item: WireItem, name: string): number {
+export function numberOf(item: WireItem, name: string): number {
   const value = item[name];
   if (value === undefined || !("N" in value)) throw new Error(`a ledger row has no number ${name}`);
   return Number(value.N);

@@ -1,0 +1,60 @@
+import { DynamoRefusal } from "../../shared/dynamo/lean-client.ts";
+import { LEDGER, tableName } from "../../shared/dynamo/tables.ts";
+import { bucketEntries } from "../../shared/usage/bucket-rows.dynamo.ts";
+import type { Bucket } from "../../shared/usage/period.ts";
+import { type SealContent, startSeal } from "../../shared/usage/seal-builder.ts";
+import { expiredValues, type PendingRow } from "../../shared/usage/wire-row.ts";
+import type { SealerDeps } from "./sealer.ts";
+
+const CALL_TIMEOUT_MS = 5_000;
+const EXPIRED_AT_ONCE = 16;
+/** A bucket is read again after its pendings were expired; one that has new ones each time waits for the next round. */
+const READS_MAX = 3;
+
+type Source = Pick<SealerDeps, "lean" | "tablePrefix">;
+
+/** Reads a bucket whole, expires what is over, and answers what it amounts to; undefined while something in it is pending. */
+export async function closeBucket(source: Source, bucket: Bucket, nowMs: number): Promise<SealContent | undefined> {
+  for (let reads = 0; reads < READS_MAX; reads += 1) {
+    const seal = startSeal();
+    const pending: PendingRow[] = [];
+    for await (const entries of bucketEntries(source, bucket)) {
+      for (const entry of entries) {
+        if (entry.kind === "billed") seal.add(entry.row);
+        else pending.push(entry.row);
+      }
+    }
+    if (pending.length === 0) return seal.finish();
+    const over = pending.filter((row) => row.expiresAtMs <= nowMs);
+    for (let start = 0; start < over.length; start += EXPIRED_AT_ONCE) {
+      await Promise.all(over.slice(start, start + EXPIRED_AT_ONCE).map((row) => expire(source, row)));
+    }
+    if (over.length < pending.length) return undefined;
+  }
+  return undefined;
+}
+
+/** Only as it was read: whoever has checkpointed or settled the row since is not overruled. */
+async function expire({ lean, tablePrefix }: Source, row: PendingRow): Promise<void> {
+  const values = expiredValues(row);
+  const names = Object.keys(values);
+  const input = {
+    TableName: tableName(tablePrefix, LEDGER),
+    Key: { pk: { S: row.address.pk }, sk: { S: row.address.sk } },
+    UpdateExpression: `SET ${names.map((name) => `#${name} = :${name}`).join(", ")}`,
+    ConditionExpression: "#st = :pending AND #e = :epoch AND #x = :over AND #pg = :checkpointed",
+    ExpressionAttributeNames: Object.fromEntries([...new Set([...names, "st", "e", "x", "pg"])].map((name) => [`#${name}`, name])),
+    ExpressionAttributeValues: {
+      ...Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])),
+      ":pending": { S: "P" },
+      ":epoch": { N: `${row.epoch}` },
+      ":over": { N: `${row.expiresAtMs}` },
+      ":checkpointed": { N: `${row.checkpointed}` },
+    },
+  };
+  try {
+    await lean.call("UpdateItem", input, CALL_TIMEOUT_MS);
+  } catch (cause) {
+    if (!(cause instanceof DynamoRefusal && cause.isConditionFailed)) throw cause; // the next read shows what became of it
+  }
+}

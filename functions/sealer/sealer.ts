@@ -1,0 +1,32 @@
+import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import type { Log } from "../../shared/log/log.ts";
+import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import type { ShardSchedule } from "../../shared/usage/row.ts";
+import type { SealStore } from "../../shared/usage/seal-store.ts";
+import type { SealingStore } from "../../shared/usage/sealing-store.ts";
+import type { TotalStore } from "../../shared/usage/total-store.ts";
+
+/** What rounds work with; time comes with each round. */
+export type SealerDeps = {
+  readonly lean: LeanDynamo;
+  readonly tablePrefix: string;
+  readonly schedule: ShardSchedule;
+  readonly seals: SealStore;
+  readonly sealing: SealingStore;
+  readonly totals: TotalStore;
+  /** When the first tenant was made, since nothing can have been metered before; undefined while there is none. */
+  readonly firstTenantAtMs: () => Promise<number | undefined>;
+  readonly log: Log;
+};
+
+/** A minute is closed no earlier than this after its end: longer than rows and most void markers are repeated. */
+export const SEAL_AFTER_MS = 15 * MINUTE_MS;
+/** Every bucket is read again this long after its hour's end. */
+export const AUDIT_AFTER_MS = 24 * HOUR_MS;
+
+/** What a round may still do, so that rounds end: buckets are what costs. */
+export type Budget = { bucketsLeft: number; readonly signal: AbortSignal };
+
+export function isSpent({ bucketsLeft, signal }: Budget): boolean {
+  return bucketsLeft <= 0 || signal.aborted;
+}

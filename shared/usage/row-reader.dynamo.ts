@@ -1,0 +1,57 @@
+import type { LeanDynamo } from "../dynamo/lean-client.ts";
+import { type BucketEntry, bucketEntries } from "./bucket-rows.dynamo.ts";
+import type { TimeRange } from "./period.ts";
+import type { UsageRow } from "./row.ts";
+import type { TenantBucket } from "./seal.ts";
+import { startTenantDigest } from "./seal-builder.ts";
+import type { RowReader, SealReader } from "./sealed.ts";
+
+/** Buckets whose first page is asked for before it is wanted. */
+const BUCKETS_AHEAD = 8;
+
+type Source = { readonly lean: LeanDynamo; readonly tablePrefix: string; readonly seals: Pick<SealReader, "ofTenant"> };
+type Opened = {
+  readonly bucket: TenantBucket;
+  readonly pages: AsyncGenerator<readonly BucketEntry[]>;
+  readonly first: Promise<IteratorResult<readonly BucketEntry[]>>;
+};
+
+/** Rows straight from the ledger, each bucket held against its seal. */
+export function createRowReader(source: Source): RowReader {
+  return { rows: (tenant, range) => rows(source, tenant, range) };
+}
+
+async function* rows(source: Source, tenant: string, range: TimeRange): AsyncGenerator<UsageRow> {
+  for await (const opened of openAhead(source, tenant, range)) {
+    const check = startTenantDigest();
+    let count = 0;
+    for (let page = await opened.first; !page.done; page = await opened.pages.next()) {
+      for (const entry of page.value) {
+        if (entry.kind === "pending") throw differs(opened.bucket, "a row is pending");
+        check.add(entry.row);
+        count += 1;
+        yield entry.row;
+      }
+    }
+    const { rowCount, digest } = opened.bucket.tenant;
+    if (count !== rowCount) throw differs(opened.bucket, `it holds ${count} rows, not ${rowCount}`);
+    if (check.digest() !== digest) throw differs(opened.bucket, "its rows have another digest");
+  }
+}
+
+async function* openAhead(source: Source, tenant: string, range: TimeRange): AsyncGenerator<Opened> {
+  const waiting: Opened[] = [];
+  for await (const bucket of source.seals.ofTenant(tenant, range)) {
+    const pages = bucketEntries(source, bucket, tenant);
+    const first = pages.next();
+    first.catch(() => {}); // thrown where it is awaited
+    waiting.push({ bucket, pages, first });
+    const next = waiting.length >= BUCKETS_AHEAD ? waiting.shift() : undefined;
+    if (next !== undefined) yield next;
+  }
+  yield* waiting;
+}
+
+function differs({ minute, shard, revision, tenant }: TenantBucket, how: string): Error {
+  return new Error(`minute ${minute} shard ${shard} of ${tenant.tenant} is not as seal revision ${revision} says: ${how}`);
+}
