@@ -9,6 +9,8 @@ import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
 import { peppersOf } from "../shared/keys/key.ts";
 import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
+import { createKeyUseStore } from "../shared/keys/key-use-store.dynamo.ts";
+import { createKeyUses } from "../shared/keys/key-uses.ts";
 import { createLeaseStore } from "../shared/limits/lease-store.dynamo.ts";
 import { createRateLimiter } from "../shared/limits/limiter.ts";
 import { logJson } from "../shared/log/log.ts";
@@ -58,6 +60,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     splits: createSplitStore(dynamo),
     credits: createCreditStore(dynamo),
   };
+  const keyUses = createKeyUseStore(dynamo);
+  const noteUse = createKeyUses({ store: keyUses, clock, log });
   const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
   const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
   const upstream = createUpstreamClient(config.upstreamCredentials);
@@ -71,9 +75,10 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     ids,
     log,
     control,
+    keyUses,
     ledger,
     upstream,
-    directory: createDirectory({ ...control, clock, place, peppers: peppersOf(config.WEIR_PEPPERS) }),
+    directory: createDirectory({ ...control, noteUse, clock, place, peppers: peppersOf(config.WEIR_PEPPERS) }),
     catalog: createCatalog({ ...control, clock }),
     limiter: createRateLimiter(createLeaseStore({ lean, tablePrefix, lessee: randomUUID() }), clock),
     pools: new Map(pools.map((pool) => [pool.name, pool])),

@@ -5,6 +5,7 @@ import type { Credit } from "../shared/billing/credit.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
+import type { KeyUseStore } from "../shared/keys/key-uses.ts";
 import type { RateLimiter } from "../shared/limits/limiter.ts";
 import type { Log } from "../shared/log/log.ts";
 import type { BlobStore } from "../shared/models/blob-store.ts";
@@ -35,6 +36,8 @@ export type Deps = {
   /** Who a key speaks for, and which versions answer for a model: cached reads for the hot path. */
   readonly directory: Directory;
   readonly catalog: Catalog;
+  /** When keys were last used. */
+  readonly keyUses: KeyUseStore;
   readonly limiter: RateLimiter;
   readonly pools: ReadonlyMap<string, Pool>;
   /** What this process has seen of pools and versions of late: which to leave alone, and which are unhealthy. */

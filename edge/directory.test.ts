@@ -129,10 +129,8 @@ test("a rotated key's new secret is taken by a gateway that has the old one cach
   const next = nextSecretOf(key);
   await change(key, { ...next.stored, previous: { ...(await storedSecretOf(key)), endsAt: isoIn(10_000) } });
 
-  expect(await find(next.text)).toBeUndefined(); // read less than a second ago
-  weir.clock.advance(1_000);
   expect(await find(next.text)).toBeDefined();
-  weir.clock.advance(8_999);
+  weir.clock.advance(9_999);
   expect(await find(key)).toBeDefined();
   weir.clock.advance(1);
 
@@ -145,18 +143,17 @@ test("wrong secrets cost a read a second at most, and do not push the right one 
   const key = await weir.makeKey("acme", "infer");
   await find(key);
   const wrong = nextSecretOf(key).text;
-  weir.clock.advance(1_000);
   const reads = weir.store.callsOf("Query");
 
   for (let turn = 0; turn < 10; turn += 1) expect(await find(wrong)).toBeUndefined();
 
   expect(weir.store.callsOf("Query") - reads).toBe(2); // the key and its tenant
   weir.store.turn("closed");
-  weir.clock.advance(2_000);
+  weir.clock.advance(1_000);
   await expect(find(wrong)).rejects.toMatchObject({ code: "unavailable" });
   expect(await find(key)).toBeDefined();
   weir.store.turn("open");
-  weir.clock.advance(-3_000);
+  weir.clock.advance(-1_000);
 });
 
 test("a person's key has the rights of the role, changes with it within 30 seconds, and ends with the person", async () => {

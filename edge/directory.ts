@@ -23,6 +23,8 @@ export type DirectorySettings = {
   readonly people: RevisionLog<Person>;
   readonly clock: Clock;
   readonly peppers: Peppers;
+  /** Told of every request that a key was good for; must cost next to nothing. */
+  readonly noteUse: (principal: Principal) => void;
   readonly place: { readonly env: string; readonly cell: string };
 };
 
@@ -36,11 +38,14 @@ export type Directory = {
    * ranges, of a closed tenant, or of a person who is no longer active.
    */
   readonly find: (key: KeyText, addressOf: AddressOf) => Promise<Principal | undefined>;
+  /** Whoever has changed a key here sees it changed here at once; other gateways follow. */
+  readonly forget: (keyId: string) => void;
 };
 
 /** What is precomputed when a key is read, so that a request compares numbers and one digest. */
 type Entry = {
-  readonly readAtMs: number;
+  /** When a secret that did not fit last made us read the key again. */
+  rereadAtMs: number;
   readonly principal: Principal;
   /** The current one, and during a rotation the one before. */
   readonly secrets: readonly CachedSecret[];
@@ -56,7 +61,7 @@ type CachedSecret = {
 };
 
 export function createDirectory(settings: DirectorySettings): Directory {
-  const { clock, peppers, place } = settings;
+  const { clock, peppers, place, noteUse } = settings;
   const cache = createCache({
     load: (id) => load(settings, id),
     clock,
@@ -72,15 +77,20 @@ export function createDirectory(settings: DirectorySettings): Directory {
       const nowMs = clock.nowMs();
       if (!isProven(entry, { secret, nowMs, peppers })) {
         // Another gateway may have rotated it since; what is cached stays until the store has answered.
-        if (nowMs - entry.readAtMs < REREAD_MS) return undefined;
+        if (nowMs - entry.rereadAtMs < REREAD_MS) return undefined;
+        entry.rereadAtMs = nowMs;
         entry = await cache.reload(id);
-        if (entry === undefined || !isProven(entry, { secret, nowMs, peppers })) return undefined;
+        if (entry === undefined) return undefined;
+        entry.rereadAtMs = nowMs;
+        if (!isProven(entry, { secret, nowMs, peppers })) return undefined;
       }
       // Asked of each request, cached or not: time and callers move while a key stays what it is.
       if (nowMs >= entry.expiresAtMs) return undefined;
       if (entry.isAllowedFrom !== undefined && !entry.isAllowedFrom(addressOf() ?? "")) return undefined;
+      noteUse(entry.principal);
       return entry.principal;
     },
+    forget: cache.forget,
   };
 }
 
@@ -101,7 +111,6 @@ function isProven({ secrets }: Entry, { secret, nowMs, peppers }: Proof): boolea
 }
 
 async function load(settings: DirectorySettings, id: string): Promise<Entry | undefined> {
-  const readAtMs = settings.clock.nowMs();
   const key = (await settings.keys.current(id))?.body;
   if (key === undefined || key.isRevoked) return undefined;
   const [tenant, scopes] = await Promise.all([settings.tenants.current(key.tenant), rightsOf(settings, key)]);
@@ -117,7 +126,7 @@ async function load(settings: DirectorySettings, id: string): Promise<Entry | un
   };
   const expiresAtMs = key.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(key.expiresAt);
   const isAllowedFrom = key.cidrs && createAddressLimit(key.cidrs);
-  return { readAtMs, principal, secrets: secretsOf(key), expiresAtMs, isAllowedFrom };
+  return { rereadAtMs: Number.NEGATIVE_INFINITY, principal, secrets: secretsOf(key), expiresAtMs, isAllowedFrom };
 }
 
 /** Undefined for a key of somebody who may do nothing. */

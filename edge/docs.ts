@@ -5,6 +5,7 @@ import { Failure } from "../shared/base/failure.ts";
 import { balancePaths } from "./admin/balances.ts";
 import { keyPaths } from "./admin/keys.ts";
 import { modelPaths } from "./admin/models.ts";
+import { peoplePaths } from "./admin/people.ts";
 import { splitPaths } from "./admin/splits.ts";
 import { statusPaths } from "./admin/status.ts";
 import { tenantPaths } from "./admin/tenants.ts";
@@ -15,6 +16,7 @@ import { oipPaths } from "./dialects/oip/paths.ts";
 import { openaiPaths } from "./dialects/openai/paths.ts";
 import type { EdgeEnv } from "./env.ts";
 import { healthPaths } from "./health.ts";
+import { ownKeyPaths } from "./key-routes.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
@@ -30,6 +32,8 @@ const GROUPS = [
   splitPaths,
   balancePaths,
   ownBalancePaths,
+  ownKeyPaths,
+  peoplePaths,
   statusPaths,
   healthPaths,
 ];

@@ -38,6 +38,12 @@ export async function readJson<T>(c: EdgeContext, schema: z.ZodType<T>): Promise
   return parseJson(await readBody(c), schema);
 }
 
+/** The same where everything may be left out: no body is an empty object. */
+export async function readOptionalJson<T>(c: EdgeContext, schema: z.ZodType<T>): Promise<T> {
+  const body = await readBody(c);
+  return body.byteLength === 0 ? checked({}, schema) : parseJson(body, schema);
+}
+
 /** The same for bytes that are read already. A missing Content-Type is fine: some clients send none. */
 export function parseJson<T>(bytes: Uint8Array, schema: z.ZodType<T>): T {
   return checked(decodeJson(bytes), schema);

@@ -73,6 +73,36 @@ test("a key that the command made works, until the command revokes it", async ()
   expect((await weir("keys list --tenant globex")).out).toMatch(new RegExp(`^${id} +globex +laptop +usage +revoked `, "m"));
 });
 
+test("a tenant's own key makes, rotates, lists and revokes keys of its tenant", async () => {
+  const own = { WEIR_URL: url, WEIR_KEY: await gateway.makeKey("initech", "keys", "usage") };
+  const created = await weir("keys create --own --name ci --scopes usage --models minilm --cidrs 127.0.0.0/8 --json", own);
+  const { id, key } = z.looseObject({ id: z.string(), key: z.string() }).parse(JSON.parse(created.out));
+
+  const rotated = await weir(`keys rotate ${id} --own --overlap 60`, own);
+
+  expect(rotated.out).toContain(`weir_local_c1_${id}_`);
+  expect(rotated.out).not.toContain(key);
+  expect((await weir("keys list --own", own)).out).toMatch(
+    new RegExp(`^${id} +initech +ci +usage +minilm 127\\.0\\.0\\.0/8 old secret until \\S+ +valid `, "m"),
+  );
+  expect((await weir(`keys revoke ${id} --own`, own)).out).toContain("revoked");
+});
+
+test("people are made, changed and ended, and their keys have their role's rights", async () => {
+  expect((await weir("people create ann --role viewer --name Ann+B")).out).toMatch(/^ann +Ann B +viewer +active /m);
+  const created = await weir("keys create --tenant operators --person ann --name laptop");
+  const key = created.out.trimEnd().split("\n").at(-1) ?? "";
+
+  expect((await weir("tenants list", { WEIR_URL: url, WEIR_KEY: key })).code).toBe(0);
+  expect(await weir("tenants create x", { WEIR_URL: url, WEIR_KEY: key })).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("operate"),
+  });
+  expect((await weir("people change ann --role finance")).out).toMatch(/^ann +Ann B +finance +active /m);
+  expect((await weir("people deactivate ann --why left")).out).toMatch(/^ann +Ann B +finance +inactive /m);
+  expect((await weir("people list")).out).toMatch(/^ann +/m);
+});
+
 test("a split is set in percent and shown in percent, exactly", async () => {
   const set = await weir("split set minilm 1=33.33% 2=33.33% 3=33.34% --json");
   const shown = await weir("split show minilm");
@@ -105,7 +135,10 @@ test.each([
   ["an unknown command", "frobnicate"],
   ["a noun without its verb", "tenants"],
   ["a missing argument", "split set minilm"],
-  ["a missing option", "keys list"],
+  ["a missing option", "people create ann"],
+  ["keys of nobody", "keys list"],
+  ["keys of a tenant and one's own", "keys list --own --tenant globex"],
+  ["a role that is none", "people create ann --role root"],
   ["an unknown scope", "keys create --tenant globex --scopes root"],
   ["a share without a percent sign", "split set minilm 1=100"],
   ["a share of three decimals", "split set minilm 1=33.333% 2=66.667%"],

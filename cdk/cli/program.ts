@@ -9,6 +9,7 @@ import { registerInferCommand } from "./infer.ts";
 import { registerKeyCommands } from "./keys.ts";
 import { registerModelCommands } from "./models.ts";
 import { createOutput, printable, type Streams } from "./output.ts";
+import { registerPeopleCommands } from "./people.ts";
 import { registerSplitCommands } from "./split.ts";
 import { registerStatusCommand } from "./status.ts";
 import { registerTenantCommands } from "./tenants.ts";
@@ -53,6 +54,7 @@ function createProgram(run: Run): Command {
   registerStatusCommand(program, context);
   registerTenantCommands(program, context);
   registerKeyCommands(program, context);
+  registerPeopleCommands(program, context);
   registerModelCommands(program, context);
   registerSplitCommands(program, context);
   registerInferCommand(program, context);

@@ -6,12 +6,14 @@ import type { EdgeContext } from "../env.ts";
 
 /** Who changes something, when, and why: the body's `why`, or the header for requests that have no body. */
 export function changeOf(c: EdgeContext, clock: Clock, why: string | undefined): Change {
-  return { by: c.get("principal").keyId, why: why ?? reasonOf(c), atMs: clock.nowMs() };
+  const { keyId, person } = c.get("principal");
+  return { by: keyId, ...(person === undefined ? {} : { person }), why: why ?? reasonOf(c), atMs: clock.nowMs() };
 }
 
 /** A thing with the stamp of its last change, as every answer of the admin API shows it. */
-export function stamped<T extends object>(body: T, { revision: number, by, why, at }: Revision<unknown>): T & { revision: RevisionStamp } {
-  return { ...body, revision: { number, by, why, at } };
+export function stamped<T extends object>(body: T, changed: Revision<unknown>): T & { revision: RevisionStamp } {
+  const { revision: number, by, person, why, at } = changed;
+  return { ...body, revision: { number, by, ...(person === undefined ? {} : { person }), why, at } };
 }
 
 function reasonOf(c: EdgeContext): string {

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pageOf } from "../../shared/base/page.ts";
-import { CreatedKey, KeyRevision, parseKeyText } from "../../shared/keys/key.ts";
+import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
+import { type Key, parseKeyText } from "../../shared/keys/key.ts";
+import { CreatedKey, KeyRevision } from "../../shared/keys/key-requests.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
+import { createApp } from "../app.ts";
 
 let gateway: TestGateway;
 beforeAll(async () => {
@@ -76,6 +79,13 @@ test.each([
   ["a scope twice", { scopes: ["infer", "infer"] }, 400, "scopes"],
   ["no scope", { scopes: [] }, 400, "scopes"],
   ["no name", { name: "" }, 400, "name"],
+  ["an expiry that is over", { expiresAt: "2020-01-01T00:00:00Z" }, 400, "expiresAt"],
+  ["no range", { cidrs: ["10.0.0.0/33"] }, 400, "cidrs.0"],
+  ["no model's name", { models: ["Mini LM"] }, 400, "models.0"],
+  ["an operators' scope", { scopes: ["billing"] }, 400, "scopes"],
+  ["scopes and a person", { person: "ann" }, 400, "scopes"],
+  ["a person in another tenant", { scopes: undefined, person: "ann" }, 400, "person"],
+  ["a person who does not exist", { tenant: "operators", scopes: undefined, person: "nobody" }, 404, "person"],
   ["an unknown tenant", { tenant: "nobody" }, 404, "tenant"],
   ["a closed tenant", { tenant: "closed" }, 409, "tenant"],
 ])("%s is refused with the field's name, and no key is made", async (_, body, status, field) => {
@@ -112,3 +122,86 @@ test("a key may have limits of its own, and is refused ones that mean nothing", 
   expect(created.limits).toEqual(limits);
   expect((await gateway.ask("GET", `/admin/keys/${created.id}`)).json).toMatchObject({ limits });
 });
+
+test("a rotated key's two secrets are good until the overlap is over, and the answer says until when", async () => {
+  const created = await create();
+
+  const answer = await gateway.ask("POST", `/admin/keys/${created.id}/rotate`, { body: { overlapSeconds: 3600, why: "yearly" } });
+
+  const rotated = CreatedKey.parse(answer.json);
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  expect(rotated).toMatchObject({ id: created.id, revision: { number: 2, why: "yearly" } });
+  expect(rotated.key).not.toBe(created.key);
+  expect(Date.parse(rotated.revision.at) - Date.parse(rotated.previousEndsAt ?? "") + 3_600_000).toBeLessThan(1_000); // two looks at one clock
+  for (const key of [created.key, rotated.key]) expect((await gateway.ask("GET", "/v1/usage", { key })).status).toBe(200);
+  expect((await gateway.ask("GET", `/admin/keys/${created.id}`)).text).not.toMatch(/hmac|pepper|secret/i);
+});
+
+test("without an overlap the secret so far ends at once", async () => {
+  const created = await create();
+
+  const rotated = CreatedKey.parse((await gateway.ask("POST", `/admin/keys/${created.id}/rotate`, { body: { overlapSeconds: 0 } })).json);
+
+  expect((await gateway.ask("GET", "/v1/usage", { key: created.key })).status).toBe(401);
+  expect((await gateway.ask("GET", "/v1/usage", { key: rotated.key })).status).toBe(200);
+});
+
+test("of two rotations at once one is refused, and the other's secret is the key's", async () => {
+  const created = await create();
+  const path = `/admin/keys/${created.id}/rotate`;
+  const both = meetingAt(gateway.deps.control.keys, 2);
+  const two = createApp({ ...gateway.deps, control: { ...gateway.deps.control, keys: both } });
+  const ask = () => two.request(path, { method: "POST", headers: { authorization: `Bearer ${gateway.operatorKey}` } });
+
+  const answers = await Promise.all([ask(), ask()]);
+
+  expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409]);
+  const won = CreatedKey.parse(await answers.find(({ status }) => status === 200)?.json());
+  expect((await gateway.ask("GET", "/v1/usage", { key: won.key })).status).toBe(200);
+  expect((await gateway.deps.control.keys.current(created.id))?.revision).toBe(2);
+});
+
+test("a key that is revoked or has expired is not rotated", async () => {
+  const created = await create();
+  await gateway.ask("DELETE", `/admin/keys/${created.id}`);
+
+  const refused = await gateway.ask("POST", `/admin/keys/${created.id}/rotate`);
+
+  expect(refused).toMatchObject({ status: 409, json: { error: { code: "conflict" } } });
+  expect((await gateway.deps.control.keys.current(created.id))?.revision).toBe(2);
+});
+
+test("models, ranges and expiry are kept in canonical form and shown", async () => {
+  const bounds = { models: ["minilm", "smol@2"], cidrs: ["::ffff:10.0.0.0/104", "2001:DB8::1"], expiresAt: "2999-01-01T00:00:00Z" };
+
+  const created = await create(bounds);
+
+  expect(created).toMatchObject({ ...bounds, cidrs: ["10.0.0.0/8", "2001:db8::1/128"] });
+});
+
+test("when a key was last used is told, without a word about keys that were not", async () => {
+  const [used, unused] = [await create(), await create()];
+  await gateway.ask("GET", "/v1/usage", { key: used.key });
+
+  await expect.poll(async () => KeyRevision.parse((await gateway.ask("GET", `/admin/keys/${used.id}`)).json).lastUsedAt).toMatch(/^\d{4}-/);
+
+  const { items } = pageOf(KeyRevision).parse((await gateway.ask("GET", "/admin/keys?tenant=acme")).json);
+  expect(items.find(({ id }) => id === used.id)?.lastUsedAt).toMatch(/^\d{4}-/);
+  expect(items.find(({ id }) => id === unused.id)?.lastUsedAt).toBeUndefined();
+});
+
+/** Makes readers of one key wait for each other, so that all of them have read before any of them writes. */
+function meetingAt(keys: RevisionLog<Key>, count: number): RevisionLog<Key> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let readers = 0;
+  return {
+    ...keys,
+    current: async (id) => {
+      const key = await keys.current(id);
+      readers += 1;
+      if (readers === count) resolve();
+      await promise;
+      return key;
+    },
+  };
+}

@@ -2,56 +2,51 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
-import type { Revision } from "../../shared/dynamo/revision-log.ts";
-import {
-  CreatedKey,
-  type Key,
-  type KeyMint,
-  KeyRevision,
-  keyGroupOf,
-  makeKey,
-  NewKey,
-  peppersOf,
-  type Scope,
-} from "../../shared/keys/key.ts";
+import type { Scope } from "../../shared/keys/key.ts";
+import { CreatedKey, KeyRevision, KeyRotation, NewKey } from "../../shared/keys/key-requests.ts";
 import { OPERATOR_SCOPES } from "../../shared/people/rights.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
-import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
-import { checked, readJson } from "../http.ts";
+import { checked, readJson, readOptionalJson } from "../http.ts";
+import { createKeyring, type Keyring, type KeyringDeps } from "../keyring.ts";
 import type { PathGroup } from "../openapi.ts";
-import { changeOf, stamped } from "./change.ts";
+import { personOf } from "./people.ts";
 import { tenantOf } from "./tenants.ts";
-
-type KeyDeps = Pick<Deps, "clock" | "ids" | "config"> & { readonly control: Pick<Deps["control"], "tenants" | "keys"> };
 
 const KeysQuery = PageQuery.extend({ tenant: z.string().min(1) });
 
 /** `/admin/keys`: who may do what for a tenant. */
-export function keyRoutes(deps: KeyDeps) {
-  const { WEIR_ENV: env, WEIR_CELL: cell, WEIR_PEPPERS: peppers } = deps.config;
-  const mint = { place: { env, cell }, ids: deps.ids, peppers: peppersOf(peppers) };
+export function keyRoutes(deps: KeyringDeps) {
+  const keyring = createKeyring(deps);
   return new Hono<EdgeEnv>()
-    .post("/", async (c) => c.json(await createKey(deps, mint, c), 201))
+    .post("/", async (c) => c.json(await createKey(deps, keyring, c), 201))
     .get("/", async (c) => {
       const { tenant, ...query } = checked(c.req.query(), KeysQuery);
       await tenantOf(deps, tenant);
-      const page = await deps.control.keys.list(keyGroupOf(tenant), query);
-      return c.json({ ...page, items: page.items.map(shown) });
+      return c.json(await keyring.list(tenant, query));
     })
-    .get("/:id", async (c) => c.json(shown(await keyOf(deps, c.req.param("id")))))
-    .delete("/:id", async (c) => c.json(await revokeKey(deps, c)));
+    .get("/:id", async (c) => c.json(await keyring.show(await keyring.find(c.req.param("id")))))
+    .post("/:id/rotate", async (c) => {
+      const rotation = await readOptionalJson(c, KeyRotation);
+      return c.json(await keyring.rotate(await keyring.find(c.req.param("id")), rotation, c));
+    })
+    .delete("/:id", async (c) => {
+      const id = c.req.param("id");
+      const key = await keyring.find(id);
+      // So that there is always an operator's key left.
+      if (id === c.get("principal").keyId)
+        throw new Failure("conflict", "A key cannot revoke itself: use another operator's key.", { field: "id" });
+      return c.json(await keyring.revoke(key, { c, why: undefined }));
+    });
 }
 
-async function createKey(deps: KeyDeps, mint: KeyMint, c: EdgeContext): Promise<CreatedKey> {
-  const { why, ...owner } = await readJson(c, NewKey);
+async function createKey(deps: KeyringDeps, keyring: Keyring, c: EdgeContext): Promise<CreatedKey> {
+  const { why, scopes = [], ...owner } = await readJson(c, NewKey);
   const tenant = await tenantOf(deps, owner.tenant);
   if (tenant.body.isClosed) throw new Failure("conflict", `The tenant '${owner.tenant}' is closed.`, { field: "tenant" });
-  assertMayHold(owner.tenant, owner.scopes);
-  const { key, text } = makeKey(mint, owner);
-  const created = await deps.control.keys.append(key.id, 0, { body: key, change: changeOf(c, deps.clock, why) });
-  c.header("Cache-Control", "no-store");
-  return { ...shown(created), key: text };
+  assertMayHold(owner.tenant, scopes);
+  if (owner.person !== undefined) await assertMayBelong(deps, owner.tenant, owner.person);
+  return keyring.create({ ...owner, scopes }, { c, why });
 }
 
 /** Who operates Weir sees every tenant, so only the operators' own tenant has such keys. */
@@ -61,28 +56,10 @@ function assertMayHold(tenant: string, scopes: readonly Scope[]) {
   throw new Failure("invalid_request", `scopes: only keys of the tenant '${OPERATORS}' may have the scope '${scope}'`, { field: "scopes" });
 }
 
-/** Revoking twice changes nothing. */
-async function revokeKey(deps: KeyDeps, c: EdgeContext): Promise<KeyRevision> {
-  const current = await keyOf(deps, c.req.param("id") ?? "");
-  const { id, isRevoked } = current.body;
-  // So that there is always an operator's key left.
-  if (id === c.get("principal").keyId)
-    throw new Failure("conflict", "A key cannot revoke itself: use another operator's key.", { field: "id" });
-  if (isRevoked) return shown(current);
-  const body = { ...current.body, isRevoked: true };
-  return shown(await deps.control.keys.append(id, current.revision, { body, change: changeOf(c, deps.clock, undefined) }));
-}
-
-async function keyOf(deps: KeyDeps, id: string): Promise<Revision<Key>> {
-  const key = /^[0-9A-Za-z]{16}$/.test(id) ? await deps.control.keys.current(id) : undefined;
-  if (key === undefined) throw new Failure("not_found", `There is no key '${id.slice(0, 16)}'.`, { field: "id" });
-  return key;
-}
-
-/** Named one by one: what a key's secret is checked with must not leave by an oversight. */
-function shown(key: Revision<Key>): KeyRevision {
-  const { id, tenant, name, scopes, isRevoked, limits } = key.body;
-  return stamped({ id, tenant, name, scopes, isRevoked, ...(limits === undefined ? {} : { limits }) }, key);
+async function assertMayBelong(deps: KeyringDeps, tenant: string, person: string) {
+  const refused = (message: string) => new Failure("invalid_request", `person: ${message}`, { field: "person" });
+  if (tenant !== OPERATORS) throw refused(`only keys of the tenant '${OPERATORS}' belong to persons`);
+  if (!(await personOf(deps, person)).body.isActive) throw refused(`'${person}' is not active`);
 }
 
 export const keyPaths: PathGroup = {
@@ -115,6 +92,16 @@ export const keyPaths: PathGroup = {
       scope: "operate",
       answer: { status: 200, summary: "The key", schema: KeyRevision },
       refusals: ["not_found"],
+    },
+    {
+      method: "post",
+      path: "/admin/keys/{id}/rotate",
+      summary: "Gives a key a new secret; the one so far stays good for the overlap. Of two rotations at once one is refused",
+      scope: "operate",
+      body: KeyRotation,
+      isBodyOptional: true,
+      answer: { status: 200, summary: "The key, with its new text", schema: CreatedKey },
+      refusals: ["not_found", "conflict"],
     },
     {
       method: "delete",

@@ -5,6 +5,7 @@ import { authorizeAdmin } from "../middleware/authorize-admin.ts";
 import { balanceRoutes } from "./balances.ts";
 import { keyRoutes } from "./keys.ts";
 import { modelRoutes } from "./models.ts";
+import { peopleRoutes } from "./people.ts";
 import { splitRoutes } from "./splits.ts";
 import { statusRoutes } from "./status.ts";
 import { tenantRoutes } from "./tenants.ts";
@@ -15,6 +16,7 @@ export function adminRoutes(deps: Deps) {
     .use(authorizeAdmin())
     .route("/status", statusRoutes(deps))
     .route("/tenants", tenantRoutes(deps))
+    .route("/people", peopleRoutes(deps))
     .route("/keys", keyRoutes(deps))
     .route("/models", modelRoutes(deps))
     .route("/splits", splitRoutes(deps))

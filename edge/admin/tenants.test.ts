@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pageOf } from "../../shared/base/page.ts";
-import { CreatedKey } from "../../shared/keys/key.ts";
+import { CreatedKey } from "../../shared/keys/key-requests.ts";
 import { TenantRevision } from "../../shared/tenants/tenant.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 

@@ -10,6 +10,7 @@ export const RevisionStamp = z
   .object({
     number: z.int().positive(),
     by: z.string().meta({ description: "Id of the key that made the change, or the part of Weir that did" }),
+    person: z.string().exactOptional().meta({ description: "Whose key it was, if it is a person's" }),
     why: z.string(),
     at: z.iso.datetime(),
   })

@@ -1,13 +1,15 @@
 import type { z } from "zod";
 import { type Page, type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport, CreditRevision, type NewAdjustment, type NewGrant } from "../billing/credit.ts";
-import { CreatedKey, KeyRevision, type NewKey } from "../keys/key.ts";
+import { CreatedKey, KeyRevision, type KeyRotation, type NewKey } from "../keys/key-requests.ts";
+import { type NewPerson, type PersonChange, PersonRevision } from "../people/person.ts";
 import { type SplitChange, SplitRevision } from "../routing/split.ts";
 import { Status } from "../status/status.ts";
 import { type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
 import type { Http } from "./http.ts";
 
 type PageAsk = Partial<PageQuery>;
+type RotationAsk = Partial<KeyRotation>;
 
 /** The admin API, for operators: one function a path, failures as `Failure`. */
 export type AdminClient = ReturnType<typeof createAdminClient>;
@@ -17,6 +19,7 @@ export function createAdminClient(http: Http) {
     status: () => http.ask({ method: "GET", path: ["admin", "status"], answer: Status }),
     tenants: tenantsOf(http),
     keys: keysOf(http),
+    people: peopleOf(http),
     splits: splitsOf(http),
     balances: balancesOf(http),
   };
@@ -41,7 +44,19 @@ function keysOf(http: Http) {
     create: (body: NewKey) => http.ask({ method: "POST", path: root, body, answer: CreatedKey }),
     list: (tenant: string, page: PageAsk) => listOf(http, { path: root, query: { tenant, ...page }, item: KeyRevision }),
     show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: KeyRevision }),
+    rotate: (id: string, body: RotationAsk) => http.ask({ method: "POST", path: [...root, id, "rotate"], body, answer: CreatedKey }),
     revoke: (id: string, why?: string) => http.ask({ method: "DELETE", path: [...root, id], headers: reason(why), answer: KeyRevision }),
+  };
+}
+
+function peopleOf(http: Http) {
+  const root = ["admin", "people"];
+  return {
+    create: (body: NewPerson) => http.ask({ method: "POST", path: root, body, answer: PersonRevision }),
+    list: (page: PageAsk) => listOf(http, { path: root, query: page, item: PersonRevision }),
+    show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: PersonRevision }),
+    change: (id: string, body: PersonChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: PersonRevision }),
+    history: (id: string, page: PageAsk) => listOf(http, { path: [...root, id, "history"], query: page, item: PersonRevision }),
   };
 }
 

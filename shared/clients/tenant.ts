@@ -1,13 +1,29 @@
+import { type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport } from "../billing/credit.ts";
+import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
 import { type UsageQuery, UsageReport } from "../usage/report.ts";
 import type { Http } from "./http.ts";
 
-/** What a tenant reads of itself with its key; models are called by the clients of their dialects. */
+/** What a tenant reads and changes of itself with its key; models are called by the clients of their dialects. */
 export type TenantClient = ReturnType<typeof createTenantClient>;
 
 export function createTenantClient(http: Http) {
   return {
     usage: (query: Partial<UsageQuery>) => http.ask({ method: "GET", path: ["v1", "usage"], query, answer: UsageReport }),
     balance: () => http.ask({ method: "GET", path: ["v1", "balance"], answer: BalanceReport }),
+    keys: ownKeysOf(http),
+  };
+}
+
+function ownKeysOf(http: Http) {
+  const root = ["v1", "keys"];
+  return {
+    create: (body: NewOwnKey) => http.ask({ method: "POST", path: root, body, answer: CreatedKey }),
+    list: (query: Partial<PageQuery>) => http.ask({ method: "GET", path: root, query, answer: pageOf(KeyRevision) }),
+    show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: KeyRevision }),
+    rotate: (id: string, body: Partial<KeyRotation>) =>
+      http.ask({ method: "POST", path: [...root, id, "rotate"], body, answer: CreatedKey }),
+    revoke: (id: string, why?: string) =>
+      http.ask({ method: "DELETE", path: [...root, id], headers: why === undefined ? {} : { "weir-reason": why }, answer: KeyRevision }),
   };
 }

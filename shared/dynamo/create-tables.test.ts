@@ -22,6 +22,7 @@ test("every table is made with its keys and indexes", async () => {
   ]);
   expect(Table?.GlobalSecondaryIndexes?.map((index) => [index.IndexName, index.Projection?.ProjectionType])).toEqual([
     ["group", "KEYS_ONLY"],
+    ["audit", "KEYS_ONLY"],
   ]);
 });
 

@@ -9,15 +9,16 @@ import * as z from "zod";
 import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
 import { type Dynamo, isConditionFailed, withStore } from "./client.ts";
-import { CONTROL, tableName } from "./tables.ts";
+import { auditKeyOf, CONTROL, tableName } from "./tables.ts";
 
-/** Who changes something, and why. */
-export type Change = { readonly by: string; readonly why: string; readonly atMs: number };
+/** Who changes something, and why: the key, and the person whose key it is. */
+export type Change = { readonly by: string; readonly person?: string; readonly why: string; readonly atMs: number };
 
 export type Revision<T> = {
   readonly revision: number;
   readonly body: T;
   readonly by: string;
+  readonly person?: string;
   readonly why: string;
   /** ISO 8601, UTC. */
   readonly at: string;
@@ -72,7 +73,9 @@ export function createRevisionLog<T>(dynamo: Dynamo, noun: Noun<T>): RevisionLog
 async function append<T>(log: Log<T>, entry: { id: string; after: number; body: T; change: Change }): Promise<Revision<T>> {
   const { id, after, change } = entry;
   const body = log.noun.schema.parse(entry.body);
-  const revision = { revision: after + 1, body, by: change.by, why: change.why, at: new Date(change.atMs).toISOString() };
+  const { by, person, why } = change;
+  const at = new Date(change.atMs).toISOString();
+  const revision = { revision: after + 1, body, by, ...(person === undefined ? {} : { person }), why, at };
   const put = new PutItemCommand({
     TableName: log.table,
     Item: itemOf(log, id, revision),
@@ -194,8 +197,11 @@ function itemOf<T>(log: Log<T>, id: string, revision: Revision<T>): Item {
     n: { N: String(revision.revision) },
     at: { S: revision.at },
     by: { S: revision.by },
+    ...(revision.person === undefined ? {} : { pn: { S: revision.person } }),
     why: { S: revision.why },
     body: { S: JSON.stringify(revision.body) },
+    // The trail across nouns is written with what it tells of: no second write that could be lost.
+    ...auditKeyOf(revision.at, pk),
     ...(group === undefined ? {} : { gk: { S: group }, gs: { S: id } }),
   };
 }
@@ -205,6 +211,7 @@ function revisionOf<T>(log: Log<T>, item: Item): Revision<T> {
     revision: Number(item["n"]?.N),
     body: log.noun.schema.parse(JSON.parse(textOf(item, "body"))),
     by: textOf(item, "by"),
+    ...(item["pn"]?.S === undefined ? {} : { person: item["pn"].S }),
     why: textOf(item, "why"),
     at: textOf(item, "at"),
   };

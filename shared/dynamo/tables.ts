@@ -13,8 +13,12 @@ export const CONTROL = {
   name: "control",
   partitionKey: "pk",
   sortKey: "sk",
-  // Only the first revision of a noun carries gk and gs, so the index lists each noun once.
-  indexes: [{ name: "group", partitionKey: "gk", sortKey: "gs" }],
+  indexes: [
+    // Only the first revision of a noun carries gk and gs, so the index lists each noun once.
+    { name: "group", partitionKey: "gk", sortKey: "gs" },
+    // Every revision carries ak (its month) and as (its instant): who changed what, across nouns. See auditKeyOf.
+    { name: "audit", partitionKey: "ak", sortKey: "as" },
+  ],
   purpose: "what people change, as revisions: tenants, keys, models, versions, splits",
 } as const satisfies TableShape;
 
@@ -58,6 +62,14 @@ export const EVENTS = {
 } as const satisfies TableShape;
 
 export const TABLES: readonly TableShape[] = [CONTROL, LEDGER, LIMITS, IDEMPOTENCY, SEALS, BALANCES, EVENTS];
+
+/** Where a revision stands in the trail across nouns; what was written before there was one has no place in it. */
+export function auditKeyOf(at: string, pk: string) {
+  return { ak: { S: auditMonth(at) }, as: { S: `${at} ${pk}` } };
+}
+
+/** The partition of an instant's month, such as `audit#2026-11`. */
+export const auditMonth = (at: string) => `audit#${at.slice(0, 7)}`;
 
 export function tableName(prefix: string, table: TableShape): string {
   return `${prefix}-${table.name}`;

@@ -2,7 +2,6 @@ import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "no
 import { crc32 } from "node:zlib";
 import * as z from "zod";
 import { type Ids, toBase62 } from "../base/id.ts";
-import { RevisionStamp, Why } from "../base/revision.ts";
 import { KeyLimits } from "../limits/policy.ts";
 import { Cidr } from "./address.ts";
 
@@ -27,7 +26,8 @@ export const Key = z.object({
   id: z.string(),
   tenant: z.string(),
   name: z.string().min(1).max(200),
-  scopes: z.array(Scope).min(1),
+  /** None for a person's key. */
+  scopes: z.array(Scope),
   ...StoredSecret.shape,
   isRevoked: z.boolean(),
   /** Absent, all models that its tenant may use. */
@@ -38,31 +38,12 @@ export const Key = z.object({
   expiresAt: z.iso.datetime().optional(),
   /** The secret before the last rotation, and the first instant at which that one is refused. */
   previous: StoredSecret.extend({ endsAt: z.iso.datetime() }).optional(),
-  /** Whose key it is (operators only): its scopes then follow from that person's role, whatever stands in `scopes`. */
+  /** Whose key it is (operators only): what it may do then follows from that person's role. */
   person: z.string().optional(),
   /** Of its own, beside its tenant's. */
   limits: KeyLimits.optional(),
 });
 export type Key = z.infer<typeof Key>;
-
-/** A key as the admin API shows it: nothing that the secret could be guessed or checked by. */
-export const KeyRevision = Key.omit({ secretHmac: true, pepperVersion: true, previous: true })
-  .extend({ revision: RevisionStamp })
-  .meta({ id: "Key" });
-export type KeyRevision = z.infer<typeof KeyRevision>;
-
-export const NewKey = z.strictObject({
-  tenant: Key.shape.tenant,
-  name: Key.shape.name,
-  scopes: Key.shape.scopes.refine((scopes) => new Set(scopes).size === scopes.length, "each scope may appear once"),
-  limits: KeyLimits.optional(),
-  why: Why.optional(),
-});
-export type NewKey = z.infer<typeof NewKey>;
-
-/** The only answer that holds a key's text. */
-export const CreatedKey = KeyRevision.extend({ key: z.string() }).meta({ id: "CreatedKey" });
-export type CreatedKey = z.infer<typeof CreatedKey>;
 
 /** The group that lists a tenant's keys. */
 export const keyGroupOf = (tenant: string) => `keys#${tenant}`;
@@ -89,20 +70,36 @@ export function newestPepper(peppers: Peppers): { version: number; pepper: KeyOb
 /** What keys are made with: the installation's names, chance, and the pepper. */
 export type KeyMint = { readonly place: { readonly env: string; readonly cell: string }; readonly ids: Ids; readonly peppers: Peppers };
 
+/** What a key is for, and what it may do. */
+export type KeyOwner = Omit<Key, "id" | "isRevoked" | "previous" | keyof StoredSecret>;
+
 /** Makes a key as it is stored, and the text for its owner, which is shown once and never stored. */
-export function makeKey(mint: KeyMint, owner: Pick<Key, "tenant" | "name" | "scopes" | "limits">): { key: Key; text: string } {
+export function makeKey(mint: KeyMint, owner: KeyOwner): { key: Key; text: string } {
   const { id, secret, text } = makeKeyText(mint.place, mint.ids);
-  const { version, pepper } = newestPepper(mint.peppers);
-  const { tenant, name, scopes, limits } = owner;
-  const known = { secretHmac: secretHmacOf(secret, pepper), pepperVersion: version };
-  return { key: { id, tenant, name, scopes, ...known, isRevoked: false, ...(limits === undefined ? {} : { limits }) }, text };
+  return { key: { id, ...owner, ...storedSecretOf(mint, secret), isRevoked: false }, text };
+}
+
+/** Gives a key a new secret. The one so far is good until `endsAtMs`; one before that, if its overlap still runs, ends now. */
+export function rotateKey(mint: KeyMint, key: Key, endsAtMs: number): { key: Key; text: string } {
+  const { secret, text } = makeKeyText(mint.place, mint.ids, key.id);
+  const { secretHmac, pepperVersion } = key;
+  const previous = { secretHmac, pepperVersion, endsAt: new Date(endsAtMs).toISOString() };
+  return { key: { ...key, ...storedSecretOf(mint, secret), previous }, text };
+}
+
+function storedSecretOf({ peppers }: KeyMint, secret: string): StoredSecret {
+  const { version, pepper } = newestPepper(peppers);
+  return { secretHmac: secretHmacOf(secret, pepper), pepperVersion: version };
 }
 
 const KEY_FORM = /^(weir_([a-z0-9]{1,16})_([a-z0-9]{1,16})_([0-9A-Za-z]{16})_([0-9A-Za-z]{32}))([0-9A-Za-z]{6})$/;
 
 /** Makes a new key; the text is shown to its owner once and never stored. */
-export function makeKeyText(place: { env: string; cell: string }, ids: Ids): { id: string; secret: string; text: string } {
-  const id = ids.base62(16);
+export function makeKeyText(
+  place: { env: string; cell: string },
+  ids: Ids,
+  id = ids.base62(16),
+): { id: string; secret: string; text: string } {
   const secret = ids.base62(32);
   const body = `weir_${place.env}_${place.cell}_${id}_${secret}`;
   return { id, secret, text: body + checksumOf(body) };

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { ownBalanceRoutes } from "../../balance-routes.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeEnv } from "../../env.ts";
+import { ownKeyRoutes } from "../../key-routes.ts";
 import { requireScope } from "../../middleware/authenticate.ts";
 import { usageRoutes } from "../../usage-routes.ts";
 import { answerCompletion } from "./completions.ts";
@@ -19,6 +20,7 @@ export function openaiRoutes(deps: Deps) {
     .post("/completions", infer, answerCompletion(deps, "/completions"))
     .post("/chat/completions", infer, answerCompletion(deps, "/chat/completions"))
     .post("/rerank", infer, answerRerank(deps))
+    .route("/keys", ownKeyRoutes(deps))
     .route("/usage", usageRoutes(deps))
     .route("/balance", ownBalanceRoutes(deps));
 }

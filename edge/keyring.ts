@@ -1,0 +1,100 @@
+import { Failure } from "../shared/base/failure.ts";
+import type { Page, PageQuery } from "../shared/base/page.ts";
+import type { Revision } from "../shared/dynamo/revision-log.ts";
+import { type Key, type KeyMint, type KeyOwner, keyGroupOf, makeKey, peppersOf, rotateKey } from "../shared/keys/key.ts";
+import type { CreatedKey, KeyRevision, KeyRotation } from "../shared/keys/key-requests.ts";
+import { changeOf, stamped } from "./admin/change.ts";
+import type { Deps } from "./deps.ts";
+import type { EdgeContext } from "./env.ts";
+
+export type KeyringDeps = Pick<Deps, "clock" | "ids" | "config" | "directory" | "keyUses"> & {
+  readonly control: Pick<Deps["control"], "tenants" | "keys" | "people">;
+};
+
+/** What operators do with every tenant's keys and tenants with their own; who may do it to which key is decided by the routes. */
+export type Keyring = ReturnType<typeof createKeyring>;
+
+type Asked = { readonly c: EdgeContext; readonly why: string | undefined };
+
+export function createKeyring(deps: KeyringDeps) {
+  const { WEIR_ENV: env, WEIR_CELL: cell, WEIR_PEPPERS: peppers } = deps.config;
+  const mint: KeyMint = { place: { env, cell }, ids: deps.ids, peppers: peppersOf(peppers) };
+  return {
+    create: (owner: KeyOwner, asked: Asked) => createKey(deps, { mint, owner }, asked),
+    rotate: (current: Revision<Key>, rotation: KeyRotation, c: EdgeContext) => rotate(deps, { mint, current, rotation }, c),
+    revoke: (current: Revision<Key>, asked: Asked) => revoke(deps, current, asked),
+    show: (key: Revision<Key>) => show(deps, key),
+    list: (tenant: string, query: PageQuery) => list(deps, tenant, query),
+    /** The key of that id, if `isVisible`; a key that may not be seen is not found. */
+    find: (id: string, isVisible: (key: Key) => boolean = () => true) => find(deps, id, isVisible),
+  };
+}
+
+async function createKey(deps: KeyringDeps, made: { mint: KeyMint; owner: KeyOwner }, { c, why }: Asked): Promise<CreatedKey> {
+  const { expiresAt } = made.owner;
+  if (expiresAt !== undefined && Date.parse(expiresAt) <= deps.clock.nowMs()) {
+    throw new Failure("invalid_request", "expiresAt: lies in the past", { field: "expiresAt" });
+  }
+  const { key, text } = makeKey(made.mint, made.owner);
+  const created = await deps.control.keys.append(key.id, 0, { body: key, change: changeOf(c, deps.clock, why) });
+  return withText(c, created, text);
+}
+
+/** One conditional write: of two rotations at once one is refused, so that nobody holds a secret which was never in force. */
+async function rotate(
+  deps: KeyringDeps,
+  { mint, current, rotation }: { mint: KeyMint; current: Revision<Key>; rotation: KeyRotation },
+  c: EdgeContext,
+): Promise<CreatedKey> {
+  const nowMs = deps.clock.nowMs();
+  const { id, isRevoked, expiresAt } = current.body;
+  const isOver = isRevoked || (expiresAt !== undefined && Date.parse(expiresAt) <= nowMs);
+  if (isOver) throw new Failure("conflict", "The key is revoked or has expired: make another one.", { field: "id" });
+  const { key, text } = rotateKey(mint, current.body, nowMs + rotation.overlapSeconds * 1000);
+  const change = changeOf(c, deps.clock, rotation.why);
+  const rotated = await deps.control.keys.append(id, current.revision, { body: key, change });
+  deps.directory.forget(id);
+  return withText(c, rotated, text);
+}
+
+/** Revoking twice changes nothing. */
+async function revoke(deps: KeyringDeps, current: Revision<Key>, { c, why }: Asked): Promise<KeyRevision> {
+  const { id, isRevoked } = current.body;
+  if (isRevoked) return shownKey(current, undefined);
+  const body = { ...current.body, isRevoked: true };
+  const revoked = await deps.control.keys.append(id, current.revision, { body, change: changeOf(c, deps.clock, why) });
+  deps.directory.forget(id);
+  return shownKey(revoked, undefined);
+}
+
+async function find(deps: KeyringDeps, id: string, isVisible: (key: Key) => boolean): Promise<Revision<Key>> {
+  const key = /^[0-9A-Za-z]{16}$/.test(id) ? await deps.control.keys.current(id) : undefined;
+  if (key === undefined || !isVisible(key.body)) throw new Failure("not_found", `There is no key '${id.slice(0, 16)}'.`, { field: "id" });
+  return key;
+}
+
+async function list(deps: KeyringDeps, tenant: string, query: PageQuery): Promise<Page<KeyRevision>> {
+  const page = await deps.control.keys.list(keyGroupOf(tenant), query);
+  const ids = page.items.map(({ body }) => body.id).sort();
+  const [first, last] = [ids[0], ids.at(-1)];
+  const uses = first === undefined || last === undefined ? new Map<string, string>() : await deps.keyUses.between(tenant, first, last);
+  return { ...page, items: page.items.map((key) => shownKey(key, uses.get(key.body.id))) };
+}
+
+async function show(deps: KeyringDeps, key: Revision<Key>): Promise<KeyRevision> {
+  const { id, tenant } = key.body;
+  return shownKey(key, (await deps.keyUses.between(tenant, id, id)).get(id));
+}
+
+/** Named one by one: what a key's secret is checked with must not leave by an oversight. */
+function shownKey(key: Revision<Key>, lastUsedAt: string | undefined): KeyRevision {
+  const { id, tenant, name, scopes, isRevoked, person, models, cidrs, expiresAt, previous, limits } = key.body;
+  const some = { person, models, cidrs, expiresAt, previousEndsAt: previous?.endsAt, limits, lastUsedAt };
+  const said = Object.fromEntries(Object.entries(some).filter(([, value]) => value !== undefined)) as Partial<typeof some>; // only names left out
+  return stamped({ id, tenant, name, scopes, isRevoked, ...said }, key);
+}
+
+function withText(c: EdgeContext, key: Revision<Key>, text: string): CreatedKey {
+  c.header("Cache-Control", "no-store");
+  return { ...shownKey(key, undefined), key: text };
+}
