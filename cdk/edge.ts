@@ -21,6 +21,7 @@ import { FunctionRole } from "./function-role.ts";
 import type { DeployedPool } from "./inference.ts";
 import type { Intake } from "./intake.ts";
 import type { ModelsBucket } from "./models-bucket.ts";
+import type { RecordsBucket } from "./records-bucket.ts";
 import type { Secrets } from "./secrets.ts";
 
 const SOURCES = fileURLToPath(new URL("../edge", import.meta.url));
@@ -37,6 +38,7 @@ export type EdgeProps = {
   readonly stage: StageConfig;
   readonly dynamo: Dynamo;
   readonly models: ModelsBucket;
+  readonly records: RecordsBucket;
   readonly pools: readonly DeployedPool[];
   readonly intake: Intake;
   readonly secrets: Secrets;
@@ -68,7 +70,7 @@ export class Edge extends Construct {
 }
 
 /** It runs the control plane, writes the ledger, takes leases of limits and hands out upload URLs; it cannot change what intake has checked. */
-function grantGateway({ role }: FunctionRole, { dynamo, models, pools, intake, secrets }: EdgeProps) {
+function grantGateway({ role }: FunctionRole, { dynamo, models, records, pools, intake, secrets }: EdgeProps) {
   grantTable(dynamo.control, role, ["dynamodb:DescribeTable", "dynamodb:Query", "dynamodb:PutItem"]);
   for (const index of CONTROL.indexes) grantIndex(dynamo.control, role, index.name);
   grantTable(dynamo.ledger, role, [
@@ -78,18 +80,21 @@ function grantGateway({ role }: FunctionRole, { dynamo, models, pools, intake, s
     "dynamodb:GetItem",
     "dynamodb:Query",
   ]);
+  grantTable(dynamo.idempotency, role, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
   grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
   grantTable(dynamo.balances, role, ["dynamodb:GetItem", "dynamodb:PutItem"]);
   models.grant(role, "incoming", ["s3:PutObject"]);
   models.grant(role, "blobs", ["s3:GetObject"]);
   models.grant(role, "manifests", ["s3:GetObject"]); // for the URLs that `weir models verify` reads by
   models.grantList(role);
+  records.grant(role, "bodies", ["s3:PutObject", "s3:GetObject"]);
+  records.grantList(role);
   const resourceArns = [...pools.flatMap((pool) => pool.invokedArns), intake.function.functionArn];
   Grant.addToPrincipal({ grantee: role, actions: ["lambda:InvokeFunction"], resourceArns });
   secrets.grantRead(role);
 }
 
-function environmentOf(scope: Construct, { stage, models, pools, intake, secrets }: EdgeProps): Record<string, string> {
+function environmentOf(scope: Construct, { stage, models, records, pools, intake, secrets }: EdgeProps): Record<string, string> {
   const json = (value: unknown) => Stack.of(scope).toJsonString(value);
   return {
     ...PROCESS_ENVIRONMENT,
@@ -97,6 +102,7 @@ function environmentOf(scope: Construct, { stage, models, pools, intake, secrets
     WEIR_CELL: stage.cell,
     WEIR_TABLE_PREFIX: stage.tablePrefix,
     WEIR_BUCKET: models.bucket.bucketName,
+    WEIR_RECORDS_BUCKET: records.bucket.bucketName,
     WEIR_SHARDS: JSON.stringify(stage.ledgerShards),
     WEIR_POOLS: json([...pools.map(lambdaPool), ...edgePoolsOf(stage).map(wasmPool)]),
     WEIR_INTAKE: json({ kind: "lambda", functionName: intake.function.functionName }),

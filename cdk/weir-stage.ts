@@ -7,6 +7,7 @@ import { Front } from "./front.ts";
 import { Inference } from "./inference.ts";
 import { Intake } from "./intake.ts";
 import { ModelsBucket } from "./models-bucket.ts";
+import { RecordsBucket } from "./records-bucket.ts";
 import { Sealer } from "./sealer.ts";
 import { Secrets } from "./secrets.ts";
 
@@ -19,11 +20,12 @@ export class WeirStage extends Stage {
     this.stack = new Stack(this, "Weir", { description: "Weir: serverless inference gateway", terminationProtection: true });
     const dynamo = new Dynamo(this.stack, "Dynamo", stage.tablePrefix);
     const models = new ModelsBucket(this.stack, "Models");
+    const records = new RecordsBucket(this.stack, "Records");
     const secrets = new Secrets(this.stack, "Secrets", stage);
     const { pools } = new Inference(this.stack, "Inference", { stage, models });
     const intake = new Intake(this.stack, "Intake", { stage, dynamo, models });
     new Sealer(this.stack, "Sealer", { stage, dynamo });
-    const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, pools, intake, secrets });
+    const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, records, pools, intake, secrets });
     const front = new Front(this.stack, "Front", { stage, edge, secrets });
     new CfnOutput(this.stack, "Url", { value: front.url, description: "Where clients send requests" });
     new CfnOutput(this.stack, "ModelsBucketName", { value: models.bucket.bucketName });

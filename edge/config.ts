@@ -68,6 +68,8 @@ const Environment = z.object({
     .default("c1"),
   WEIR_TABLE_PREFIX: z.string().default("weir"),
   WEIR_BUCKET: z.string().default("weir-models"),
+  /** Where answers are kept for a retry, and documents that were issued. */
+  WEIR_RECORDS_BUCKET: z.string().default("weir-records"),
   WEIR_DYNAMO_ENDPOINT: z.url().optional(),
   WEIR_S3_ENDPOINT: z.url().optional(),
   /** HMAC peppers by version, `{"1":"…"}`; the highest makes new keys. */

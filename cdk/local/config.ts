@@ -16,7 +16,7 @@ export type LocalConfig = {
 };
 
 /** What a store's process is told by its supervisor. */
-export type StoreConfig = { readonly dir: string; readonly port: number; readonly bucket: string };
+export type StoreConfig = { readonly dir: string; readonly port: number; readonly buckets: readonly string[] };
 
 const Port = z.coerce.number().int().min(0).max(65_535);
 
@@ -26,7 +26,12 @@ const LocalEnvironment = z.object({
   WEIR_STATE_DIR: z.string().min(1).default(".weir"),
 });
 
-const StoreEnvironment = z.object({ WEIR_STORE_DIR: z.string().min(1), PORT: Port, WEIR_BUCKET: z.string().default("") });
+const StoreEnvironment = z.object({
+  WEIR_STORE_DIR: z.string().min(1),
+  PORT: Port,
+  WEIR_BUCKET: z.string().default(""),
+  WEIR_RECORDS_BUCKET: z.string().default(""),
+});
 
 export function readLocalConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
   const parsed = LocalEnvironment.safeParse(environment);
@@ -42,6 +47,6 @@ export function readLocalConfig(environment: NodeJS.ProcessEnv = process.env): L
 }
 
 export function readStoreConfig(environment: NodeJS.ProcessEnv = process.env): StoreConfig {
-  const { WEIR_STORE_DIR, PORT, WEIR_BUCKET } = StoreEnvironment.parse(environment);
-  return { dir: WEIR_STORE_DIR, port: PORT, bucket: WEIR_BUCKET };
+  const { WEIR_STORE_DIR, PORT, WEIR_BUCKET, WEIR_RECORDS_BUCKET } = StoreEnvironment.parse(environment);
+  return { dir: WEIR_STORE_DIR, port: PORT, buckets: [WEIR_BUCKET, WEIR_RECORDS_BUCKET] };
 }

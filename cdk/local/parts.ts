@@ -9,6 +9,7 @@ export const PLACE = { env: "local", cell: "c1" } as const;
 export const REGION = "us-east-1";
 export const TABLE_PREFIX = "weir";
 export const BUCKET = "weir-models";
+export const RECORDS_BUCKET = "weir-records";
 /** Where intake unpacks what it checks. */
 export const workDirIn = (stateDir: string) => join(stateDir, "work");
 /** The pool that the inference function is, and the one in the gateway's own threads. */
@@ -41,6 +42,7 @@ export function s3Part(stateDir: string): PartSpec {
     PORT: `${port}`,
     WEIR_STORE_DIR: join(stateDir, "s3"),
     WEIR_BUCKET: BUCKET,
+    WEIR_RECORDS_BUCKET: RECORDS_BUCKET,
   }));
 }
 
@@ -100,5 +102,6 @@ function storeAccess(doors: Doors): Environment {
     WEIR_S3_ENDPOINT: doors.s3Url,
     WEIR_TABLE_PREFIX: TABLE_PREFIX,
     WEIR_BUCKET: BUCKET,
+    WEIR_RECORDS_BUCKET: RECORDS_BUCKET,
   };
 }

@@ -12,7 +12,7 @@ try {
   keepToThisMachine();
   mkdirSync(config.dir, { recursive: true });
   for (const dropped of dropTornWrites(config.dir)) console.error(`dropped ${dropped}: its write was never finished`);
-  const s3 = await startFauxqs({ port: config.port, logger: false, s3StorageDir: config.dir, init: { buckets: [config.bucket] } });
+  const s3 = await startFauxqs({ port: config.port, logger: false, s3StorageDir: config.dir, init: { buckets: [...config.buckets] } });
   closeAtTheEnd(() => s3.stop());
   sayReady(s3.port);
 } catch (error) {

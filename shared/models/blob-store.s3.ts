@@ -1,24 +1,11 @@
-import type { S3Client } from "@aws-sdk/client-s3";
+import { createLazyBucket, type OpenBucket, type S3Settings, unlessMissing } from "../aws/client.s3.ts";
 import { storeUnavailable, withStore } from "../dynamo/client.ts";
 import { type BlobStore, type Chunks, type Content, type Part, partsOf, type ReadPart, URL_EXPIRES_S } from "./blob-store.ts";
 import { runBounded } from "./run-bounded.ts";
 import { blobKey, incomingKey, incomingPrefix, manifestKey } from "./version.ts";
 
-export type S3Settings = {
-  readonly region: string;
-  readonly bucket: string;
-  /** An emulator's URL; absent, the Region's own endpoint. */
-  readonly endpoint?: string | undefined;
-};
+type Store = OpenBucket;
 
-type Sdk = typeof import("@aws-sdk/client-s3");
-type Store = { readonly sdk: Sdk; readonly client: S3Client; readonly bucket: string };
-
-const ATTEMPTS_MAX = 3;
-const CONNECT_TIMEOUT_MS = 2_000;
-/** Until the headers of an answer; S3 may take this long to join thousands of parts. */
-const REQUEST_TIMEOUT_MS = 60_000;
-const SOCKET_IDLE_TIMEOUT_MS = 30_000;
 const COPIES_AT_ONCE = 8;
 
 /**
@@ -27,12 +14,8 @@ const COPIES_AT_ONCE = 8;
  * Intake joins them into one blob by UploadPartCopy, so the bytes do not travel again.
  */
 export function createBlobStore(settings: S3Settings): BlobStore & { readonly close: () => void } {
-  let opened: Promise<Store> | undefined;
-  // The SDK takes 80 ms to load: the gateway listens first and loads it for the first publication.
-  const withS3 = <T>(work: (store: Store) => Promise<T>) => {
-    opened ??= openStore(settings);
-    return opened.then((store) => withStore(() => work(store)));
-  };
+  const { open, close } = createLazyBucket(settings);
+  const withS3 = <T>(work: (store: Store) => Promise<T>) => open().then((store) => withStore(() => work(store)));
   return {
     has: (content) => withS3((store) => has(store, content)),
     arrivedParts: (content) => withS3((store) => arrivedParts(store, content)),
@@ -46,27 +29,8 @@ export function createBlobStore(settings: S3Settings): BlobStore & { readonly cl
     removeParts: (sha256) => withS3((store) => removeParts(store, sha256)),
     removeBlob: (sha256) => withS3((store) => remove(store, [blobKey(sha256)])),
     sweep: (beforeMs) => withS3((store) => sweep(store, beforeMs)),
-    close: () => void opened?.then(({ client }) => client.destroy()),
+    close,
   };
-}
-
-async function openStore(settings: S3Settings): Promise<Store> {
-  const sdk = await import("@aws-sdk/client-s3");
-  const client = new sdk.S3Client({
-    region: settings.region,
-    maxAttempts: ATTEMPTS_MAX,
-    // With the default (WHEN_SUPPORTED) a presigned PUT would carry the checksum of an empty body.
-    requestChecksumCalculation: "WHEN_REQUIRED",
-    responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: {
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      socketTimeout: SOCKET_IDLE_TIMEOUT_MS,
-      throwOnRequestTimeout: true,
-    },
-    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint, forcePathStyle: true }),
-  });
-  return { sdk, client, bucket: settings.bucket };
 }
 
 async function has(store: Store, content: Content): Promise<boolean> {
@@ -194,17 +158,5 @@ async function* list(store: Store, prefix: string) {
   const pages = store.sdk.paginateListObjectsV2({ client: store.client }, { Bucket: store.bucket, Prefix: prefix });
   for await (const { Contents = [] } of pages) {
     for (const { Key = "", Size = 0, LastModified } of Contents) yield { key: Key, bytes: Size, modifiedMs: LastModified?.getTime() ?? 0 };
-  }
-}
-
-const GONE = new Set(["NotFound", "NoSuchKey", "PreconditionFailed"]);
-
-/** What is not there, or not any more as it was read, is an answer and no error. */
-async function unlessMissing<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (cause instanceof Error && GONE.has(cause.name)) return undefined;
-    throw cause;
   }
 }

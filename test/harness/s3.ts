@@ -7,11 +7,14 @@ import {
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { buildApp } from "fauxqs";
-import { createBlobStore, type S3Settings } from "../../shared/models/blob-store.s3.ts";
+import type { S3Settings } from "../../shared/aws/client.s3.ts";
+import { createBlobStore } from "../../shared/models/blob-store.s3.ts";
 import { PART_BYTES } from "../../shared/models/version.ts";
 
 export type TestS3 = {
   readonly settings: S3Settings;
+  /** A second bucket, where answers and documents are kept. */
+  readonly recordsBucket: string;
   readonly blobs: ReturnType<typeof createBlobStore>;
   /** Writes an object behind the store's back. */
   readonly put: (key: string, bytes: Uint8Array | string) => Promise<void>;
@@ -26,10 +29,12 @@ export async function startS3(): Promise<TestS3> {
   const endpoint = await app.listen({ host: "127.0.0.1", port: 0 });
   const settings = { region: "eu-central-1", bucket: "weir-models", endpoint };
   const client = new S3Client({ ...settings, forcePathStyle: true, requestChecksumCalculation: "WHEN_REQUIRED" });
-  await client.send(new CreateBucketCommand({ Bucket: settings.bucket }));
+  const recordsBucket = "weir-records";
+  for (const Bucket of [settings.bucket, recordsBucket]) await client.send(new CreateBucketCommand({ Bucket }));
   const blobs = createBlobStore(settings);
   return {
     settings,
+    recordsBucket,
     blobs,
     put: (key, bytes) => put(client, { Bucket: settings.bucket, Key: key }, Buffer.from(bytes)),
     close: async () => {

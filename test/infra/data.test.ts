@@ -50,7 +50,7 @@ test("every table is on demand, can be restored to any second, and cannot be del
 });
 
 test("every bucket is versioned, encrypted, closed to the public, reached over TLS only, and kept", () => {
-  expect(buckets).toHaveLength(2);
+  expect(buckets).toHaveLength(3);
   for (const { id, properties, deletionPolicy } of buckets) {
     expect(at(properties, "VersioningConfiguration.Status")).toBe("Enabled");
     expect(at(properties, "BucketEncryption.ServerSideEncryptionConfiguration")).toHaveLength(1);
@@ -73,6 +73,16 @@ test("what nobody completes leaves the models' bucket within a day", () => {
       expect.objectContaining({ Prefix: "incoming/", ExpirationInDays: 1, Status: "Enabled" }),
     ]),
   );
+});
+
+test("kept answers leave the records' bucket after a day, and issued documents stay", () => {
+  const records = buckets.find(({ id }) => id.startsWith("Records"));
+
+  const rules = [at(records?.properties, "LifecycleConfiguration.Rules") ?? []].flat();
+  expect(rules).toContainEqual(
+    expect.objectContaining({ Prefix: "bodies/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } }),
+  );
+  expect(rules.every((rule) => at(rule, "Prefix") === "bodies/")).toBe(true);
 });
 
 function keySchemaOf({ partitionKey, sortKey }: { partitionKey: string; sortKey?: string }) {

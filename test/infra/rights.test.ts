@@ -5,6 +5,10 @@ import { allowancesOf, at, resourcesOf, textOf } from "./template.ts";
 
 /** Wildcards that stand, each with its reason. Any other one fails. */
 const WILDCARDS: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
+  {
+    pattern: /^<Records\w+\.Arn>\/(bodies|invoices)\/\*$/,
+    reason: "objects of one folder: their names are request ids and invoice numbers",
+  },
   { pattern: /^<Models\w+\.Arn>\/(incoming|blobs|manifests)\/\*$/, reason: "objects of one folder: their names are hashes" },
   { pattern: /^<EdgeCode\w+\.Arn>\/web-function\/\*$/, reason: "the library's copy function puts bundles there, in a bucket of their own" },
   {
@@ -63,8 +67,11 @@ test("the gateway takes uploads and cannot write what intake has checked", () =>
   expect(rights).toEqual([
     "s3:GetObject <ModelsBucket.Arn>/blobs/*",
     "s3:GetObject <ModelsBucket.Arn>/manifests/*",
+    "s3:GetObject <RecordsBucket.Arn>/bodies/*",
     "s3:ListBucket <ModelsBucket.Arn>",
+    "s3:ListBucket <RecordsBucket.Arn>",
     "s3:PutObject <ModelsBucket.Arn>/incoming/*",
+    "s3:PutObject <RecordsBucket.Arn>/bodies/*",
   ]);
 });
 
@@ -75,15 +82,18 @@ test("the gateway may do to its tables what its code does, and delete nothing", 
     "dynamodb:BatchWriteItem <Dynamoledger.Arn>",
     "dynamodb:DescribeTable <Dynamocontrol.Arn>",
     "dynamodb:GetItem <Dynamobalances.Arn>",
+    "dynamodb:GetItem <Dynamoidempotency.Arn>",
     "dynamodb:GetItem <Dynamoledger.Arn>",
     "dynamodb:GetItem <Dynamolimits.Arn>",
     "dynamodb:PutItem <Dynamobalances.Arn>",
     "dynamodb:PutItem <Dynamocontrol.Arn>",
+    "dynamodb:PutItem <Dynamoidempotency.Arn>",
     "dynamodb:PutItem <Dynamoledger.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>/index/audit",
     "dynamodb:Query <Dynamocontrol.Arn>/index/group",
     "dynamodb:Query <Dynamoledger.Arn>",
+    "dynamodb:UpdateItem <Dynamoidempotency.Arn>",
     "dynamodb:UpdateItem <Dynamoledger.Arn>",
     "dynamodb:UpdateItem <Dynamolimits.Arn>",
   ]);
