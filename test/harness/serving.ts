@@ -29,6 +29,8 @@ export type Serving = {
   /** Stopped, so that limits and caches move only when a test says so. */
   readonly clock: StoppedClock;
   readonly store: StoreValve;
+  /** Straight to the engine behind that valve. */
+  readonly dynamo: Dynamo;
   /** The pool `cpu`, where versions are placed unless said. */
   readonly model: ModelDouble;
   /** The pools `gpu` and `edge`. */
@@ -100,7 +102,7 @@ export async function startServing(): Promise<Serving> {
   await addVersion("hidden", { facts: EMBED, tenants: ["globex"] });
   const key = await storeKey(deps, "acme", ["infer", "usage"]);
   return {
-    ...{ url, deps, clock, store, model, gpu, edge, logged, key, addVersion },
+    ...{ url, deps, clock, store, dynamo: dynamo.dynamo, model, gpu, edge, logged, key, addVersion },
     makeKey: (tenant, ...scopes) => storeKey(deps, tenant, scopes),
     makeTenant: (id, rate) => storeTenant(deps, id, rate),
     revoke: (text) => revoke(deps, text),
