@@ -7,6 +7,8 @@ export default defineConfig({
     reporters: ["default", "./test/count-reporter.ts"],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // What is polled for comes within milliseconds on a quiet machine, and within seconds on a busy one.
+    expect: { poll: { timeout: 10_000 } },
     // Two cores: more workers only make the processes that journeys start slower.
     maxWorkers: 2,
     // The SDK signs every request; the emulators accept any signature.

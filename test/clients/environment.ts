@@ -5,8 +5,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "./run.ts";
 
 /** npm's own place for caches: ignored by git, and gone with `npm ci`. */
-const FOLDER = fileURLToPath(new URL("../../node_modules/.cache/weir-clients", import.meta.url));
-const REQUIREMENTS = fileURLToPath(new URL("./python/requirements.txt", import.meta.url));
+const CACHE = fileURLToPath(new URL("../../node_modules/.cache", import.meta.url));
 const PROBE_TIMEOUT_MS = 30_000;
 const MAKE_TIMEOUT_MS = 120_000;
 const INSTALL_TIMEOUT_MS = 900_000;
@@ -22,18 +21,19 @@ export async function hasPython(): Promise<boolean> {
   );
 }
 
-/** The folder of the environment's programs, with the clients in their pinned versions; made anew only when the versions change. */
-export async function makeEnvironment(): Promise<string> {
+/** The folder of an environment's programs, with its packages in their pinned versions; made anew only when the versions change. */
+export async function makeEnvironment({ name, requirements }: { name: string; requirements: URL }): Promise<string> {
   const digest = createHash("sha256")
-    .update(await readFile(REQUIREMENTS))
+    .update(await readFile(requirements))
     .digest("hex");
-  const [marker, programs] = [join(FOLDER, "installed"), join(FOLDER, "bin")];
+  const folder = join(CACHE, name);
+  const [marker, programs] = [join(folder, "installed"), join(folder, "bin")];
   if ((await readFile(marker, "utf8").catch(() => "")) === digest) return programs;
-  await rm(FOLDER, { recursive: true, force: true });
-  console.log("installing the clients of test/clients/python/requirements.txt");
-  await step("python3", ["-m", "venv", FOLDER], MAKE_TIMEOUT_MS);
+  await rm(folder, { recursive: true, force: true });
+  console.log(`installing what ${fileURLToPath(requirements)} names`);
+  await step("python3", ["-m", "venv", folder], MAKE_TIMEOUT_MS);
   const options = ["--quiet", "--disable-pip-version-check", "--no-input"];
-  await step(join(programs, "python"), ["-m", "pip", "install", ...options, "-r", REQUIREMENTS], INSTALL_TIMEOUT_MS);
+  await step(join(programs, "python"), ["-m", "pip", "install", ...options, "-r", fileURLToPath(requirements)], INSTALL_TIMEOUT_MS);
   // Written last: an installation that was cut off is not taken for one.
   await writeFile(marker, digest);
   return programs;

@@ -31,7 +31,7 @@ async function checkClients(): Promise<Counts[]> {
     console.log("The Python clients were not run: they need python3, 3.10 or newer, with venv.");
     return [];
   }
-  const programs = await makeEnvironment();
+  const programs = await makeEnvironment({ name: "weir-clients", requirements: new URL("./python/requirements.txt", import.meta.url) });
   const folder = await mkdtemp(join(tmpdir(), "weir-clients-"));
   const platform = await startPlatform();
   try {

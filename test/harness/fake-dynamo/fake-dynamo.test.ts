@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../../shared/base/clock.ts";
 import { createLeanDynamo, DynamoRefusal, type LeanDynamo, type Operation } from "../../../shared/dynamo/lean-client.ts";
-import { startDynamo, type TestDynamo } from "../dynamo.ts";
+import { startDynalite, type TestDynamo } from "../dynamo.ts";
 import { createRandom, type Random } from "../random.ts";
 import { createFakeDynamo, type FakeDynamo } from "./fake-dynamo.ts";
 
@@ -12,7 +12,7 @@ const SEED = 20_261_126;
 let real: TestDynamo;
 let lean: LeanDynamo;
 beforeAll(async () => {
-  real = await startDynamo();
+  real = await startDynalite();
   lean = createLeanDynamo(real.dynamo, systemClock);
 });
 afterAll(async () => {
