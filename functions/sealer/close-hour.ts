@@ -1,3 +1,4 @@
+import { Failure } from "../../shared/base/failure.ts";
 import { MINUTE_MS, rangeOf, startOf } from "../../shared/usage/period.ts";
 import type { SealContent } from "../../shared/usage/seal-builder.ts";
 import { type Block, type BlockState, type BucketState, type Closing, shardsOf } from "../../shared/usage/seal-store.ts";
@@ -79,6 +80,7 @@ async function readBucket(deps: SealerDeps, bucket: { minute: string; shard: num
   try {
     return await closeBucket(deps, bucket, nowMs);
   } catch (error) {
+    if (error instanceof Failure) throw error; // the store is away, for all of them
     deps.log("error", "a bucket of the ledger cannot be sealed", { ...bucket, error });
     return undefined;
   }

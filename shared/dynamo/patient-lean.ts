@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { storeUnavailable } from "./client.ts";
 import { DynamoRefusal, type LeanDynamo } from "./lean-client.ts";
 
 const ATTEMPTS_MAX = 6;
@@ -8,7 +9,7 @@ export type Patience = { readonly wait?: (ms: number) => Promise<unknown> };
 
 /**
  * A client for work that nobody waits for: what the store cannot do now is tried again, a few times, ever later. So a step may be done twice,
- * and its acknowledgement may be the second one's: a condition that failed then does not tell who made it fail.
+ * and its acknowledgement may be the second one's: a condition that failed then does not tell who made it fail. In the end it is `unavailable`.
  */
 export function createPatientLean(lean: LeanDynamo, { wait = sleep }: Patience = {}): LeanDynamo {
   const call: LeanDynamo["call"] = async (operation, input, timeoutMs) => {
@@ -16,7 +17,8 @@ export function createPatientLean(lean: LeanDynamo, { wait = sleep }: Patience =
       try {
         return await lean.call(operation, input, timeoutMs);
       } catch (cause) {
-        if (attempt >= ATTEMPTS_MAX || isFinal(cause)) throw cause;
+        if (isFinal(cause)) throw cause;
+        if (attempt >= ATTEMPTS_MAX) throw storeUnavailable(cause);
       }
       await wait(backOffMs(attempt));
     }
