@@ -88,6 +88,7 @@ function grantGateway({ role }: FunctionRole, { dynamo, models, records, pools, 
   models.grant(role, "manifests", ["s3:GetObject"]); // for the URLs that `weir models verify` reads by
   models.grantList(role);
   records.grant(role, "bodies", ["s3:PutObject", "s3:GetObject"]);
+  records.grant(role, "invoices", ["s3:GetObject"]); // the invoicing function writes them
   records.grantList(role);
   const resourceArns = [...pools.flatMap((pool) => pool.invokedArns), intake.function.functionArn];
   Grant.addToPrincipal({ grantee: role, actions: ["lambda:InvokeFunction"], resourceArns });

@@ -4,6 +4,8 @@ import { type Clock, systemClock } from "../shared/base/clock.ts";
 import { systemIds } from "../shared/base/id.ts";
 import { createBalanceStore } from "../shared/billing/balance-store.dynamo.ts";
 import { createCreditStore } from "../shared/billing/credit-store.dynamo.ts";
+import { createDocumentStore } from "../shared/billing/document-store.s3.ts";
+import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../shared/billing/invoice-store.dynamo.ts";
 import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
@@ -51,15 +53,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
   const { clock, ids, log } = { clock: systemClock, ids: systemIds, log: logJson, ...world };
   const { dynamo, lean } = world.store ?? openStore(config, clock);
-  const control = {
-    tenants: createTenantStore(dynamo),
-    keys: createKeyStore(dynamo),
-    people: createPersonStore(dynamo),
-    models: createModelStore(dynamo),
-    versions: createVersionStore(dynamo),
-    splits: createSplitStore(dynamo),
-    credits: createCreditStore(dynamo),
-  };
+  const control = openControl(dynamo);
   const keyUses = createKeyUseStore(dynamo);
   const noteUse = createKeyUses({ store: keyUses, clock, log });
   const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
@@ -67,6 +61,11 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const upstream = createUpstreamClient(config.upstreamCredentials);
   const pools = openPools(config, log);
   const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  const documents = createDocumentStore({
+    region: config.AWS_REGION,
+    bucket: config.WEIR_RECORDS_BUCKET,
+    endpoint: config.WEIR_S3_ENDPOINT,
+  });
   // Anybody may ask for it, so the store is asked once a second at most.
   const readiness = createCache({ load: () => isReady(lean, tablePrefix, ledger), clock, freshMs: 1_000, hardMs: 1_000, itemsMax: 1 });
   const deps: Deps = {
@@ -86,6 +85,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     health: createHealthNotes(clock),
     blobs,
     intake: openIntake(config),
+    documents,
     balances: createBalanceStore({ lean, tablePrefix }),
     usage: createUsageReader({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
@@ -95,9 +95,26 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     if (!isWritten) log("error", "the gateway ends although the ledger has not taken everything");
     await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
     blobs.close();
+    documents.close();
     dynamo.client.destroy();
   };
   return { deps, close };
+}
+
+/** What people change. */
+function openControl(dynamo: Dynamo): Deps["control"] {
+  return {
+    tenants: createTenantStore(dynamo),
+    keys: createKeyStore(dynamo),
+    people: createPersonStore(dynamo),
+    models: createModelStore(dynamo),
+    versions: createVersionStore(dynamo),
+    splits: createSplitStore(dynamo),
+    credits: createCreditStore(dynamo),
+    invoices: createInvoiceStore(dynamo),
+    creditNotes: createCreditNoteStore(dynamo),
+    sellers: createSellerStore(dynamo),
+  };
 }
 
 function openStore({ AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint }: EdgeConfig, clock: Clock) {

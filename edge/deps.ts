@@ -2,6 +2,10 @@ import type { Clock } from "../shared/base/clock.ts";
 import type { Ids } from "../shared/base/id.ts";
 import type { BalanceStore } from "../shared/billing/balance.ts";
 import type { Credit } from "../shared/billing/credit.ts";
+import type { CreditNote } from "../shared/billing/credit-note.ts";
+import type { DocumentStore } from "../shared/billing/document-store.ts";
+import type { Invoice } from "../shared/billing/invoice.ts";
+import type { Seller } from "../shared/billing/seller.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
@@ -48,6 +52,8 @@ export type Deps = {
   readonly usage: UsageReader;
   /** Prepaid balances. */
   readonly balances: BalanceStore;
+  /** Invoices and credit notes as they are kept. */
+  readonly documents: DocumentStore;
   /** Where publications go: their bytes, and whoever checks them. */
   readonly blobs: BlobStore;
   readonly intake: IntakeClient;
@@ -62,5 +68,8 @@ export type Deps = {
     readonly versions: VersionStore;
     readonly splits: RevisionLog<Split>;
     readonly credits: RevisionLog<Credit>;
+    readonly invoices: RevisionLog<Invoice>;
+    readonly creditNotes: RevisionLog<CreditNote>;
+    readonly sellers: RevisionLog<Seller>;
   };
 };

@@ -3,9 +3,11 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { Failure } from "../shared/base/failure.ts";
 import { balancePaths } from "./admin/balances.ts";
+import { invoicePaths } from "./admin/invoices.ts";
 import { keyPaths } from "./admin/keys.ts";
 import { modelPaths } from "./admin/models.ts";
 import { peoplePaths } from "./admin/people.ts";
+import { sellerPaths } from "./admin/seller.ts";
 import { splitPaths } from "./admin/splits.ts";
 import { statusPaths } from "./admin/status.ts";
 import { tenantPaths } from "./admin/tenants.ts";
@@ -16,6 +18,7 @@ import { oipPaths } from "./dialects/oip/paths.ts";
 import { openaiPaths } from "./dialects/openai/paths.ts";
 import type { EdgeEnv } from "./env.ts";
 import { healthPaths } from "./health.ts";
+import { ownInvoicePaths } from "./invoices/own-routes.ts";
 import { ownKeyPaths } from "./key-routes.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { usagePaths } from "./usage-routes.ts";
@@ -34,6 +37,9 @@ const GROUPS = [
   ownBalancePaths,
   ownKeyPaths,
   peoplePaths,
+  invoicePaths,
+  ownInvoicePaths,
+  sellerPaths,
   statusPaths,
   healthPaths,
 ];

@@ -3,9 +3,11 @@ import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
 import { authorizeAdmin } from "../middleware/authorize-admin.ts";
 import { balanceRoutes } from "./balances.ts";
+import { invoiceRoutes } from "./invoices.ts";
 import { keyRoutes } from "./keys.ts";
 import { modelRoutes } from "./models.ts";
 import { peopleRoutes } from "./people.ts";
+import { sellerRoutes } from "./seller.ts";
 import { splitRoutes } from "./splits.ts";
 import { statusRoutes } from "./status.ts";
 import { tenantRoutes } from "./tenants.ts";
@@ -20,5 +22,7 @@ export function adminRoutes(deps: Deps) {
     .route("/keys", keyRoutes(deps))
     .route("/models", modelRoutes(deps))
     .route("/splits", splitRoutes(deps))
-    .route("/balances", balanceRoutes(deps));
+    .route("/balances", balanceRoutes(deps))
+    .route("/invoices", invoiceRoutes(deps))
+    .route("/seller", sellerRoutes(deps));
 }

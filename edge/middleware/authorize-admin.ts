@@ -11,6 +11,7 @@ const SCOPE_OF_PART: Readonly<Record<string, Scope>> = {
   prices: "billing",
   balances: "billing",
   invoices: "billing",
+  seller: "billing",
 };
 
 /** The one place that decides who may do what under `/admin`: a part's scope opens it, and `view` reads all of them. */

@@ -1,5 +1,8 @@
 import * as z from "zod";
+import { RevisionStamp } from "../base/revision.ts";
 import { Credit, StoredDocuments } from "./invoice.ts";
+
+const Stamped = { revision: RevisionStamp };
 
 const Head = z.object({
   /** `acme-2026-11.refund-1`: the invoice and the credit's own id. */
@@ -32,3 +35,19 @@ export type CreditNote = z.infer<typeof CreditNote>;
 export function creditNoteId(invoice: string, credit: string): string {
   return `${invoice}.${credit}`;
 }
+
+/** The group that lists credit notes, by the month in which they were asked for. */
+export function creditNoteGroupOf(month: string): string {
+  return `credit-notes#${month}`;
+}
+
+/** A credit note as the APIs show it; its documents exist once it is `issued`. */
+export const CreditNoteRevision = z
+  .discriminatedUnion("state", [
+    CreditNote.options[0].extend(Stamped),
+    CreditNote.options[1].extend(Stamped),
+    CreditNote.options[2].extend(Stamped),
+    CreditNote.options[3].extend(Stamped),
+  ])
+  .meta({ id: "CreditNote" });
+export type CreditNoteRevision = z.infer<typeof CreditNoteRevision>;

@@ -17,3 +17,5 @@ export function draftKey(invoice: string): string {
 export function documentKey(bearer: string, sha256: string, format: string): string {
   return `${DOCUMENTS_FOLDER}/${bearer}/${sha256}.${format}`;
 }
+
+export const CONTENT_TYPES = { json: "application/json", csv: "text/csv; charset=utf-8", pdf: "application/pdf" } as const;

@@ -67,7 +67,7 @@ test("an adjustment is made once; after the draft no more of them are taken", ()
   expect(adjusted.adjustments).toEqual([adjustment]);
   expect(adjust(adjusted, { ...adjustment, by: "k2" })).toBe(adjusted);
   expect(() => adjust(adjusted, { ...adjustment, amountMinor: "-501" })).toThrow("another adjustment 'a-1'");
-  expect(() => adjust({ ...draft, state: "frozen" }, adjustment)).toThrow("no draft any more");
+  expect(() => adjust({ ...draft, state: "frozen", prefix: "INV", paymentTermDays: 30 }, adjustment)).toThrow("no draft any more");
 });
 
 test("credits never give back more than the invoice, in whatever order they are asked for, and their taxes add up to its tax", () => {

@@ -38,13 +38,13 @@ export const Adjustment = z
     by: z.string(),
     at: z.iso.datetime(),
   })
-  .meta({ id: "Adjustment" });
+  .meta({ id: "InvoiceAdjustment" });
 export type Adjustment = z.infer<typeof Adjustment>;
 
 /** What of an invoice was given back; its credit note has the same id. The sum is kept here, so that it never exceeds the invoice. */
 export const Credit = z
   .object({ id: AdjustmentId, amountMinor: Minor, taxMinor: Minor, reason: z.string(), by: z.string(), at: z.iso.datetime() })
-  .meta({ id: "Credit" });
+  .meta({ id: "InvoiceCredit" });
 export type Credit = z.infer<typeof Credit>;
 
 /** A stored document and what it must hash to. */
@@ -88,7 +88,14 @@ const Issued = { issue: Issue, credits: z.array(Credit).max(CREDITS_MAX).readonl
  */
 export const Invoice = z.discriminatedUnion("state", [
   Head.extend({ state: z.literal("draft"), document: StoredDocument, madeAt: z.iso.datetime(), problem: z.string().optional() }),
-  Head.extend({ state: z.literal("frozen"), document: StoredDocument, madeAt: z.iso.datetime() }),
+  Head.extend({
+    state: z.literal("frozen"),
+    document: StoredDocument,
+    madeAt: z.iso.datetime(),
+    /** The seller's, as they were then: a number is given without asking anybody again. */
+    prefix: z.string(),
+    paymentTermDays: z.int(),
+  }),
   Head.extend({ state: z.literal("issued"), ...Issued }),
   Head.extend({ state: z.literal("paid"), ...Issued, payment: Payment }),
   Head.extend({ state: z.literal("void"), ...Issued, voided: z.object({ reason: z.string(), at: z.iso.datetime() }) }),
@@ -135,6 +142,11 @@ export function invoiceId(tenant: string, month: Month): string {
   return `${tenant}-${month}`;
 }
 
+/** The group that lists a tenant's invoices. */
+export function invoiceGroupOf(tenant: string): string {
+  return `invoices#${tenant}`;
+}
+
 /** The tenant and month that an id is of; undefined for a text that is none. */
 export function partsOfInvoiceId(id: string): { tenant: string; month: Month } | undefined {
   const [tenant, month] = [id.slice(0, -8), id.slice(-7)];
@@ -154,6 +166,12 @@ export function isIssued(invoice: Invoice): invoice is IssuedInvoice {
 export function leftMinorOf(invoice: IssuedInvoice): bigint {
   if (invoice.state === "void") return 0n;
   return invoice.credits.reduce((left, credit) => left - BigInt(credit.amountMinor), BigInt(invoice.totals.totalMinor));
+}
+
+/** A frozen invoice with its number. Its documents say the same. */
+export function issue(frozen: InvoiceIn<"frozen">, issued: Issue): IssuedInvoice {
+  const { id, tenant, month, currency, totals, closed, adjustments } = frozen;
+  return { id, tenant, month, currency, totals, closed, adjustments, state: "issued", issue: issued, credits: [] };
 }
 
 /** Records that it was paid. The same payment twice changes nothing. */

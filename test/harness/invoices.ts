@@ -1,3 +1,4 @@
+import { type IssuedInvoice, invoiceId } from "../../shared/billing/invoice.ts";
 import type { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
 import { makeDocument } from "../../shared/billing/invoice-document.ts";
 import type { Component, Line } from "../../shared/billing/line.ts";
@@ -43,4 +44,23 @@ export function documentOf(lines: readonly Line[], more: Partial<Parameters<type
 /** The same with a number. */
 export function issuedOf(document: InvoiceDocument): InvoiceDocument {
   return { ...document, name: "INV-000017", issuedAt: "2026-12-02T03:00:00.000Z", dueAt: "2027-01-01T03:00:00.000Z" };
+}
+
+const KEPT = { key: "invoices/x", sha256: "0".repeat(64), bytes: 2 };
+
+/** An issued invoice of 119.00, of which nothing is paid or given back. */
+export function issuedInvoiceOf(tenant: string, month = "2026-11"): IssuedInvoice {
+  const at = "2026-12-02T03:00:00.000Z";
+  return {
+    state: "issued",
+    id: invoiceId(tenant, month),
+    tenant,
+    month,
+    currency: "EUR",
+    totals: { netMinor: "10000", taxMinor: "1900", totalMinor: "11900" },
+    closed: CLOSED,
+    adjustments: [],
+    issue: { number: 17, name: "INV-000017", issuedAt: at, dueAt: at, documents: { json: KEPT, csv: KEPT, pdf: KEPT } },
+    credits: [],
+  };
 }

@@ -68,6 +68,7 @@ test("the gateway takes uploads and cannot write what intake has checked", () =>
     "s3:GetObject <ModelsBucket.Arn>/blobs/*",
     "s3:GetObject <ModelsBucket.Arn>/manifests/*",
     "s3:GetObject <RecordsBucket.Arn>/bodies/*",
+    "s3:GetObject <RecordsBucket.Arn>/invoices/*",
     "s3:ListBucket <ModelsBucket.Arn>",
     "s3:ListBucket <RecordsBucket.Arn>",
     "s3:PutObject <ModelsBucket.Arn>/incoming/*",

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { ownBalanceRoutes } from "../../balance-routes.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeEnv } from "../../env.ts";
+import { ownInvoiceRoutes } from "../../invoices/own-routes.ts";
 import { ownKeyRoutes } from "../../key-routes.ts";
 import { requireScope } from "../../middleware/authenticate.ts";
 import { usageRoutes } from "../../usage-routes.ts";
@@ -22,5 +23,6 @@ export function openaiRoutes(deps: Deps) {
     .post("/rerank", infer, answerRerank(deps))
     .route("/keys", ownKeyRoutes(deps))
     .route("/usage", usageRoutes(deps))
-    .route("/balance", ownBalanceRoutes(deps));
+    .route("/balance", ownBalanceRoutes(deps))
+    .route("/invoices", ownInvoiceRoutes(deps));
 }

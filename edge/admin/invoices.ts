@@ -1,0 +1,204 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
+import { type Page, PageQuery, pageOf } from "../../shared/base/page.ts";
+import { askCredit } from "../../shared/billing/accept-credit.ts";
+import { CreditDocument } from "../../shared/billing/credit-document.ts";
+import { CreditNoteRevision } from "../../shared/billing/credit-note.ts";
+import {
+  adjust,
+  FORMATS,
+  type Invoice,
+  InvoiceRevision,
+  invoiceGroupOf,
+  invoiceId,
+  NewAdjustment,
+  NewCredit,
+  NewPayment,
+  pay,
+  Voiding,
+  voidInvoice,
+} from "../../shared/billing/invoice.ts";
+import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import { Month } from "../../shared/billing/month.ts";
+import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
+import { TENANT_GROUP } from "../../shared/tenants/tenant.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
+import { checked, readJson } from "../http.ts";
+import { documentPaths } from "../invoices/own-routes.ts";
+import {
+  answerCreditDocument,
+  answerInvoiceDocument,
+  creditNoteOf,
+  type InvoiceDeps,
+  invoiceOf,
+  shownInvoice,
+  shownNote,
+} from "../invoices/read.ts";
+import type { PathGroup } from "../openapi.ts";
+import { changeOf } from "./change.ts";
+import { tenantOf } from "./tenants.ts";
+
+const InvoicesQuery = PageQuery.extend({
+  tenant: z.string().optional().meta({ description: "All invoices of a tenant" }),
+  month: Month.optional().meta({ description: "All tenants' invoices of a month; a page may hold fewer than its limit" }),
+});
+
+/** `/admin/invoices`: what tenants owe. */
+export function invoiceRoutes(deps: InvoiceDeps) {
+  const asked = (c: EdgeContext) => invoiceOf(deps, c.req.param("id") ?? "");
+  const askedNote = async (c: EdgeContext) =>
+    creditNoteOf(deps, { invoice: (await asked(c)).body.id, credit: c.req.param("credit") ?? "" });
+  const routes = new Hono<EdgeEnv>()
+    .get("/", async (c) => {
+      const page = await listInvoices(deps, checked(c.req.query(), InvoicesQuery));
+      return c.json({ ...page, items: page.items.map(shownInvoice) });
+    })
+    .get("/:id", async (c) => c.json(shownInvoice(await asked(c))))
+    .get("/:id/history", async (c) => {
+      const page = await deps.control.invoices.history((await asked(c)).body.id, checked(c.req.query(), PageQuery));
+      return c.json({ ...page, items: page.items.map(shownInvoice) });
+    })
+    .post("/:id/pay", async (c) => c.json(await payInvoice(deps, c)))
+    .post("/:id/void", async (c) => c.json(await takeBack(deps, c)))
+    .post("/:id/adjustments", async (c) => c.json(await adjustInvoice(deps, c), 201))
+    .post("/:id/credits", async (c) => c.json(await creditInvoice(deps, c), 201))
+    .get("/:id/credits/:credit", async (c) => c.json(shownNote(await askedNote(c))));
+  for (const format of FORMATS) {
+    routes.get(`/:id/${format}`, async (c) => answerInvoiceDocument(deps, c, await asked(c), format));
+    routes.get(`/:id/credits/:credit/${format}`, async (c) => answerCreditDocument(deps, c, await askedNote(c), format));
+  }
+  return routes;
+}
+
+async function listInvoices(
+  deps: InvoiceDeps,
+  { tenant, month, ...page }: z.infer<typeof InvoicesQuery>,
+): Promise<Page<Revision<Invoice>>> {
+  const { invoices, tenants } = deps.control;
+  if ((tenant === undefined) === (month === undefined))
+    throw new Failure("invalid_request", "Say either the tenant or the month.", { field: "month" });
+  if (tenant !== undefined) return invoices.list(invoiceGroupOf((await tenantOf(deps, tenant)).body.id), page);
+  const found = await tenants.list(TENANT_GROUP, page);
+  const all = await Promise.all(found.items.map(({ body }) => invoices.current(invoiceId(body.id, month ?? ""))));
+  return { ...found, items: all.filter((each) => each !== undefined) };
+}
+
+async function payInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<InvoiceRevision> {
+  const { reference, paidAt, why } = await readJson(c, NewPayment);
+  const change = changeOf(c, deps.clock, why);
+  const payment = { reference, paidAt: paidAt ?? new Date(change.atMs).toISOString() };
+  return changeInvoice(deps, c, { to: (invoice) => pay(invoice, payment), change });
+}
+
+async function takeBack(deps: InvoiceDeps, c: EdgeContext): Promise<InvoiceRevision> {
+  const { reason } = await readJson(c, Voiding);
+  const change = changeOf(c, deps.clock, reason);
+  return changeInvoice(deps, c, { to: (invoice) => voidInvoice(invoice, { reason, at: new Date(change.atMs).toISOString() }), change });
+}
+
+async function adjustInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<InvoiceRevision> {
+  const asked = await readJson(c, NewAdjustment);
+  const change = changeOf(c, deps.clock, asked.reason);
+  const adjustment = { ...asked, by: change.by, at: new Date(change.atMs).toISOString() };
+  return changeInvoice(deps, c, { to: (invoice) => adjust(invoice, adjustment), change });
+}
+
+async function creditInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<CreditNoteRevision> {
+  const ask = await readJson(c, NewCredit);
+  const invoice = await invoiceOf(deps, c.req.param("id") ?? "");
+  await askCredit(deps.control, { invoice: invoice.body.id, ask, change: changeOf(c, deps.clock, ask.reason) });
+  return shownNote(await creditNoteOf(deps, { invoice: invoice.body.id, credit: ask.id }));
+}
+
+/** One conditional write; what changes nothing is not written. */
+async function changeInvoice(
+  deps: InvoiceDeps,
+  c: EdgeContext,
+  { to, change }: { to: (invoice: Invoice) => Invoice; change: Change },
+): Promise<InvoiceRevision> {
+  const current = await invoiceOf(deps, c.req.param("id") ?? "");
+  const body = to(current.body);
+  if (body === current.body) return shownInvoice(current);
+  return shownInvoice(await deps.control.invoices.append(body.id, current.revision, { body, change }));
+}
+
+export const invoicePaths: PathGroup = {
+  name: "invoices",
+  summary: "What tenants owe, have paid and got back",
+  failure: FailureAnswer,
+  paths: [
+    {
+      method: "get",
+      path: "/admin/invoices",
+      summary: "Lists invoices of a tenant, or of a month",
+      scope: "billing",
+      query: InvoicesQuery,
+      answer: { status: 200, summary: "One page", schema: pageOf(InvoiceRevision) },
+      refusals: ["not_found"],
+    },
+    {
+      method: "get",
+      path: "/admin/invoices/{id}",
+      summary: "Shows an invoice: its state, totals, payments and credits",
+      scope: "billing",
+      answer: { status: 200, summary: "The invoice", schema: InvoiceRevision },
+      refusals: ["not_found"],
+    },
+    {
+      method: "get",
+      path: "/admin/invoices/{id}/history",
+      summary: "Lists what an invoice was, newest first",
+      scope: "billing",
+      query: PageQuery,
+      answer: { status: 200, summary: "One page", schema: pageOf(InvoiceRevision) },
+      refusals: ["not_found"],
+    },
+    {
+      method: "post",
+      path: "/admin/invoices/{id}/pay",
+      summary: "Records that an invoice was paid; the same payment again changes nothing",
+      scope: "billing",
+      body: NewPayment,
+      answer: { status: 200, summary: "The invoice", schema: InvoiceRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "post",
+      path: "/admin/invoices/{id}/void",
+      summary: "Takes back an issued invoice that is neither paid nor credited; its number stays taken",
+      scope: "billing",
+      body: Voiding,
+      answer: { status: 200, summary: "The invoice", schema: InvoiceRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "post",
+      path: "/admin/invoices/{id}/adjustments",
+      summary: "Adds a correction to a draft, as a line of its own from its next computation on",
+      scope: "billing",
+      body: NewAdjustment,
+      answer: { status: 201, summary: "The invoice", schema: InvoiceRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "post",
+      path: "/admin/invoices/{id}/credits",
+      summary: "Gives some of an issued invoice back, never more than what is left; its credit note is issued in the next round",
+      scope: "billing",
+      body: NewCredit,
+      answer: { status: 201, summary: "The credit note", schema: CreditNoteRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "get",
+      path: "/admin/invoices/{id}/credits/{credit}",
+      summary: "Shows a credit note",
+      scope: "billing",
+      answer: { status: 200, summary: "The credit note", schema: CreditNoteRevision },
+      refusals: ["not_found"],
+    },
+    ...documentPaths("/admin/invoices/{id}", { scope: "billing", what: "an invoice", schema: InvoiceDocument }),
+    ...documentPaths("/admin/invoices/{id}/credits/{credit}", { scope: "billing", what: "a credit note", schema: CreditDocument }),
+  ],
+};

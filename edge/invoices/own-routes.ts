@@ -1,0 +1,85 @@
+import { Hono } from "hono";
+import * as z from "zod";
+import { PageQuery, pageOf } from "../../shared/base/page.ts";
+import { CreditDocument } from "../../shared/billing/credit-document.ts";
+import { CreditNoteRevision } from "../../shared/billing/credit-note.ts";
+import { FORMATS, type Format, InvoiceRevision, invoiceGroupOf } from "../../shared/billing/invoice.ts";
+import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
+import { checked } from "../http.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathDescription, PathGroup } from "../openapi.ts";
+import { answerCreditDocument, answerInvoiceDocument, creditNoteOf, type InvoiceDeps, invoiceOf, shownInvoice, shownNote } from "./read.ts";
+
+/** `/v1/invoices`: a tenant's own. */
+export function ownInvoiceRoutes(deps: InvoiceDeps) {
+  const own = (c: EdgeContext) => invoiceOf(deps, c.req.param("id") ?? "", c.get("principal").tenant);
+  const ownNote = async (c: EdgeContext) => creditNoteOf(deps, { invoice: (await own(c)).body.id, credit: c.req.param("credit") ?? "" });
+  const routes = new Hono<EdgeEnv>()
+    .use(requireScope("usage", "billing"))
+    .get("/", async (c) => {
+      const page = await deps.control.invoices.list(invoiceGroupOf(c.get("principal").tenant), checked(c.req.query(), PageQuery));
+      return c.json({ ...page, items: page.items.map(shownInvoice) });
+    })
+    .get("/:id", async (c) => c.json(shownInvoice(await own(c))))
+    .get("/:id/credits/:credit", async (c) => c.json(shownNote(await ownNote(c))));
+  for (const format of FORMATS) {
+    routes.get(`/:id/${format}`, async (c) => answerInvoiceDocument(deps, c, await own(c), format));
+    routes.get(`/:id/credits/:credit/${format}`, async (c) => answerCreditDocument(deps, c, await ownNote(c), format));
+  }
+  return routes;
+}
+
+export const ownInvoicePaths: PathGroup = {
+  name: "own invoices",
+  summary: "A tenant's own invoices",
+  failure: OpenaiFailure,
+  paths: [
+    {
+      method: "get",
+      path: "/v1/invoices",
+      summary: "Lists the tenant's invoices, drafts among them",
+      scope: "usage",
+      query: PageQuery,
+      answer: { status: 200, summary: "One page, by month", schema: pageOf(InvoiceRevision) },
+    },
+    {
+      method: "get",
+      path: "/v1/invoices/{id}",
+      summary: "Shows an invoice: its state, totals, payments and credits",
+      scope: "usage",
+      answer: { status: 200, summary: "The invoice", schema: InvoiceRevision },
+      refusals: ["not_found"],
+    },
+    {
+      method: "get",
+      path: "/v1/invoices/{id}/credits/{credit}",
+      summary: "Shows a credit note",
+      scope: "usage",
+      answer: { status: 200, summary: "The credit note", schema: CreditNoteRevision },
+      refusals: ["not_found"],
+    },
+    ...documentPaths("/v1/invoices/{id}", { scope: "usage", what: "an invoice", schema: InvoiceDocument }),
+    ...documentPaths("/v1/invoices/{id}/credits/{credit}", { scope: "usage", what: "a credit note", schema: CreditDocument }),
+  ],
+};
+
+type Documented = { readonly scope: "usage" | "billing"; readonly what: string; readonly schema: z.ZodType };
+
+/** The three paths of a thing's documents. */
+export function documentPaths(path: string, { scope, what, schema }: Documented): PathDescription[] {
+  const contents: Readonly<Record<Format, { readonly schema: z.ZodType; readonly contentType?: string }>> = {
+    json: { schema },
+    csv: { schema: z.string(), contentType: "text/csv" },
+    pdf: { schema: z.string(), contentType: "application/pdf" },
+  };
+  return FORMATS.map((format) => ({
+    method: "get" as const,
+    path: `${path}/${format}`,
+    summary: `Gives the ${format.toUpperCase()} of ${what}${format === "json" ? "" : " that is issued"}`,
+    scope,
+    answer: { status: 200, summary: "The document as it is kept", ...contents[format] },
+    refusals: ["not_found", "conflict"] as const,
+  }));
+}
