@@ -14,7 +14,7 @@ import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
 import { createKeyUseStore } from "../shared/keys/key-use-store.dynamo.ts";
 import { createKeyUses } from "../shared/keys/key-uses.ts";
 import { createLeaseStore } from "../shared/limits/lease-store.dynamo.ts";
-import { createRateLimiter } from "../shared/limits/limiter.ts";
+import { createSlotStore } from "../shared/limits/slot-store.dynamo.ts";
 import { logJson } from "../shared/log/log.ts";
 import { createBlobStore } from "../shared/models/blob-store.s3.ts";
 import { createModelStore } from "../shared/models/model-store.dynamo.ts";
@@ -31,6 +31,7 @@ import type { Deps } from "./deps.ts";
 import { createDirectory } from "./directory.ts";
 import { openIntake, openPools } from "./doors.ts";
 import { LEDGER_DRAIN_TIMEOUT_MS } from "./limits.ts";
+import { openLimits } from "./open-limits.ts";
 import { createBreakers } from "./serve/breakers.ts";
 import { createHealthNotes } from "./serve/health-notes.ts";
 import { createUpstreamClient } from "./serve/upstream-client.ts";
@@ -60,6 +61,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
   const upstream = createUpstreamClient(config.upstreamCredentials);
   const pools = openPools(config, log);
+  const limits = openLimits({ ...limitStoresOf(lean, tablePrefix), clock });
   const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
   const documents = createDocumentStore({
     region: config.AWS_REGION,
@@ -79,7 +81,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     upstream,
     directory: createDirectory({ ...control, noteUse, clock, place, peppers: peppersOf(config.WEIR_PEPPERS) }),
     catalog: createCatalog({ ...control, clock }),
-    limiter: createRateLimiter(createLeaseStore({ lean, tablePrefix, lessee: randomUUID() }), clock),
+    limiter: limits.limiter,
+    slots: limits.slots,
     pools: new Map(pools.map((pool) => [pool.name, pool])),
     breakers: createBreakers({ clock, log }),
     health: createHealthNotes(clock),
@@ -93,6 +96,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const close = async () => {
     const isWritten = await Promise.race([ledger.drain().then(() => true), sleep(LEDGER_DRAIN_TIMEOUT_MS, false, { ref: false })]);
     if (!isWritten) log("error", "the gateway ends although the ledger has not taken everything");
+    await limits.close();
     await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
     blobs.close();
     documents.close();
@@ -120,6 +124,12 @@ function openControl(dynamo: Dynamo): Deps["control"] {
 function openStore({ AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint }: EdgeConfig, clock: Clock) {
   const dynamo = createDynamo({ region, tablePrefix, endpoint });
   return { dynamo, lean: createLeanDynamo(dynamo, clock) };
+}
+
+/** This process has a name of its own among those that lease. */
+function limitStoresOf(lean: LeanDynamo, tablePrefix: string) {
+  const name = randomUUID();
+  return { leases: createLeaseStore({ lean, tablePrefix, lessee: name }), slotStore: createSlotStore({ lean, tablePrefix, holder: name }) };
 }
 
 /** One read of the store, which also tells how far the clocks are apart. */

@@ -10,7 +10,8 @@ import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
 import type { KeyUseStore } from "../shared/keys/key-uses.ts";
-import type { RateLimiter } from "../shared/limits/limiter.ts";
+import type { CreditLimiter } from "../shared/limits/limiter.ts";
+import type { SlotLimiter } from "../shared/limits/slots.ts";
 import type { Log } from "../shared/log/log.ts";
 import type { BlobStore } from "../shared/models/blob-store.ts";
 import type { IntakeClient } from "../shared/models/intake-client.ts";
@@ -42,7 +43,9 @@ export type Deps = {
   readonly catalog: Catalog;
   /** When keys were last used. */
   readonly keyUses: KeyUseStore;
-  readonly limiter: RateLimiter;
+  /** What keys are held to: requests and tokens, and how many run at the same time. */
+  readonly limiter: CreditLimiter;
+  readonly slots: SlotLimiter;
   readonly pools: ReadonlyMap<string, Pool>;
   /** What this process has seen of pools and versions of late: which to leave alone, and which are unhealthy. */
   readonly breakers: Breakers;

@@ -1,6 +1,6 @@
 import type { Tier } from "../usage/row.ts";
 
-/** What a line of an invoice charges for, in the order in which lines of one model stand. */
+/** What a line of an invoice charges for. */
 export const COMPONENTS = [
   "requests",
   "inputTokens",
@@ -11,8 +11,8 @@ export const COMPONENTS = [
   "percentileRate",
   "reservedRate",
   "rateOverage",
-  "discount",
   "commitment",
+  "discount",
   "credit",
   "adjustment",
 ] as const;

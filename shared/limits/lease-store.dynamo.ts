@@ -1,142 +1,185 @@
-import { DynamoRefusal, type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
+import { DynamoRefusal, type LeanDynamo, type WireItem, type WireValue, withLeanStore } from "../dynamo/lean-client.ts";
 import { LIMITS, tableName } from "../dynamo/tables.ts";
-import { costUs, type Gcra, roomAt } from "./gcra.ts";
-import type { Lease, LeaseRequest, LeaseStore } from "./limiter.ts";
+import { type Change, type Correction, changeOf } from "./correction.ts";
+import { costUs, type Gcra } from "./gcra.ts";
+import { lesseeNames, lesseesOf, lesseeUpdate, staleLessees } from "./lessees.ts";
+import { backOf, dayOf, type Level, roomIn, tatOf } from "./level.ts";
+import type { LeaseAnswer, LeaseRequest, LeaseStore } from "./limiter.ts";
+import type { CreditPolicy } from "./policy.ts";
 
 const LEASE_TIMEOUT_MS = 2_000;
 const ATTEMPTS_MAX = 3;
-/** Processes are counted over this window and the one before. */
-const LESSEE_WINDOW_US = 10_000_000;
 
-type Settings = {
+export type LeaseStoreSettings = {
   readonly lean: LeanDynamo;
   readonly tablePrefix: string;
   /** This process, among those that lease. */
   readonly lessee: string;
 };
-type Answer = { Attributes?: WireItem };
+type Settings = LeaseStoreSettings & { readonly table: string };
 
-/** One item per policy: `tat`, and who leased of late as string sets `w<window modulo 3>` of `<window>:<process>` (two are kept). */
-export function createLeaseStore(settings: Settings): LeaseStore {
-  const table = tableName(settings.tablePrefix, LIMITS);
-  return { lease: (request) => withLeanStore(() => lease({ ...settings, table }, request)) };
-}
-
-async function lease(settings: Settings & { table: string }, request: LeaseRequest): Promise<Lease> {
-  let want = request.want;
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const moved = await moveEitherWay(settings, { ...request, want });
-    if (moved !== undefined) {
-      await tidyLessees(settings, request, moved);
-      return { granted: want, tatUs: tatOf(moved), lesseeCount: lesseesOf(moved, request.nowUs) };
-    }
-    const item = await read(settings, request.policyKey);
-    const room = roomAt(request.policy, tatOf(item), request.nowUs);
-    if (room === 0) return { granted: 0, tatUs: tatOf(item), lesseeCount: lesseesOf(item, request.nowUs) };
-    want = Math.min(want, room);
-  }
-  // Others moved the item between every read and write: they took what there was.
-  const item = await read(settings, request.policyKey);
-  return { granted: 0, tatUs: Math.max(tatOf(item), request.nowUs + costUs(request.policy, request.policy.burst)), lesseeCount: 1 };
-}
-
-/** The likelier way first: a policy whose TAT was in the past when last seen has most likely rested since. */
-async function moveEitherWay(settings: Settings & { table: string }, request: LeaseRequest): Promise<WireItem | undefined> {
-  const [first, second] = request.lastTatUs >= request.nowUs ? (["advance", "restart"] as const) : (["restart", "advance"] as const);
-  return (await move(settings, request, first)) ?? (await move(settings, request, second));
-}
-
-/** DynamoDB's expressions have no max(): a TAT in the future is advanced, one in the past starts again from now. */
-async function move(
-  settings: Settings & { table: string },
-  request: LeaseRequest,
-  from: "advance" | "restart",
-): Promise<WireItem | undefined> {
-  const { policy, want, nowUs } = request;
-  const values = {
-    ":now": nowUs,
-    ":next": nowUs + costUs(policy, want),
-    ":cost": costUs(policy, want),
-    ":latest": latestFor(policy, want, nowUs),
+/** One item per policy: `tat` and `bk` (all that was ever taken back), or `d` and `used` for a day's; and who leased of late (see lessees.ts). */
+export function createLeaseStore(given: LeaseStoreSettings): LeaseStore {
+  const settings = { ...given, table: tableName(given.tablePrefix, LIMITS) };
+  return {
+    lease: (request) => withLeanStore(() => lease(settings, request)),
+    correct: (correction) => withLeanStore(() => correct(settings, correction)),
+    look: (policy) => withLeanStore(async () => levelOf(policy, await read(settings, policy))),
   };
-  const set = from === "advance" ? "SET tat = tat + :cost" : "SET tat = :next";
-  const when = from === "advance" ? "tat >= :now AND tat <= :latest" : "attribute_not_exists(tat) OR tat < :now";
-  const used = Object.entries(values).filter(([name]) => set.includes(name) || when.includes(name));
-  const window = windowOf(nowUs);
+}
+
+async function lease(settings: Settings, request: LeaseRequest): Promise<LeaseAnswer> {
+  const { policy, need, nowUs } = request;
+  let { level } = request;
+  let seen: WireItem | undefined;
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    // What was seen before can only be more than there is, unless credits came back: without room by it, the item is read before it is tried.
+    const granted = Math.min(request.want, roomIn(policy, level, nowUs));
+    if (granted >= need) {
+      const moved = await update(settings, policy, withLessee(settings, moveOf(policy, { level, granted, nowUs }), nowUs));
+      if (moved !== undefined) {
+        await tidyLessees(settings, policy, { item: moved, nowUs });
+        return { granted, level: levelOf(policy, moved), lesseeCount: lesseesOf(moved, nowUs) };
+      }
+    } else if (seen !== undefined) break;
+    seen = await read(settings, policy);
+    level = levelOf(policy, seen);
+  }
+  // Nothing left, or others moved the item between every read and write: they took what there was.
+  return { granted: 0, level, lesseeCount: lesseesOf(seen ?? {}, nowUs) };
+}
+
+/** One conditional write: what is set, by which values, and what must hold. */
+type Update = {
+  readonly set: string;
+  readonly when: string;
+  readonly values: Readonly<Record<string, WireValue>>;
+  readonly names?: object;
+};
+
+type Move = { readonly level: Level; readonly granted: number; readonly nowUs: number };
+
+/** DynamoDB's expressions have no max(): a TAT in the future is advanced, one in the past starts again from now, and a day begins with its first lease. */
+function moveOf(policy: CreditPolicy, move: Move): Update {
+  return policy.refill.kind === "rate" ? moveTat(policy.refill.gcra, move) : moveDay(policy, move);
+}
+
+function moveTat(gcra: Gcra, { level, granted, nowUs }: Move): Update {
+  const cost = costUs(gcra, granted);
+  if (tatOf(level) < nowUs)
+    return {
+      set: "SET tat = :next",
+      when: "attribute_not_exists(tat) OR tat < :now",
+      values: { ":next": numeral(nowUs + cost), ":now": numeral(nowUs) },
+    };
+  // The latest TAT that still leaves room for so many credits.
+  const latest = nowUs + costUs(gcra, gcra.burst) - cost;
+  return {
+    set: "SET tat = tat + :cost",
+    when: "tat BETWEEN :now AND :latest",
+    values: { ":cost": numeral(cost), ":now": numeral(nowUs), ":latest": numeral(latest) },
+  };
+}
+
+function moveDay({ quota }: CreditPolicy, { level, granted, nowUs }: Move): Update {
+  const day = dayOf(nowUs);
+  const values = { ":day": numeral(day), ":granted": numeral(granted) };
+  if (level.kind !== "day" || level.day < day)
+    return { set: "SET d = :day, used = :granted", when: "attribute_not_exists(d) OR d < :day", values };
+  return {
+    set: "SET used = used + :granted",
+    when: "d >= :day AND used <= :most",
+    values: { ...values, ":most": numeral(quota - granted) },
+  };
+}
+
+function withLessee({ lessee }: Settings, { set, when, values }: Update, nowUs: number): Update {
+  const { add, names, me } = lesseeUpdate(lessee, nowUs);
+  return { set: `${set} ${add}`, when, names, values: { ...values, ":me": me } };
+}
+
+/**
+ * Read, decide, write if nothing was taken back meanwhile: leases only advance the TAT, so they may come in between. Tried again only when the store has said
+ * that the condition failed, which it says of nothing that it has applied.
+ */
+async function correct(settings: Settings, correction: Correction): Promise<boolean> {
+  const { policy, nowUs } = correction;
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const level = levelOf(policy, await read(settings, policy));
+    const change = changeOf(correction, backOf(level));
+    if (change.byUs === 0 && change.backUs === backOf(level)) return true;
+    if ((await update(settings, policy, updateOf(change, { level, nowUs }))) !== undefined) return true;
+  }
+  return false;
+}
+
+function updateOf({ byUs, backUs }: Change, { level, nowUs }: { readonly level: Level; readonly nowUs: number }): Update {
+  const back = { ":back": numeral(backUs), ":seen": numeral(backOf(level)) };
+  const isSeen = backOf(level) === 0 ? "(attribute_not_exists(bk) OR bk = :seen)" : "bk = :seen";
+  if (tatOf(level) < nowUs)
+    return {
+      set: "SET tat = :next, bk = :back",
+      when: `(attribute_not_exists(tat) OR tat < :now) AND ${isSeen}`,
+      values: { ...back, ":next": numeral(nowUs + Math.max(0, byUs)), ":now": numeral(nowUs) },
+    };
+  return {
+    set: "SET tat = tat + :by, bk = :back",
+    when: `tat >= :now AND ${isSeen}`,
+    values: { ...back, ":by": numeral(byUs), ":now": numeral(nowUs) },
+  };
+}
+
+/** The item as it is then; undefined if the condition does not hold. */
+async function update(settings: Settings, { itemKey }: CreditPolicy, { set, when, values, names }: Update): Promise<WireItem | undefined> {
+  const input = {
+    TableName: settings.table,
+    Key: { pk: { S: itemKey } },
+    UpdateExpression: set,
+    ConditionExpression: when,
+    ...(names === undefined ? {} : { ExpressionAttributeNames: names }),
+    ExpressionAttributeValues: values,
+    ReturnValues: "ALL_NEW",
+  };
   try {
-    const answer = await settings.lean.call<Answer>(
-      "UpdateItem",
-      {
-        TableName: settings.table,
-        Key: { pk: { S: request.policyKey } },
-        UpdateExpression: `${set} ADD #window :me REMOVE #old`,
-        ConditionExpression: when,
-        ExpressionAttributeNames: { "#window": `w${window % 3}`, "#old": `w${(window + 1) % 3}` },
-        ExpressionAttributeValues: {
-          ...Object.fromEntries(used.map(([name, value]) => [name, { N: String(value) }])),
-          ":me": { SS: [`${window}:${settings.lessee}`] },
-        },
-        ReturnValues: "ALL_NEW",
-      },
-      LEASE_TIMEOUT_MS,
-    );
-    return answer.Attributes;
+    return (await settings.lean.call<{ Attributes?: WireItem }>("UpdateItem", input, LEASE_TIMEOUT_MS)).Attributes ?? {};
   } catch (cause) {
     if (cause instanceof DynamoRefusal && cause.isConditionFailed) return undefined;
     throw cause;
   }
 }
 
-/** The latest TAT that still leaves room for this many credits. */
-function latestFor(policy: Gcra, want: number, nowUs: number): number {
-  return nowUs + costUs(policy, policy.burst) - costUs(policy, want);
-}
-
-async function read(settings: Settings & { table: string }, policyKey: string): Promise<WireItem> {
-  const input = { TableName: settings.table, Key: { pk: { S: policyKey } }, ConsistentRead: true };
+async function read(settings: Settings, { itemKey }: CreditPolicy): Promise<WireItem> {
+  const input = { TableName: settings.table, Key: { pk: { S: itemKey } }, ConsistentRead: true };
   return (await settings.lean.call<{ Item?: WireItem }>("GetItem", input, LEASE_TIMEOUT_MS)).Item ?? {};
 }
 
-function tatOf(item: WireItem): number {
-  const tat = item["tat"];
-  return tat !== undefined && "N" in tat ? Number(tat.N) : 0;
+function levelOf({ refill }: CreditPolicy, item: WireItem): Level {
+  if (refill.kind === "rate") return { kind: "rate", tatUs: numberOf(item["tat"]), backUs: numberOf(item["bk"]) };
+  return { kind: "day", day: numberOf(item["d"]), used: numberOf(item["used"]) };
 }
 
-function lesseesOf(item: WireItem, nowUs: number): number {
-  const window = windowOf(nowUs);
-  const recent = [...namesOf(item, window), ...namesOf(item, window - 1)];
-  return Math.max(1, new Set(recent.map((name) => name.slice(name.indexOf(":")))).size);
-}
-
-/**
- * A policy that rested for a window finds the set that it writes to still full of names from three windows ago.
- * They do not count, but without this a tenant that comes by now and then would collect every process that ever was.
- */
-async function tidyLessees(settings: Settings & { table: string }, request: LeaseRequest, item: WireItem) {
-  const window = windowOf(request.nowUs);
-  const stale = setOf(item, window).filter((name) => !name.startsWith(`${window}:`));
+/** A policy that comes by now and then would collect every process that ever was. The lease is had already, and the next one tidies again. */
+async function tidyLessees(
+  settings: Settings,
+  { itemKey }: CreditPolicy,
+  { item, nowUs }: { readonly item: WireItem; readonly nowUs: number },
+) {
+  const stale = staleLessees(item, nowUs);
   if (stale.length === 0) return;
   const update = {
     TableName: settings.table,
-    Key: { pk: { S: request.policyKey } },
+    Key: { pk: { S: itemKey } },
     UpdateExpression: "DELETE #window :stale",
-    ExpressionAttributeNames: { "#window": `w${window % 3}` },
+    ExpressionAttributeNames: lesseeNames(nowUs),
     ExpressionAttributeValues: { ":stale": { SS: stale } },
   };
-  // The lease is had already, and the next one tidies again.
   await settings.lean.call("UpdateItem", update, LEASE_TIMEOUT_MS).catch(() => {});
 }
 
-function namesOf(item: WireItem, window: number): string[] {
-  return setOf(item, window).filter((name) => name.startsWith(`${window}:`));
+function numberOf(value: WireValue | undefined): number {
+  return value !== undefined && "N" in value ? Number(value.N) : 0;
 }
 
-/** The set where a window's names are, among others of long ago. */
-function setOf(item: WireItem, window: number): readonly string[] {
-  const set = item[`w${window % 3}`];
-  return set !== undefined && "SS" in set ? set.SS : [];
-}
-
-function windowOf(nowUs: number): number {
-  return Math.floor(nowUs / LESSEE_WINDOW_US);
+function numeral(value: number): WireValue {
+  return { N: String(value) };
 }

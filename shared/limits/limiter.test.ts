@@ -1,218 +1,252 @@
-import { randomUUID } from "node:crypto";
-import fc from "fast-check";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { stopClock } from "../../test/harness/clock.ts";
-import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
-import type { Clock } from "../base/clock.ts";
-import { createLeanDynamo, type LeanDynamo } from "../dynamo/lean-client.ts";
-import { costUs, gcraOf, roomAt } from "./gcra.ts";
-import { createLeaseStore } from "./lease-store.dynamo.ts";
-import { createRateLimiter, LEASE_LIFE_MS, type LeaseRequest, type LeaseStore } from "./limiter.ts";
-import type { RequestRate } from "./policy.ts";
+import { createMemoryLimits } from "../../test/harness/memory-limits.ts";
+import { createCreditLimiter, type Taken } from "./limiter.ts";
+import { type CreditPolicy, policiesOf, REQUEST_LEASE_LIFE_MS, type RequestRate, TOKEN_LEASE_LIFE_MS } from "./policy.ts";
 
-let store: TestDynamo;
-let lean: LeanDynamo;
-beforeAll(async () => {
-  store = await startDynamo();
-  lean = createLeanDynamo(store.dynamo, stopClock());
-});
-afterAll(async () => {
-  await lean.close();
-  await store.close();
-});
+const KEY = { id: "k" };
+const rated = (rate: RequestRate) => policiesOf({ tenant: { id: "t", rate }, key: KEY }).requests;
+const tokens = (tokensPerMinute: number) =>
+  policiesOf({ tenant: { id: "t", rate: { requestsPerSecond: 1, burst: 1 }, limits: { tokensPerMinute } }, key: KEY }).tokens;
+const daily = (requestsPerDay: number): CreditPolicy[] =>
+  policiesOf({ tenant: { id: "t", rate: { requestsPerSecond: 1, burst: 1 }, limits: { requestsPerDay } }, key: KEY }).requests.slice(1);
 
-const policyOf = ({ requestsPerSecond, burst }: RequestRate) => gcraOf({ perSecond: requestsPerSecond, burst });
-const newPolicy = () => `policy-${randomUUID()}`;
-const leaseStoreOf = (lessee: string) => createLeaseStore({ lean, tablePrefix: "weir", lessee });
-const limiterOf = (lessee: string, clock: Clock) => createRateLimiter(leaseStoreOf(lessee), clock);
-
-/** The rules of the store, in memory: for simulations of many thousand requests. */
-function createMemoryLeases(): LeaseStore & { readonly leaseCount: () => number } {
-  const tats = new Map<string, number>();
-  let leaseCount = 0;
-  return {
-    leaseCount: () => leaseCount,
-    async lease({ policyKey, policy, want, nowUs }: LeaseRequest) {
-      leaseCount += 1;
-      const tatUs = tats.get(policyKey) ?? 0;
-      const granted = Math.min(want, roomAt(policy, tatUs, nowUs));
-      const moved = granted === 0 ? tatUs : Math.max(tatUs, nowUs) + costUs(policy, granted);
-      tats.set(policyKey, moved);
-      return { granted, tatUs: moved, lesseeCount: 3 };
-    },
-  };
+function start({ lesseeCount = 1 } = {}) {
+  const [clock, store] = [stopClock(), createMemoryLimits(lesseeCount)];
+  const limiter = createCreditLimiter({ store: store.leases, clock, random: () => 0 });
+  const take = async (policies: readonly CreditPolicy[], credits = 1) => limiter.take(policies, credits);
+  const takeAll = (count: number, policies: readonly CreditPolicy[]) => Promise.all(Array.from({ length: count }, () => take(policies)));
+  return { clock, store, limiter, take, takeAll };
 }
 
-type Simulation = {
-  readonly rate: RequestRate;
-  readonly limiterCount: number;
-  readonly steps: readonly { waitMs: number; asks: number }[];
-};
-
-/** When each request was admitted: many limiters over one store, asked at random moments. */
-async function admissionsOf({ rate, limiterCount, steps }: Simulation): Promise<number[]> {
-  const clock = stopClock();
-  const leases = createMemoryLeases();
-  const limiters = Array.from({ length: limiterCount }, () => createRateLimiter(leases, clock));
-  const admittedAtMs: number[] = [];
-  for (const { waitMs, asks } of steps) {
-    clock.advance(waitMs);
-    const verdicts = await Promise.all(
-      Array.from({ length: asks }, (_, index) => limiters[index % limiterCount]?.take("p", policyOf(rate))),
-    );
-    for (const verdict of verdicts) if (verdict?.isAdmitted) admittedAtMs.push(clock.nowMs());
-  }
-  return admittedAtMs;
+async function admittedOf(verdicts: Promise<readonly { isAdmitted: boolean }[]>): Promise<number> {
+  return (await verdicts).filter(({ isAdmitted }) => isAdmitted).length;
 }
 
-/** By how many requests the fullest window goes beyond its bound, over all windows between two admissions. */
-function worstExcess(admittedAtMs: readonly number[], mostIn: (windowMs: number) => number): number {
-  let worst = Number.NEGATIVE_INFINITY;
-  for (const [first, fromMs] of admittedAtMs.entries()) {
-    for (const [last, toMs] of admittedAtMs.entries()) {
-      if (last >= first) worst = Math.max(worst, last - first + 1 - mostIn(toMs - fromMs));
-    }
-  }
-  return worst;
+function assertTaken(verdict: Awaited<ReturnType<ReturnType<typeof start>["take"]>>): Taken {
+  if (!verdict.isAdmitted) throw new Error(`refused by ${verdict.policy.name}`);
+  return verdict;
 }
-
-test("in any window, no more than burst + rate·(window + lease life) are admitted, over any limiters", async () => {
-  const anySimulation = fc.record({
-    rate: fc.record({ requestsPerSecond: fc.integer({ min: 1, max: 500 }), burst: fc.integer({ min: 1, max: 100 }) }),
-    limiterCount: fc.integer({ min: 1, max: 5 }),
-    steps: fc.array(fc.record({ waitMs: fc.integer({ min: 0, max: 700 }), asks: fc.integer({ min: 0, max: 60 }) }), {
-      minLength: 5,
-      maxLength: 25,
-    }),
-  });
-
-  await fc.assert(
-    fc.asyncProperty(anySimulation, async (simulation) => {
-      const admitted = await admissionsOf(simulation);
-
-      const { requestsPerSecond, burst } = simulation.rate;
-      const excess = worstExcess(admitted, (windowMs) => burst + requestsPerSecond * ((windowMs + LEASE_LIFE_MS) / 1_000));
-      expect(excess).toBeLessThanOrEqual(0);
-    }),
-    { numRuns: 40 },
-  );
-});
 
 test("a tenant that stays below its rate is never refused, and most of its requests cost no write", async () => {
-  const [clock, leases] = [stopClock(), createMemoryLeases()];
-  const limiter = createRateLimiter(leases, clock);
-  const rate = { requestsPerSecond: 1_000, burst: 1_000 };
+  const { clock, store, take } = start();
+  const policies = rated({ requestsPerSecond: 1_000, burst: 1_000 });
   let refusedCount = 0;
 
   for (let turn = 0; turn < 2_000; turn += 1) {
     clock.advance(2); // 500 a second
-    if (!(await limiter.take("p", policyOf(rate))).isAdmitted) refusedCount += 1;
+    if (!(await take(policies)).isAdmitted) refusedCount += 1;
   }
 
   expect(refusedCount).toBe(0);
-  expect(leases.leaseCount()).toBeLessThan(100);
+  expect(store.callCount()).toBeLessThan(100);
+});
+
+test("credits at hand are taken without a promise", async () => {
+  const { limiter, take } = start();
+  const policies = rated({ requestsPerSecond: 1_000, burst: 1_000 });
+  for (let turn = 0; turn < 8; turn += 1) await take(policies);
+
+  expect(limiter.take(policies, 1)).toMatchObject({ isAdmitted: true });
+});
+
+test("a burst that arrives at once takes one lease, not one lease a request", async () => {
+  const { store, takeAll } = start();
+
+  expect(await admittedOf(takeAll(200, rated({ requestsPerSecond: 100, burst: 200 })))).toBe(200);
+
+  expect(store.callCount()).toBeLessThanOrEqual(3);
 });
 
 test("a refused process asks the store again only when a credit can be free", async () => {
-  const [clock, leases] = [stopClock(), createMemoryLeases()];
-  const limiter = createRateLimiter(leases, clock);
-  const rate = { requestsPerSecond: 2, burst: 1 };
-  await limiter.take("p", policyOf(rate));
+  const { clock, store, take, takeAll } = start();
+  const policies = rated({ requestsPerSecond: 2, burst: 1 });
+  await take(policies);
 
-  const refusals = await Promise.all(Array.from({ length: 50 }, () => limiter.take("p", policyOf(rate))));
+  const refusals = await takeAll(50, policies);
 
   expect(refusals.every(({ isAdmitted }) => !isAdmitted)).toBe(true);
-  expect(leases.leaseCount()).toBe(2);
-  expect(refusals[0]).toEqual({ isAdmitted: false, remaining: 0, retryAfterMs: 500 });
-  clock.advance(500);
-  expect((await limiter.take("p", policyOf(rate))).isAdmitted).toBe(true);
+  expect(store.callCount()).toBe(1); // the lease itself had said that nothing was left
+  expect(refusals[0]).toEqual({ isAdmitted: false, policy: policies[0], retryAfterMs: 500 });
+  clock.advance(499);
+  expect((await take(policies)).isAdmitted).toBe(false);
+  clock.advance(1);
+  expect((await take(policies)).isAdmitted).toBe(true);
+});
+
+test("an attack costs the store little: a spent item is left alone until a worthwhile lease can be had", async () => {
+  const { clock, store, takeAll } = start({ lesseeCount: 4 });
+  const policies = rated({ requestsPerSecond: 1_000, burst: 1_000 });
+  await takeAll(2_000, policies);
+  const callsBefore = store.callCount();
+  let admitted = 0;
+
+  for (let turn = 0; turn < 1_000; turn += 1) {
+    clock.advance(1);
+    admitted += await admittedOf(takeAll(3, policies));
+  }
+
+  expect(admitted).toBeGreaterThan(900);
+  expect((store.callCount() - callsBefore) / admitted).toBeLessThan(0.05);
 });
 
 test("credits die one lease life after they were asked for", async () => {
-  const clock = stopClock();
-  const limiter = createRateLimiter(createMemoryLeases(), clock);
-  const rate = { requestsPerSecond: 10, burst: 10 };
-  await limiter.take("p", policyOf(rate)); // five more may be held
+  const { clock, take, takeAll } = start();
+  const policies = rated({ requestsPerSecond: 10, burst: 10 });
+  for (let turn = 0; turn < 3; turn += 1) await take(policies); // leases of 1, 2 and more
 
-  clock.advance(LEASE_LIFE_MS);
-  const after = await Promise.all(Array.from({ length: 12 }, () => limiter.take("p", policyOf(rate))));
+  clock.advance(REQUEST_LEASE_LIFE_MS);
 
-  expect(after.filter(({ isAdmitted }) => isAdmitted)).toHaveLength(10);
+  expect(await admittedOf(takeAll(12, policies))).toBe(10);
 });
 
 test("a store that is away refuses as such when a lease is needed, and credits at hand still serve", async () => {
-  const [clock, leases] = [stopClock(), createMemoryLeases()];
-  let isAway = false;
-  const limiter = createRateLimiter(
-    { lease: async (request) => (isAway ? Promise.reject(new Error("away")) : leases.lease(request)) },
-    clock,
-  );
-  const rate = { requestsPerSecond: 100, burst: 100 };
-  await limiter.take("p", policyOf(rate));
-  isAway = true;
+  const { store, take, takeAll } = start();
+  const policies = rated({ requestsPerSecond: 100, burst: 100 });
+  await takeAll(20, policies);
+  for (let turn = 0; turn < 5; turn += 1) await take(policies);
+  store.fates.push("fails", "fails", "fails");
 
-  const verdicts = await Promise.all(Array.from({ length: 49 }, () => limiter.take("p", policyOf(rate))));
+  const verdicts = await Promise.allSettled(Array.from({ length: 70 }, () => take(policies)));
 
-  expect(verdicts.every(({ isAdmitted }) => isAdmitted)).toBe(true); // half a second's worth was leased
-  await expect(limiter.take("p", policyOf(rate))).rejects.toThrow("away");
-  isAway = false;
-  expect((await limiter.take("p", policyOf(rate))).isAdmitted).toBe(true);
+  expect(verdicts.slice(0, 10).every(({ status }) => status === "fulfilled")).toBe(true);
+  expect(verdicts.at(-1)).toMatchObject({ status: "rejected", reason: new Error("the store is away") });
+  store.fates.splice(0);
+  expect((await take(policies)).isAdmitted).toBe(true);
 });
 
-test("two processes on one real store share a burst exactly", async () => {
-  const clock = stopClock();
-  const policy = newPolicy();
-  const rate = { requestsPerSecond: 20, burst: 30 };
-  const limiters = [limiterOf("a", clock), limiterOf("b", clock)];
+test("what one policy refuses costs nothing of the others, and the refusal names it", async () => {
+  const { store, take } = start();
+  const wide = rated({ requestsPerSecond: 10, burst: 10 });
+  const narrow = policiesOf({
+    tenant: { id: "t", rate: { requestsPerSecond: 10, burst: 10 } },
+    key: { id: "k", limits: { rate: { requestsPerSecond: 1, burst: 2 } } },
+  }).requests;
 
-  const verdicts = await Promise.all(Array.from({ length: 60 }, (_, index) => limiters[index % 2]?.take(policy, policyOf(rate))));
+  const verdicts = [];
+  for (let turn = 0; turn < 6; turn += 1) verdicts.push(await take(narrow));
 
-  expect(verdicts.filter((verdict) => verdict?.isAdmitted)).toHaveLength(30);
+  expect(verdicts.map(({ isAdmitted }) => isAdmitted)).toEqual([true, true, false, false, false, false]);
+  expect(verdicts[2]).toMatchObject({ policy: { name: "key-requests" }, retryAfterMs: 1_000 });
+  const admitted = [];
+  for (let turn = 0; turn < 10; turn += 1) admitted.push((await take(wide)).isAdmitted);
+  expect(admitted.filter(Boolean)).toHaveLength(8);
+  expect(store.callCount()).toBeLessThan(12);
+});
+
+test("a day's quota is exact, begins anew at midnight of UTC, and says how long that is", async () => {
+  const { clock, take, takeAll } = start();
+  const policies = daily(100);
+  const untilMidnightMs = 86_400_000 - (clock.nowMs() % 86_400_000);
+  clock.advance(untilMidnightMs - 10_000);
+
+  expect(await admittedOf(takeAll(150, policies))).toBe(100);
+
+  expect(await take(policies)).toMatchObject({ isAdmitted: false, retryAfterMs: 10_000 });
+  clock.advance(9_999);
+  expect((await take(policies)).isAdmitted).toBe(false);
+  clock.advance(1);
+  expect(await admittedOf(takeAll(150, policies))).toBe(100);
+});
+
+test("credits of one day are not used on the next", async () => {
+  const { clock, store, take } = start();
+  const policies = daily(1_000);
+  clock.advance(86_400_000 - (clock.nowMs() % 86_400_000) - 5);
+  for (let turn = 0; turn < 20; turn += 1) await take(policies); // some are left in the lease
+
+  clock.advance(5);
+  await take(policies);
+
+  expect(store.levelOf(policies[0] as CreditPolicy)).toMatchObject({ kind: "day", used: expect.any(Number) });
+  expect(store.levelOf(policies[0] as CreditPolicy)).not.toMatchObject({ used: 0 });
+});
+
+test("a quota that is raised helps whoever was refused, without waiting for the day's end", async () => {
+  const { take } = start();
+  await take(daily(1));
+  expect((await take(daily(1))).isAdmitted).toBe(false);
+
+  expect((await take(daily(5))).isAdmitted).toBe(true);
+});
+
+test("what asks for more than may ever come at once is told so, and takes nothing", async () => {
+  const { store, take } = start();
+
+  expect(await take(tokens(600), 601)).toMatchObject({ isAdmitted: false, retryAfterMs: Number.POSITIVE_INFINITY });
+  expect(store.callCount()).toBe(0);
+  expect((await take(tokens(600), 600)).isAdmitted).toBe(true);
+});
+
+test("tokens that were not used come back, at once while their lease lives", async () => {
+  const { limiter, store, take } = start();
+  const policies = tokens(600);
+  const taken = assertTaken(await take(policies, 600));
+  expect(await take(policies, 100)).toMatchObject({ isAdmitted: false, retryAfterMs: 10_000 });
+
+  limiter.correct(taken, 450);
+
+  expect((await take(policies, 100)).isAdmitted).toBe(true);
+  expect((await take(policies, 50)).isAdmitted).toBe(true);
+  expect((await take(policies, 1)).isAdmitted).toBe(false);
+  expect(store.callCount()).toBe(1);
+});
+
+test("tokens that were not used come back through the store when their lease is over, less what time has brought already", async () => {
+  const { clock, limiter, store, take } = start();
+  const policies = tokens(600); // 10 a second
+  const taken = assertTaken(await take(policies, 600));
+  clock.advance(TOKEN_LEASE_LIFE_MS + 15_000); // 200 of the 600 are back by themselves
+
+  limiter.correct(taken, 0);
+  await limiter.flush();
+
+  expect((await take(policies, 600)).isAdmitted).toBe(true);
+  expect((await take(policies, 1)).isAdmitted).toBe(false);
+  expect(store.callCount()).toBe(3);
+});
+
+test("tokens beyond the estimate are owed, and those who come later wait for them", async () => {
+  const { clock, limiter, take } = start();
+  const policies = tokens(600);
+  const taken = assertTaken(await take(policies, 100));
+
+  limiter.correct(taken, 900);
+  await limiter.flush();
+
+  clock.advance(30_000); // 900 − 300 = 600 are still owed
+  expect((await take(policies, 1)).isAdmitted).toBe(false);
   clock.advance(1_000);
-  const later = await Promise.all(Array.from({ length: 40 }, (_, index) => limiters[index % 2]?.take(policy, policyOf(rate))));
-  expect(later.filter((verdict) => verdict?.isAdmitted)).toHaveLength(20);
+  expect((await take(policies, 1)).isAdmitted).toBe(true);
 });
 
-const POLICY = { intervalUs: 10_000, burst: 100 };
-const leaseAt = (policyKey: string, nowUs: number, want = 10) => ({ policyKey, policy: POLICY, want, nowUs, lastTatUs: 0 });
+test("a debt that the store could not take is kept, a refund that it may have taken is forgotten", async () => {
+  const { clock, limiter, store, take } = start();
+  const policies = tokens(600);
+  const policy = policies[0] as CreditPolicy;
+  const refunded = assertTaken(await take(policies, 300));
+  clock.advance(TOKEN_LEASE_LIFE_MS);
+  const owing = assertTaken(await take(policies, 10));
+  limiter.correct(refunded, 0);
+  limiter.correct(owing, 110);
+  store.fates.push("fails");
+  const before = store.levelOf(policy);
 
-test("a lease advances a policy's time, restarts one that rested, and takes what is left of one that is short", async () => {
-  const [policy, nowUs] = [newPolicy(), 1_795_000_000_000_000];
-  const leases = leaseStoreOf("a");
+  await limiter.flush();
+  expect(store.levelOf(policy)).toEqual(before);
+  await limiter.flush();
+  await limiter.flush();
 
-  const first = await leases.lease(leaseAt(policy, nowUs));
-  const second = await leases.lease(leaseAt(policy, nowUs + 50_000, 85));
-  const third = await leases.lease(leaseAt(policy, nowUs + 50_000, 85));
-  const spent = await leases.lease(leaseAt(policy, nowUs + 50_000));
-  const rested = await leases.lease(leaseAt(policy, nowUs + 60_000_000));
-
-  expect([first, second, third, spent, rested].map(({ granted }) => granted)).toEqual([10, 85, 10, 0, 10]);
-  expect(first.tatUs).toBe(nowUs + 100_000);
-  expect(second.tatUs).toBe(nowUs + 950_000);
-  expect(rested.tatUs).toBe(nowUs + 60_100_000);
+  expect(store.levelOf(policy)).toMatchObject({ tatUs: (before as { tatUs: number }).tatUs + 85 * 100_000, backUs: 0 }); // 15 of the 100 were at hand
 });
 
-test("who leased in this window or the last one is counted, and nobody who came earlier", async () => {
-  const [policy, windowUs] = [newPolicy(), 10_000_000];
-  const startUs = 1_795_000_000_000_000;
-  const leaseBy = async (lessee: string, window: number) => {
-    return (await leaseStoreOf(lessee).lease(leaseAt(policy, startUs + window * windowUs, 1))).lesseeCount;
-  };
+test("the standing is what is held and what the item has left", async () => {
+  const { clock, limiter, take } = start();
+  const policies = rated({ requestsPerSecond: 10, burst: 10 });
+  for (let turn = 0; turn < 4; turn += 1) await take(policies);
 
-  expect(await leaseBy("a", 0)).toBe(1);
-  expect(await leaseBy("b", 0)).toBe(2);
-  expect(await leaseBy("a", 1)).toBe(2);
-  expect(await leaseBy("c", 2)).toBe(2);
-  expect(await leaseBy("c", 5)).toBe(1);
-});
+  expect(limiter.standing(policies[0] as CreditPolicy).remaining).toBe(6);
 
-test("a tenant that comes by now and then does not collect every process that ever served it", async () => {
-  const [policy, windowUs] = [newPolicy(), 10_000_000];
-  const startUs = 1_795_000_000_000_000;
-
-  // Every third window, so that each lease finds the set of three windows ago.
-  for (let turn = 0; turn < 20; turn += 1) await leaseStoreOf(`process-${turn}`).lease(leaseAt(policy, startUs + turn * 3 * windowUs, 1));
-
-  const { Item } = await lean.call<{ Item: object }>("GetItem", { TableName: "weir-limits", Key: { pk: { S: policy } } }, 1_000);
-  expect(JSON.stringify(Item).match(/process-/g)).toHaveLength(1);
+  clock.advance(2_000);
+  expect(await limiter.look(policies[0] as CreditPolicy)).toEqual({ remaining: 10, wholeInMs: 0 });
 });

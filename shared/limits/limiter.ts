@@ -1,116 +1,274 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../base/clock.ts";
-import { type Gcra, leaseSize, roomAt, waitUs } from "./gcra.ts";
+import { type Bucket, charge, countOf, giveBack, newBucket, type Part, receive, refund, spend, wantOf, worthwhile } from "./bucket.ts";
+import { type Correction, isAlive } from "./correction.ts";
+import { dayEndMs, type Level, roomIn, waitFor, wholeInUs } from "./level.ts";
+import type { CreditPolicy } from "./policy.ts";
 
-/** Credits that are not used within this time die; it is the τ of the bound `admitted ≤ burst + rate·(W + τ + clock skew)`. */
-export const LEASE_LIFE_MS = 1_000;
 const POLICIES_MAX = 50_000;
 /** While this share of a lease is left, the next one is fetched in the background. */
 const REFILL_AT = 0.25;
+/** Store calls that one request waits for; others who wait for the same leases may use them up first. */
+const TURNS_MAX = 20;
+/** An item that said no is believed for so long: corrections may put credits back, and a day's quota may be raised. */
+const BELIEVED_MS = 1_000;
+const DAY_BELIEVED_MS = 30_000;
+/** Of many processes that wait for the same credits, each asks at a moment of its own within this share of the wait for each of the others. */
+const JITTER_SHARE = 0.125;
+const JITTER_MS_MAX = 1_000;
+/** After an item was moved by others between every read and write. */
+const LOST_QUIET_MS = 20;
 
-export type Verdict =
-  | { readonly isAdmitted: true; readonly remaining: number; readonly fullInMs: number }
-  | { readonly isAdmitted: false; readonly remaining: 0; readonly retryAfterMs: number };
-
-/** Holds policies to their rates over any number of gateway processes. */
-export type RateLimiter = {
-  /** Takes one credit of the named policy. Fails with `unavailable` if a lease is needed and the store cannot give one. */
-  readonly take: (policyKey: string, policy: Gcra) => Promise<Verdict>;
+/** Credits that a request has taken, of every policy that it is held to. */
+export type Taken = { readonly isAdmitted: true; readonly parts: readonly Part[] };
+export type Refused = {
+  readonly isAdmitted: false;
+  readonly policy: Pick<CreditPolicy, "name" | "says">;
+  /** Before that it is refused again; infinite where it asks for more than may ever come at once. */
+  readonly retryAfterMs: number;
 };
 
-export type Lease = {
-  /** Credits handed over; 0 means that the policy has none. */
-  readonly granted: number;
-  readonly tatUs: number;
-  /** Processes that took leases of this policy of late, this one included. */
-  readonly lesseeCount: number;
+export type Standing = {
+  readonly remaining: number;
+  /** Until the whole quota is there again. */
+  readonly wholeInMs: number;
+};
+
+/** Holds policies to their rates over any number of gateway processes. */
+export type CreditLimiter = {
+  /**
+   * Takes credits of every policy, or of none. Answers at once where the credits are at hand or known to be nowhere, and with a promise only where the store
+   * is asked; that fails with `unavailable` if the store cannot answer.
+   */
+  readonly take: (policies: readonly CreditPolicy[], credits: number) => Taken | Refused | Promise<Taken | Refused>;
+  /** Says what a request has really used: the difference is given back or charged. */
+  readonly correct: (taken: Taken, credits: number) => void;
+  /** As this process knows it, without asking. */
+  readonly standing: (policy: CreditPolicy) => Standing;
+  /** As the store knows it, with what this process holds. */
+  readonly look: (policy: CreditPolicy) => Promise<Standing>;
+  /** Writes the corrections that wait; to be called now and then, and before the process ends. */
+  readonly flush: () => Promise<void>;
 };
 
 export type LeaseRequest = {
-  readonly policyKey: string;
-  readonly policy: Gcra;
+  readonly policy: CreditPolicy;
+  /** Fewer are of no use. */
+  readonly need: number;
   readonly want: number;
   readonly nowUs: number;
-  /** The TAT as this process last saw it, 0 if never: a guess that saves a write. */
-  readonly lastTatUs: number;
+  /** The item as this process last saw it: a guess that saves a write. */
+  readonly level: Level;
 };
 
-/** Where the theoretical arrival times live: one item per policy, moved by conditional writes. */
-export type LeaseStore = { readonly lease: (request: LeaseRequest) => Promise<Lease> };
-
-type Credits = { count: number; readonly diesAtMs: number; readonly granted: number };
-type PolicyState = {
-  credits: Credits[];
-  lesseeCount: number;
-  tatUs: number;
-  deniedUntilMs: number;
-  refill: Promise<void> | undefined;
+export type LeaseAnswer = {
+  /** Credits handed over: `need` to `want` of them, or none. */
+  readonly granted: number;
+  readonly level: Level;
+  readonly lesseeCount: number;
 };
 
-export function createRateLimiter(store: LeaseStore, clock: Clock): RateLimiter {
-  const states = new LRUCache<string, PolicyState>({ max: POLICIES_MAX });
+/** Where the levels live: one item per policy, moved by conditional writes. */
+export type LeaseStore = {
+  readonly lease: (request: LeaseRequest) => Promise<LeaseAnswer>;
+  /** False if it lost against others too often; then nothing was changed. Where it throws, nobody knows. */
+  readonly correct: (correction: Correction) => Promise<boolean>;
+  readonly look: (policy: CreditPolicy) => Promise<Level>;
+};
+
+export type LimiterSettings = {
+  readonly store: LeaseStore;
+  readonly clock: Clock;
+  /** From 0 to 1: spreads those who wait for the same credits. */
+  readonly random: () => number;
+};
+
+export function createCreditLimiter(settings: LimiterSettings): CreditLimiter {
+  const { store, clock } = settings;
+  const buckets = new LRUCache<string, Bucket>({ max: POLICIES_MAX });
+  const owing = new Set<Bucket>();
+
+  function bucketOf(policy: CreditPolicy): Bucket {
+    const known = buckets.get(policy.itemKey);
+    if (known !== undefined) return renewed(known, policy);
+    const bucket = newBucket(policy);
+    buckets.set(policy.itemKey, bucket);
+    return bucket;
+  }
+
   return {
-    async take(policyKey, policy) {
-      const state = states.get(policyKey) ?? newState();
-      states.set(policyKey, state);
-      const refill = () => (state.refill ??= fetchLease({ store, clock, policyKey, policy }, state));
-      // Others who wait for the same lease may use it up first, so a further one may be needed; each turn is one store call.
-      for (let turn = 0; !spend(state, clock.nowMs()); turn += 1) {
-        if (state.deniedUntilMs > clock.nowMs() || turn === TURNS_MAX) return denied(state, clock.nowMs());
-        await refill();
+    take(policies, credits) {
+      const nowMs = clock.nowMs();
+      const all = policies.map(bucketOf);
+      if (!all.every((bucket) => countOf(bucket, nowMs) >= credits)) return takeAsking(settings, all, credits);
+      for (const bucket of all) refillEarly(settings, bucket, nowMs);
+      return { isAdmitted: true, parts: all.flatMap((bucket) => spend(bucket, credits)) };
+    },
+    correct(taken, credits) {
+      for (const [bucket, parts] of Map.groupBy(taken.parts, (part) => part.bucket)) {
+        correctOne(bucket, { parts, credits }, clock.nowMs());
+        if (bucket.debt > 0 || bucket.refunds.length > 0) owing.add(bucket);
       }
-      if (needsRefill(state, policy, clock.nowMs())) refill().catch(() => {}); // whoever needs credits will see the store's failure
-      return admitted(state, policy, clock.nowMs());
+    },
+    standing: (policy) => standingOf(bucketOf(policy), clock.nowMs()),
+    async look(policy) {
+      const bucket = bucketOf(policy);
+      see(bucket, await store.look(policy), clock.nowMs());
+      return standingOf(bucket, clock.nowMs());
+    },
+    async flush() {
+      const all = [...owing];
+      owing.clear();
+      const owed = await Promise.all(all.map(async (bucket) => ((await flushOne(settings, bucket)) ? [] : [bucket])));
+      for (const bucket of owed.flat()) owing.add(bucket);
     },
   };
 }
 
-const TURNS_MAX = 20;
-
-function newState(): PolicyState {
-  return { credits: [], lesseeCount: 1, tatUs: 0, deniedUntilMs: 0, refill: undefined };
+/** A policy that was changed is another object: what was believed of the old one says nothing of it. */
+function renewed(bucket: Bucket, policy: CreditPolicy): Bucket {
+  if (bucket.policy === policy) return bucket;
+  if (bucket.policy.says !== policy.says) bucket.quietUntilMs = 0;
+  bucket.policy = policy;
+  return bucket;
 }
 
-type Refill = { store: LeaseStore; clock: Clock; policyKey: string; policy: Gcra };
-
-async function fetchLease({ store, clock, policyKey, policy }: Refill, state: PolicyState) {
+async function takeAsking(settings: LimiterSettings, buckets: readonly Bucket[], credits: number): Promise<Taken | Refused> {
+  const parts: Part[] = [];
   try {
-    const askedAtMs = clock.nowMs();
-    const want = leaseSize(policy, { lifeMs: LEASE_LIFE_MS, lesseeCount: state.lesseeCount });
-    const lease = await store.lease({ policyKey, policy, want, nowUs: askedAtMs * 1_000, lastTatUs: state.tatUs });
-    state.lesseeCount = lease.lesseeCount;
-    state.tatUs = lease.tatUs;
-    // Credits live from the moment they were asked for: a slow store must not lengthen τ.
-    if (lease.granted > 0) state.credits.push({ count: lease.granted, granted: lease.granted, diesAtMs: askedAtMs + LEASE_LIFE_MS });
-    else
-      state.deniedUntilMs =
-        askedAtMs + Math.max(1, Math.ceil(waitUs(policy, { tatUs: lease.tatUs, credits: 1 }, askedAtMs * 1_000) / 1_000));
-  } finally {
-    state.refill = undefined;
+    for (const bucket of buckets) {
+      const taken = await takeOf(settings, bucket, credits);
+      if ("policy" in taken) {
+        undo(parts, settings.clock.nowMs());
+        return taken;
+      }
+      parts.push(...taken);
+    }
+    return { isAdmitted: true, parts };
+  } catch (cause) {
+    undo(parts, settings.clock.nowMs());
+    throw cause;
   }
 }
 
-function spend(state: PolicyState, nowMs: number): boolean {
-  state.credits = state.credits.filter((each) => each.count > 0 && each.diesAtMs > nowMs);
-  const [oldest] = state.credits;
-  if (oldest === undefined) return false;
-  oldest.count -= 1;
-  return true;
+/** What one policy refuses costs nothing of the others. */
+function undo(parts: readonly Part[], nowMs: number) {
+  for (const part of parts) giveBack(part, nowMs);
 }
 
-function needsRefill(state: PolicyState, policy: Gcra, nowMs: number): boolean {
-  const [oldest] = state.credits;
-  const isLow = state.credits.length === 1 && oldest !== undefined && oldest.granted > 1 && oldest.count <= oldest.granted * REFILL_AT;
-  return isLow && state.deniedUntilMs <= nowMs && roomAt(policy, state.tatUs, nowMs * 1_000) > 0;
+async function takeOf(settings: LimiterSettings, bucket: Bucket, credits: number): Promise<Part[] | Refused> {
+  const { clock } = settings;
+  for (let turn = 0; ; turn += 1) {
+    const nowMs = clock.nowMs();
+    const shortage = credits - countOf(bucket, nowMs);
+    if (shortage <= 0) return spend(bucket, credits);
+    const waitMs = quietFor(settings, bucket, { credits, shortage });
+    if (waitMs > 0 || turn === TURNS_MAX) return refused(bucket, Math.max(1, waitMs));
+    bucket.waiting += shortage;
+    try {
+      await ask(settings, bucket, shortage);
+    } finally {
+      bucket.waiting -= shortage;
+    }
+  }
 }
 
-function denied(state: PolicyState, nowMs: number): Verdict {
-  return { isAdmitted: false, remaining: 0, retryAfterMs: Math.max(1, state.deniedUntilMs - nowMs) };
+function refused({ policy }: Bucket, waitMs: number): Refused {
+  return { isAdmitted: false, policy, retryAfterMs: Math.ceil(waitMs) };
 }
 
-function admitted(state: PolicyState, policy: Gcra, nowMs: number): Verdict {
-  const held = state.credits.reduce((sum, each) => sum + each.count, 0);
-  const backlogMs = Math.max(0, state.tatUs / 1_000 - nowMs);
-  const remaining = Math.min(policy.burst, held + roomAt(policy, state.tatUs, nowMs * 1_000));
-  return { isAdmitted: true, remaining, fullInMs: backlogMs };
+type Asked = { readonly credits: number; readonly shortage: number };
+
+/** Milliseconds for which it is of no use to ask the store; 0 if it should be asked. */
+function quietFor({ clock }: LimiterSettings, { policy, level, seenAtMs, quietUntilMs }: Bucket, { credits, shortage }: Asked): number {
+  const nowMs = clock.nowMs();
+  const isBelieved = nowMs - seenAtMs < believedMs(policy);
+  const hasRoom = roomIn(policy, level, nowMs * 1_000) >= shortage;
+  if (credits <= policy.quota && quietUntilMs <= nowMs && (hasRoom || !isBelieved)) return 0;
+  // Counted from an empty hand: what is held now may have died by then.
+  return Math.max(waitFor(policy, { level, credits }, nowMs * 1_000) / 1_000, quietUntilMs - nowMs);
+}
+
+function believedMs({ refill }: CreditPolicy): number {
+  return refill.kind === "day" ? DAY_BELIEVED_MS : BELIEVED_MS;
+}
+
+/** How long an item that has nothing left is left alone: until a worthwhile lease can be had, and a moment more where others wait for the same. */
+function quietMs({ random }: LimiterSettings, bucket: Bucket, nowMs: number): number {
+  const { policy, level, lesseeCount } = bucket;
+  const waitMs = waitFor(policy, { level, credits: worthwhile(bucket) }, nowMs * 1_000) / 1_000;
+  const jitterMs = Math.min(JITTER_MS_MAX, random() * JITTER_SHARE * (lesseeCount - 1) * waitMs);
+  return Math.min(believedMs(policy), waitMs + jitterMs);
+}
+/** One call at a time for each policy; all who come meanwhile wait for it. */
+function ask(settings: LimiterSettings, bucket: Bucket, need: number): Promise<void> {
+  bucket.asking ??= fetchLease(settings, bucket, need).finally(() => {
+    bucket.asking = undefined;
+  });
+  return bucket.asking;
+}
+
+async function fetchLease(settings: LimiterSettings, bucket: Bucket, need: number) {
+  const { store, clock } = settings;
+  const { policy } = bucket;
+  const askedAtMs = clock.nowMs();
+  const nowUs = askedAtMs * 1_000;
+  const answer = await store.lease({ policy, need, want: wantOf(bucket, need, nowUs), nowUs, level: bucket.level });
+  see(bucket, answer.level, askedAtMs);
+  bucket.lesseeCount = answer.lesseeCount;
+  const room = roomIn(policy, answer.level, nowUs);
+  if (room === 0) bucket.quietUntilMs = askedAtMs + quietMs(settings, bucket, askedAtMs);
+  else if (answer.granted === 0 && room >= need) bucket.quietUntilMs = askedAtMs + LOST_QUIET_MS;
+  // Credits live from the moment they were asked for: a slow store must not lengthen their life.
+  if (answer.granted > 0)
+    receive(bucket, { count: answer.granted, granted: answer.granted, diesAtMs: diesAtMs(policy, askedAtMs), level: answer.level });
+}
+
+function diesAtMs({ refill, leaseLifeMs }: CreditPolicy, askedAtMs: number): number {
+  const diesAt = askedAtMs + leaseLifeMs;
+  return refill.kind === "day" ? Math.min(diesAt, dayEndMs(askedAtMs)) : diesAt;
+}
+
+function see(bucket: Bucket, level: Level, nowMs: number) {
+  bucket.level = level;
+  bucket.seenAtMs = nowMs;
+}
+
+/** Before the last credits of the last lease are gone the next one is fetched, so that nobody waits for it. */
+function refillEarly(settings: LimiterSettings, bucket: Bucket, nowMs: number) {
+  const [held] = bucket.held;
+  if (bucket.held.length !== 1 || held === undefined || held.granted === 1 || held.count > held.granted * REFILL_AT) return;
+  if (bucket.asking !== undefined || bucket.quietUntilMs > nowMs || roomIn(bucket.policy, bucket.level, nowMs * 1_000) === 0) return;
+  ask(settings, bucket, 1).catch(() => {}); // whoever needs credits will see the store's failure
+}
+
+/** Parts are used in the order in which they were taken; the last ones are given back. */
+function correctOne(bucket: Bucket, { parts, credits }: { parts: readonly Part[]; credits: number }, nowMs: number) {
+  let left = credits;
+  for (const part of parts) {
+    const unused = { ...part, credits: Math.max(0, part.credits - left) };
+    left -= part.credits - unused.credits;
+    if (unused.credits > 0 && !giveBack(unused, nowMs)) refund(unused);
+  }
+  if (left > 0) charge(bucket, left, nowMs);
+}
+
+/** False if something is still owed. A refund is tried once: one that may have been applied must not be applied again. */
+async function flushOne({ store, clock }: LimiterSettings, bucket: Bucket): Promise<boolean> {
+  const nowUs = clock.nowMs() * 1_000;
+  const { policy, debt } = bucket;
+  const refunds = bucket.refunds.filter((refund) => isAlive(refund, nowUs));
+  bucket.debt = 0;
+  bucket.refunds = [];
+  if (debt === 0 && refunds.length === 0) return true;
+  const isDone = await store.correct({ policy, debt, refunds, nowUs }).catch(() => false);
+  if (!isDone) bucket.debt += debt;
+  return bucket.debt === 0 && bucket.refunds.length === 0;
+}
+
+function standingOf(bucket: Bucket, nowMs: number): Standing {
+  const { policy, level } = bucket;
+  const nowUs = nowMs * 1_000;
+  const remaining = Math.min(policy.quota, countOf(bucket, nowMs) + roomIn(policy, level, nowUs));
+  return { remaining, wholeInMs: wholeInUs(policy, level, nowUs) / 1_000 };
 }

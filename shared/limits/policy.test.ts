@@ -14,6 +14,7 @@ test("a tenant without limits is held to its rate alone", () => {
       windowSeconds: 3,
       says: "the limit of your tenant is 10 requests per second with bursts of 25",
       refill: { kind: "rate", gcra: { intervalUs: 100_000, burst: 25 } },
+      leaseLifeMs: 1_000,
     },
   ]);
   expect([...tokens, ...slots]).toEqual([]);

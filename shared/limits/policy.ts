@@ -3,6 +3,10 @@ import { type Gcra, gcraOf } from "./gcra.ts";
 
 /** One request in 1,000 seconds. A limit counts in microseconds, and a burst of the least must stay within what a number holds exactly. */
 const REQUESTS_PER_SECOND_MIN = 0.001;
+/** A second is much of a window of one, little of a minute: one request may take as many tokens as come in a second. */
+export const REQUEST_LEASE_LIFE_MS = 1_000;
+export const TOKEN_LEASE_LIFE_MS = 5_000;
+export const DAY_LEASE_LIFE_MS = 60_000;
 const SECONDS_PER_MINUTE = 60;
 const SECONDS_PER_DAY = 86_400;
 
@@ -50,6 +54,8 @@ export type CreditPolicy = PolicyBase & {
   /** In which a spent quota is whole again. */
   readonly windowSeconds: number;
   readonly refill: { readonly kind: "rate"; readonly gcra: Gcra } | { readonly kind: "day" };
+  /** How long leased credits live: the τ of the bound `admitted ≤ burst + rate·(W + τ + clock skew)`. A day's are exact however long they live. */
+  readonly leaseLifeMs: number;
 };
 
 /** Spends slots that come back when their request ends. */
@@ -109,14 +115,15 @@ function rateText({ requestsPerSecond, burst }: RequestRate): string {
 
 function ratePolicy(base: PolicyBase, rate: RequestRate): CreditPolicy {
   const windowSeconds = Math.max(1, Math.ceil(rate.burst / rate.requestsPerSecond));
-  return { ...base, windowSeconds, refill: { kind: "rate", gcra: gcraOf({ perSecond: rate.requestsPerSecond, burst: rate.burst }) } };
+  const gcra = gcraOf({ perSecond: rate.requestsPerSecond, burst: rate.burst });
+  return { ...base, windowSeconds, refill: { kind: "rate", gcra }, leaseLifeMs: REQUEST_LEASE_LIFE_MS };
 }
 
 function tokenPolicy(base: PolicyBase): CreditPolicy {
   const gcra = gcraOf({ perSecond: base.quota / SECONDS_PER_MINUTE, burst: base.quota });
-  return { ...base, windowSeconds: SECONDS_PER_MINUTE, refill: { kind: "rate", gcra } };
+  return { ...base, windowSeconds: SECONDS_PER_MINUTE, refill: { kind: "rate", gcra }, leaseLifeMs: TOKEN_LEASE_LIFE_MS };
 }
 
 function dayPolicy(base: PolicyBase): CreditPolicy {
-  return { ...base, windowSeconds: SECONDS_PER_DAY, refill: { kind: "day" } };
+  return { ...base, windowSeconds: SECONDS_PER_DAY, refill: { kind: "day" }, leaseLifeMs: DAY_LEASE_LIFE_MS };
 }

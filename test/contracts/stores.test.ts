@@ -11,6 +11,9 @@ import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createRevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { createLeaseStore } from "../../shared/limits/lease-store.dynamo.ts";
+import { wholeLevel } from "../../shared/limits/level.ts";
+import { policiesOf } from "../../shared/limits/policy.ts";
+import { createSlotStore } from "../../shared/limits/slot-store.dynamo.ts";
 import { createLedger } from "../../shared/usage/ledger.dynamo.ts";
 import { startDynamo, type TestDynamo } from "../harness/dynamo.ts";
 import { type StoreValve, startStoreValve } from "../harness/store-valve.ts";
@@ -62,11 +65,29 @@ const CONTRACTS: readonly Contract[] = [
     operation: "UpdateItem",
     async step({ lean }) {
       const store = createLeaseStore({ lean, tablePrefix: "weir", lessee: "me" });
-      const policyKey = systemIds.base62(8);
+      const { perSecond: policy } = onePolicies();
       const nowUs = systemClock.nowMs() * 1_000;
-      return async () => {
-        const lease = { policyKey, policy: { intervalUs: 60_000_000, burst: 1 }, want: 1, nowUs, lastTatUs: 0 };
-        return (await store.lease(lease)).granted === 1;
+      return async () => (await store.lease({ policy, need: 1, want: 1, nowUs, level: wholeLevel(policy) })).granted === 1;
+    },
+  },
+  {
+    name: "limits: lease the last credit of a day",
+    operation: "UpdateItem",
+    async step({ lean }) {
+      const store = createLeaseStore({ lean, tablePrefix: "weir", lessee: "me" });
+      const { perDay: policy } = onePolicies();
+      const nowUs = systemClock.nowMs() * 1_000;
+      return async () => (await store.lease({ policy, need: 1, want: 1, nowUs, level: wholeLevel(policy) })).granted === 1;
+    },
+  },
+  {
+    name: "limits: hold the last slot",
+    operation: "PutItem",
+    async step({ lean }) {
+      const { slot: policy } = onePolicies();
+      return async (writer) => {
+        const store = createSlotStore({ lean, tablePrefix: "weir", holder: `holder-${writer}` });
+        return (await store.hold({ policy, atLeast: 0, want: 1, nowMs: systemClock.nowMs() })).granted === 1;
       };
     },
   },
@@ -90,6 +111,19 @@ const CONTRACTS: readonly Contract[] = [
     },
   },
 ];
+
+/** Of a tenant of its own: one request in 1,000 seconds, one a day, and one at the same time. */
+function onePolicies() {
+  const tenant = {
+    id: systemIds.base62(8),
+    rate: { requestsPerSecond: 0.001, burst: 1 },
+    limits: { requestsPerDay: 1, concurrentRequests: 1 },
+  };
+  const { requests, slots } = policiesOf({ tenant, key: { id: "k" } });
+  const [[perSecond, perDay], [slot]] = [requests, slots];
+  if (perSecond === undefined || perDay === undefined || slot === undefined) throw new Error("three policies were asked for");
+  return { perSecond, perDay, slot };
+}
 
 let engine: TestDynamo;
 let valve: StoreValve;

@@ -1,0 +1,207 @@
+import { LRUCache } from "lru-cache";
+import type { Clock } from "../base/clock.ts";
+import type { Refused } from "./limiter.ts";
+import type { SlotPolicy } from "./policy.ts";
+import type { Holding, HoldRequest } from "./slot-entries.ts";
+
+/** How often `renew` is to be called: a lease of slots lives three times as long. */
+export const SLOT_RENEW_MS = 5_000;
+const POLICIES_MAX = 50_000;
+/** Store calls that one request waits for. */
+const TURNS_MAX = 20;
+/** A process that was told that all slots are taken asks again after this time at the earliest, and after twice this at the latest. */
+const DENIED_MS = 50;
+/** Free slots that a process may keep, of all and divided by all who hold some: a quarter of a limit at most lies idle. */
+const IDLE_SHARE = 4;
+
+/** The slots that a request holds until it gives them back. */
+export type HeldSlots = { readonly isAdmitted: true; readonly claims: readonly Claim[] };
+
+/** Holds policies to so many requests at the same time over any number of gateway processes. */
+export type SlotLimiter = {
+  /** Takes a slot of every policy, or of none. Answers at once where slots are at hand or known to be all taken. Fails with `unavailable` if the store cannot answer. */
+  readonly take: (policies: readonly SlotPolicy[]) => HeldSlots | Refused | Promise<HeldSlots | Refused>;
+  /** Gives slots back; the second time changes nothing. */
+  readonly release: (held: HeldSlots) => void;
+  /** How many are left, as this process knows it. */
+  readonly remaining: (policy: SlotPolicy) => number;
+  /** How many are left, as the store knows it. */
+  readonly look: (policy: SlotPolicy) => Promise<number>;
+  /** Renews what is in use and gives back what is not. To be called every `SLOT_RENEW_MS`, and before the process ends. */
+  readonly renew: () => Promise<void>;
+};
+
+/** Where it is written who holds how many: one item per policy. */
+export type SlotStore = {
+  /** Replaces this process's entry. */
+  readonly hold: (request: Omit<HoldRequest, "holder">) => Promise<Holding>;
+  /** Slots that nobody holds. */
+  readonly free: (policy: SlotPolicy, nowMs: number) => Promise<number>;
+};
+
+export type SlotSettings = {
+  readonly store: SlotStore;
+  readonly clock: Clock;
+  /** From 0 to 1: spreads those who wait for the same slots. */
+  readonly random: () => number;
+};
+
+/** What one process knows and holds of one policy. */
+type Rack = {
+  policy: SlotPolicy;
+  inUse: number;
+  granted: number;
+  /** Until then `granted` may be used. */
+  endsAtMs: number;
+  free: number;
+  holderCount: number;
+  /** Requests that wait for a slot. */
+  waiting: number;
+  deniedUntilMs: number;
+  /** Whether the store may have an entry of this process. */
+  mayBeWritten: boolean;
+  syncing: Promise<void> | undefined;
+};
+type Claim = { readonly rack: Rack; isHeld: boolean };
+type Sync = (rack: Rack) => Promise<void>;
+
+export function createSlotLimiter(settings: SlotSettings): SlotLimiter {
+  const { clock, store } = settings;
+  const racks = new LRUCache<string, Rack>({ max: POLICIES_MAX });
+  /** Those that the store knows of are renewed, and never forgotten. */
+  const held = new Map<string, Rack>();
+
+  function rackOf(policy: SlotPolicy): Rack {
+    const rack = held.get(policy.itemKey) ?? racks.get(policy.itemKey) ?? newRack(policy);
+    rack.policy = policy;
+    racks.set(policy.itemKey, rack);
+    return rack;
+  }
+
+  function sync(rack: Rack): Promise<void> {
+    held.set(rack.policy.itemKey, rack);
+    if (rack.syncing !== undefined) return rack.syncing;
+    const syncing = syncNow(settings, rack).finally(() => {
+      rack.syncing = undefined;
+    });
+    rack.syncing = syncing;
+    // Requests that ended while the call was on its way have left slots that nobody uses.
+    syncing.then(() => giveIdle(rack, sync)).catch(() => {});
+    return syncing;
+  }
+
+  return {
+    take(policies) {
+      const nowMs = clock.nowMs();
+      const all = policies.map(rackOf);
+      if (all.every((rack) => hasSlot(rack, nowMs))) return { isAdmitted: true, claims: all.map(claim) };
+      return takeAsking(clock, sync, all);
+    },
+    release(slots) {
+      for (const each of slots.claims) giveUp(each, sync);
+    },
+    remaining: (policy) => remainingIn(rackOf(policy)),
+    async look(policy) {
+      const rack = rackOf(policy);
+      rack.free = await store.free(policy, clock.nowMs());
+      return remainingIn(rack);
+    },
+    async renew() {
+      // What cannot be told to the store now is tried at the next renewal: a lease's life allows for two that fail.
+      await Promise.all([...held.values()].map((rack) => renewOne(rack, sync).catch(() => {})));
+      for (const [key, rack] of held) if (!rack.mayBeWritten && rack.inUse === 0) held.delete(key);
+    },
+  };
+}
+
+function newRack(policy: SlotPolicy): Rack {
+  const known = { policy, granted: 0, endsAtMs: 0, free: policy.quota, holderCount: 1 };
+  return { ...known, inUse: 0, waiting: 0, deniedUntilMs: 0, mayBeWritten: false, syncing: undefined };
+}
+
+function hasSlot({ granted, inUse, endsAtMs, policy }: Rack, nowMs: number): boolean {
+  return inUse < Math.min(granted, policy.quota) && nowMs < endsAtMs;
+}
+
+function claim(rack: Rack): Claim {
+  rack.inUse += 1;
+  return { rack, isHeld: true };
+}
+
+async function takeAsking(clock: Clock, sync: Sync, racks: readonly Rack[]): Promise<HeldSlots | Refused> {
+  const claims: Claim[] = [];
+  let isDone = false;
+  try {
+    for (const rack of racks) {
+      const taken = await takeOf(clock, sync, rack);
+      if ("policy" in taken) return taken;
+      claims.push(taken);
+    }
+    isDone = true;
+    return { isAdmitted: true, claims };
+  } finally {
+    // What one policy refuses costs nothing of the others.
+    if (!isDone) for (const each of claims) giveUp(each, sync);
+  }
+}
+
+async function takeOf(clock: Clock, sync: Sync, rack: Rack): Promise<Claim | Refused> {
+  for (let turn = 0; !hasSlot(rack, clock.nowMs()); turn += 1) {
+    const deniedMs = rack.deniedUntilMs - clock.nowMs();
+    if (deniedMs > 0 || turn === TURNS_MAX)
+      return { isAdmitted: false, policy: rack.policy, retryAfterMs: Math.max(1, Math.ceil(deniedMs)) };
+    rack.waiting += 1;
+    try {
+      await sync(rack);
+    } finally {
+      rack.waiting -= 1;
+    }
+  }
+  return claim(rack);
+}
+
+function giveUp(held: Claim, sync: Sync) {
+  if (!held.isHeld) return;
+  held.isHeld = false;
+  held.rack.inUse -= 1;
+  giveIdle(held.rack, sync);
+}
+
+/** Twice what may be kept has to be idle, so that a request that ends and one that begins do not write each time. */
+function giveIdle(rack: Rack, sync: Sync) {
+  const isIdle = rack.granted - rack.inUse > 2 * keptIdle(rack);
+  if (isIdle && rack.waiting === 0) sync(rack).catch(() => {}); // the next renewal tells the store, or the end of the lease
+}
+
+/** Writes what is true when it begins; one call at a time for each policy, and whoever still misses something calls again. */
+async function syncNow({ store, clock, random }: SlotSettings, rack: Rack) {
+  const askedAtMs = clock.nowMs();
+  const { policy, inUse } = rack;
+  const needed = inUse + rack.waiting;
+  const want = needed === 0 ? 0 : needed + keptIdle(rack);
+  // What is about to be given back is not used any more, whether the store has heard of it or not; nor is what a lease gave whose life is over.
+  rack.granted = askedAtMs < rack.endsAtMs ? Math.min(rack.granted, want) : inUse;
+  const atLeast = Math.max(inUse, rack.granted);
+  rack.mayBeWritten = true;
+  const { granted, endsAtMs, free, holderCount } = await store.hold({ policy, atLeast, want, nowMs: askedAtMs });
+  rack.granted = granted;
+  rack.mayBeWritten = granted > 0;
+  rack.endsAtMs = endsAtMs;
+  rack.free = free;
+  rack.holderCount = holderCount;
+  if (granted < needed) rack.deniedUntilMs = askedAtMs + DENIED_MS * (1 + random());
+}
+
+async function renewOne(rack: Rack, sync: Sync) {
+  await rack.syncing?.catch(() => {}); // what it wrote may not be true any more
+  if (rack.mayBeWritten || rack.inUse > 0) await sync(rack);
+}
+
+/** How many free slots a process may keep at hand, so that they need no write. Small limits leave nothing: there a slot counts, and every one is given back at once. */
+function keptIdle({ policy, holderCount }: Rack): number {
+  return Math.floor(policy.quota / (IDLE_SHARE * holderCount));
+}
+
+function remainingIn({ policy, granted, inUse, free }: Rack): number {
+  return Math.max(0, Math.min(policy.quota, granted - inUse + free));
+}

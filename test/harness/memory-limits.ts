@@ -1,0 +1,80 @@
+import { changeOf } from "../../shared/limits/correction.ts";
+import { backOf, type Level, roomIn, spent, tatOf, wholeLevel } from "../../shared/limits/level.ts";
+import type { LeaseStore } from "../../shared/limits/limiter.ts";
+import type { CreditPolicy } from "../../shared/limits/policy.ts";
+import { freeSlots, holdSlots, type SlotEntry } from "../../shared/limits/slot-entries.ts";
+import type { SlotStore } from "../../shared/limits/slots.ts";
+
+/** What becomes of a call: it works; it is applied and nobody hears of it; it never arrives; or its answer waits until `deliver`. */
+export type Fate = "works" | "lost" | "fails" | "late";
+
+/** The rules of the real stores, in memory, for simulations of many thousand requests. */
+export type MemoryLimits = {
+  readonly leases: LeaseStore;
+  readonly slotsOf: (holder: string) => SlotStore;
+  readonly levelOf: (policy: CreditPolicy) => Level;
+  readonly entriesOf: (itemKey: string) => readonly SlotEntry[];
+  /** Of the calls to come, in turn; all work when there are no more. */
+  readonly fates: Fate[];
+  readonly callCount: () => number;
+  /** Hands over the answers that are late. */
+  readonly deliver: () => void;
+};
+
+export function createMemoryLimits(lesseeCount = 3): MemoryLimits {
+  const levels = new Map<string, Level>();
+  const slots = new Map<string, readonly SlotEntry[]>();
+  const fates: Fate[] = [];
+  const late: (() => void)[] = [];
+  let callCount = 0;
+  const levelOf = (policy: CreditPolicy) => levels.get(policy.itemKey) ?? wholeLevel(policy);
+
+  async function answered<T>(work: () => T): Promise<T> {
+    callCount += 1;
+    const fate = fates.shift() ?? "works";
+    if (fate === "fails") throw new Error("the store is away");
+    const answer = work();
+    if (fate === "lost") throw new Error("the answer was lost");
+    if (fate === "late") await new Promise<void>((resolve) => late.push(resolve));
+    return answer;
+  }
+
+  return {
+    fates,
+    levelOf,
+    entriesOf: (itemKey) => slots.get(itemKey) ?? [],
+    callCount: () => callCount,
+    deliver() {
+      for (const resolve of late.splice(0)) resolve();
+    },
+    leases: {
+      lease: ({ policy, need, want, nowUs }) =>
+        answered(() => {
+          const level = levelOf(policy);
+          const room = roomIn(policy, level, nowUs);
+          const granted = room < need ? 0 : Math.min(want, room);
+          const moved = granted === 0 ? level : spent(policy, { level, credits: granted }, nowUs);
+          levels.set(policy.itemKey, moved);
+          return { granted, level: moved, lesseeCount };
+        }),
+      correct: (correction) =>
+        answered(() => {
+          const level = levelOf(correction.policy);
+          const { byUs, backUs } = changeOf(correction, backOf(level));
+          const tatUs = tatOf(level) < correction.nowUs ? correction.nowUs + Math.max(0, byUs) : tatOf(level) + byUs;
+          levels.set(correction.policy.itemKey, { kind: "rate", tatUs, backUs });
+          return true;
+        }),
+      look: (policy) => answered(() => levelOf(policy)),
+    },
+    slotsOf: (holder) => ({
+      hold: (request) =>
+        answered(() => {
+          const { entries, holding } = holdSlots(slots.get(request.policy.itemKey) ?? [], { ...request, holder });
+          slots.set(request.policy.itemKey, entries);
+          return holding;
+        }),
+      free: (policy, nowMs) => answered(() => freeSlots(policy, slots.get(policy.itemKey) ?? [], nowMs)),
+    }),
+  };
+}
