@@ -1,6 +1,6 @@
 import type { Tier } from "../usage/row.ts";
 
-/** What a line of an invoice charges for. */
+/** What a line of an invoice charges for, in the order in which lines of one model stand. */
 export const COMPONENTS = [
   "requests",
   "inputTokens",
@@ -11,8 +11,8 @@ export const COMPONENTS = [
   "percentileRate",
   "reservedRate",
   "rateOverage",
-  "commitment",
   "discount",
+  "commitment",
   "credit",
   "adjustment",
 ] as const;
