@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { createTrail } from "../shared/audit/trail.dynamo.ts";
 import { type Clock, systemClock } from "../shared/base/clock.ts";
 import { systemIds } from "../shared/base/id.ts";
 import { createBalanceStore } from "../shared/billing/balance-store.dynamo.ts";
@@ -77,6 +78,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     log,
     control,
     keyUses,
+    trail: createTrail(dynamo),
     ledger,
     upstream,
     directory: createDirectory({ ...control, noteUse, clock, place, peppers: peppersOf(config.WEIR_PEPPERS) }),

@@ -1,3 +1,4 @@
+import type { Trail } from "../shared/audit/audit.ts";
 import type { Clock } from "../shared/base/clock.ts";
 import type { Ids } from "../shared/base/id.ts";
 import type { BalanceStore } from "../shared/billing/balance.ts";
@@ -41,6 +42,8 @@ export type Deps = {
   /** Who a key speaks for, and which versions answer for a model: cached reads for the hot path. */
   readonly directory: Directory;
   readonly catalog: Catalog;
+  /** Who changed what, read off the revision logs. */
+  readonly trail: Trail;
   /** When keys were last used. */
   readonly keyUses: KeyUseStore;
   /** What keys are held to: requests and tokens, and how many run at the same time. */

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { Failure } from "../shared/base/failure.ts";
+import { auditPaths } from "./admin/audit.ts";
 import { balancePaths } from "./admin/balances.ts";
 import { invoicePaths } from "./admin/invoices.ts";
 import { keyPaths } from "./admin/keys.ts";
@@ -40,6 +41,7 @@ const GROUPS = [
   invoicePaths,
   ownInvoicePaths,
   sellerPaths,
+  auditPaths,
   statusPaths,
   healthPaths,
 ];

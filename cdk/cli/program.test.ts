@@ -103,6 +103,19 @@ test("people are made, changed and ended, and their keys have their role's right
   expect((await weir("people list")).out).toMatch(/^ann +/m);
 });
 
+test("the trail tells who changed what, and with --diff what was before and after", async () => {
+  await weir("tenants create umbrella --why first+try");
+  await weir("tenants close umbrella --why never+paid");
+
+  const listed = await weir("audit tenant umbrella");
+  const changed = await weir("audit tenant umbrella --diff --limit 1");
+
+  expect(listed.out).toMatch(/^\S+Z +tenant umbrella +2 +\w{16} +never paid$/m);
+  expect(listed.out).toMatch(/^\S+Z +tenant umbrella +1 +\w{16} +first try$/m);
+  expect(changed.out).toMatch(/^isClosed +false +true$/m);
+  expect(JSON.parse((await weir("audit --limit 2 --json")).out)).toHaveLength(2);
+});
+
 test("a split is set in percent and shown in percent, exactly", async () => {
   const set = await weir("split set minilm 1=33.33% 2=33.33% 3=33.34% --json");
   const shown = await weir("split show minilm");

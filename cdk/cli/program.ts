@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { Failure } from "../../shared/base/failure.ts";
 import { AnsweredFailure } from "../../shared/clients/answered-failure.ts";
+import { registerAuditCommand } from "./audit.ts";
 import { registerBalanceCommands } from "./balance.ts";
 import { readSettings, type SettingFlags } from "./config.ts";
 import { createContext } from "./context.ts";
@@ -55,6 +56,7 @@ function createProgram(run: Run): Command {
   registerTenantCommands(program, context);
   registerKeyCommands(program, context);
   registerPeopleCommands(program, context);
+  registerAuditCommand(program, context);
   registerModelCommands(program, context);
   registerSplitCommands(program, context);
   registerInferCommand(program, context);

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
 import { authorizeAdmin } from "../middleware/authorize-admin.ts";
+import { auditRoutes } from "./audit.ts";
 import { balanceRoutes } from "./balances.ts";
 import { invoiceRoutes } from "./invoices.ts";
 import { keyRoutes } from "./keys.ts";
@@ -18,6 +19,7 @@ export function adminRoutes(deps: Deps) {
     .use(authorizeAdmin())
     .route("/status", statusRoutes(deps))
     .route("/tenants", tenantRoutes(deps))
+    .route("/audit", auditRoutes(deps))
     .route("/people", peopleRoutes(deps))
     .route("/keys", keyRoutes(deps))
     .route("/models", modelRoutes(deps))

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { AuditEntry, type AuditQuery } from "../audit/audit.ts";
 import { type Page, type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport, CreditRevision, type NewAdjustment, type NewGrant } from "../billing/credit.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewKey } from "../keys/key-requests.ts";
@@ -20,6 +21,7 @@ export function createAdminClient(http: Http) {
     tenants: tenantsOf(http),
     keys: keysOf(http),
     people: peopleOf(http),
+    audit: (query: Partial<AuditQuery>) => listOf(http, { path: ["admin", "audit"], query, item: AuditEntry }),
     splits: splitsOf(http),
     balances: balancesOf(http),
   };

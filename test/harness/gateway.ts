@@ -7,6 +7,7 @@ import { compose } from "../../edge/compose.ts";
 import { readConfig } from "../../edge/config.ts";
 import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
+import type { Dynamo } from "../../shared/dynamo/client.ts";
 import { makeKey, peppersOf, type Scope } from "../../shared/keys/key.ts";
 import type { RequestRate } from "../../shared/limits/policy.ts";
 import { OPERATORS, RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
@@ -15,6 +16,8 @@ import { portOf, startDynamo } from "./dynamo.ts";
 export type TestGateway = {
   readonly app: Hono<EdgeEnv>;
   readonly deps: Deps;
+  /** Straight to the engine. */
+  readonly dynamo: Dynamo;
   /** A key of the operators with every scope. */
   readonly operatorKey: string;
   /** Makes a key straight in the store, and its tenant if there is none. */
@@ -53,6 +56,7 @@ export async function startGateway(
   return {
     app,
     deps,
+    dynamo: store.dynamo,
     operatorKey,
     makeKey: keyFor,
     ask: (method, path, options = {}) => ask(app, `${method} ${path}`, { key: operatorKey, ...options }),

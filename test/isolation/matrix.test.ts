@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { createApp } from "../../edge/app.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
+import type { Invoice } from "../../shared/billing/invoice.ts";
 import type { Key } from "../../shared/keys/key.ts";
 import { EMBED, type Serving, startServing } from "../harness/serving.ts";
 import { CALLERS, type Caller } from "./callers.ts";
@@ -11,6 +12,12 @@ import { PARAMETERS, ROWS, type Row, type Thing } from "./rows.ts";
 
 const RATE = { requestsPerSecond: 100_000, burst: 1_000_000 };
 const CHANGE = { by: "test", why: "", atMs: 0 };
+
+const INVOICE: Invoice = {
+  ...{ id: "theirs-2026-10", tenant: "theirs", month: "2026-10", currency: "EUR", state: "draft", madeAt: "2026-11-01T00:00:00.000Z" },
+  ...{ adjustments: [], closed: { of: 1, sealed: 1, audited: 0 }, totals: { netMinor: "1", taxMinor: "0", totalMinor: "1" } },
+  document: { key: "invoices/theirs", sha256: "0".repeat(64), bytes: 1 },
+};
 
 let weir: Serving;
 let app: Hono<EdgeEnv>;
@@ -26,8 +33,10 @@ beforeAll(async () => {
   things = {
     model: { theirs: "secret", nobodys: "nobody" },
     key: { theirs: idOf(theirKey), nobodys: "0000000000000000" },
+    invoice: { theirs: "theirs-2026-10", nobodys: "nobody-2026-10" },
     tenant: { theirs: "theirs", nobodys: "nobody" },
   };
+  await weir.deps.control.invoices.append(INVOICE.id, 0, { body: INVOICE, change: CHANGE });
   keys = new Map(await Promise.all(CALLERS.map(async (caller) => [caller, await keyOf(caller)] as const)));
 });
 afterAll(() => weir.close());
@@ -154,7 +163,7 @@ test("a tenant's lists of keys, usage and balance are its own, and it cannot ask
   const caller = await weir.makeKey("ours", "infer", "usage", "keys");
   const theirs = (await everythingOfTheirs()).map(({ pk }) => pk?.S ?? "");
 
-  for (const line of ["GET /v1/keys", "GET /v1/usage", "GET /v1/balance"]) {
+  for (const line of ["GET /v1/keys", "GET /v1/usage", "GET /v1/balance", "GET /v1/invoices"]) {
     const { status, text } = await ask(line, { key: caller });
     expect(status).toBe(200);
     expect(theirs.filter((pk) => text.includes(pk.split("#")[1] ?? "?"))).toEqual([]);

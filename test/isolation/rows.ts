@@ -1,7 +1,7 @@
 import type { Right } from "../../shared/people/rights.ts";
 
 /** Something of a tenant that a path or a body names. `matrix.test.ts` makes one of another tenant, and knows an id that nobody has. */
-export type Thing = "model" | "key" | "tenant";
+export type Thing = "model" | "key" | "invoice" | "tenant";
 
 /** Who may ask a route, and what of a tenant it names. */
 export type Row = {
@@ -21,6 +21,10 @@ const keys: Row = { opens: ["keys"] };
 const ownKey: Row = { ...keys, names: "key" };
 const reads = (part: Right): Row => ({ opens: [part, "view"] });
 const changes = (part: Right): Row => ({ opens: [part] });
+
+/** A tenant's own invoices, which finance sees among the operators' own, too. */
+const ownInvoices: Row = { opens: ["usage", "billing"] };
+const DOCUMENTS = ["/json", "/csv", "/pdf"];
 
 const TEXTS = { inputs: ["x"] };
 const TENSORS = { inputs: [{ name: "text", datatype: "BYTES", shape: [1], data: ["x"] }] };
@@ -71,6 +75,13 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "POST /v1/keys/:id/rotate": ownKey,
   "DELETE /v1/keys/:id": ownKey,
 
+  "GET /v1/invoices": ownInvoices,
+  ...Object.fromEntries(
+    ["/v1/invoices/:id", "/v1/invoices/:id/credits/:credit"].flatMap((path) =>
+      ["", ...DOCUMENTS].map((form) => [`GET ${path}${form}`, { ...ownInvoices, names: "invoice" }] as const),
+    ),
+  ),
+
   "GET /admin/status": reads("operate"),
   "POST /admin/tenants": changes("operate"),
   "GET /admin/tenants": reads("operate"),
@@ -78,6 +89,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "PATCH /admin/tenants/:id": changes("operate"),
   "POST /admin/tenants/:id/close": changes("operate"),
   "GET /admin/tenants/:id/history": reads("operate"),
+  "GET /admin/audit": reads("operate"),
   "POST /admin/people": changes("operate"),
   "GET /admin/people": reads("operate"),
   "GET /admin/people/:id": reads("operate"),
@@ -103,6 +115,20 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "POST /admin/balances/:tenant/grants": changes("billing"),
   "POST /admin/balances/:tenant/adjustments": changes("billing"),
   "GET /admin/balances/:tenant/credits": reads("billing"),
+  "GET /admin/invoices": reads("billing"),
+  ...Object.fromEntries(
+    ["/admin/invoices/:id", "/admin/invoices/:id/credits/:credit"].flatMap((path) =>
+      ["", ...DOCUMENTS].map((form) => [`GET ${path}${form}`, reads("billing")] as const),
+    ),
+  ),
+  "GET /admin/invoices/:id/history": reads("billing"),
+  "POST /admin/invoices/:id/pay": changes("billing"),
+  "POST /admin/invoices/:id/void": changes("billing"),
+  "POST /admin/invoices/:id/adjustments": changes("billing"),
+  "POST /admin/invoices/:id/credits": changes("billing"),
+  "GET /admin/seller": reads("billing"),
+  "PUT /admin/seller": changes("billing"),
+  "GET /admin/seller/history": reads("billing"),
 };
 
 /** What a parameter is when it names nothing that is anybody's. */

@@ -1,0 +1,173 @@
+import { type AttributeValue, QueryCommand, type QueryCommandOutput } from "@aws-sdk/client-dynamodb";
+import * as z from "zod";
+import { Failure } from "../base/failure.ts";
+import type { Page, PageQuery } from "../base/page.ts";
+import { type Dynamo, withStore } from "../dynamo/client.ts";
+import { auditMonth, CONTROL, tableName } from "../dynamo/tables.ts";
+import type { AuditRange, StoredChange, Trail } from "./audit.ts";
+
+type Item = Record<string, AttributeValue>;
+
+/** Index entries that one page looks at; a filter for a rare noun would read on and on. */
+const LOOKED_AT_MAX = 1_000;
+/** Months that one page walks through; empty ones cost a read each. */
+const MONTHS_MAX = 14;
+const REVISION = /^(?:([0-9]+)#)?r#([0-9]+)$/;
+const Cursor = z.object({ ak: z.string(), as: z.string(), pk: z.string(), sk: z.string() });
+type Cursor = z.infer<typeof Cursor>;
+
+/** Reads the revision logs across nouns: every revision carries its month and instant for the index `audit`. */
+export function createTrail(dynamo: Dynamo): Trail {
+  return {
+    of: (noun, id, page) => withStore(() => changesOf(dynamo, { noun, id }, page)),
+    across: (range, page) => withStore(() => changesAcross(dynamo, range, page)),
+  };
+}
+
+async function changesOf(dynamo: Dynamo, { noun, id }: { noun: string; id: string }, page: PageQuery): Promise<Page<StoredChange>> {
+  if (page.cursor !== undefined && !/^[1-9][0-9]{0,8}$/.test(page.cursor)) throw foreignCursor();
+  const { pk, prefix } = addressOf(noun, id);
+  const to = page.cursor === undefined ? `${prefix}r~` : `${prefix}r#${page.cursor.padStart(9, "0")}`;
+  // One more than is shown: the oldest one's revision before.
+  const items = await revisionsUpTo(dynamo, { pk, from: `${prefix}r#`, to }, page.limit + 1);
+  const shown = items.slice(0, page.limit).map((item, place) => changeOf(item, items[place + 1]));
+  const last = shown.at(-1)?.revision ?? 0;
+  return last > 1 ? { items: shown, nextCursor: String(last - 1) } : { items: shown };
+}
+
+async function changesAcross(dynamo: Dynamo, range: AuditRange, page: PageQuery): Promise<Page<StoredChange>> {
+  const keys: Cursor[] = [];
+  let after = page.cursor === undefined ? undefined : cursorOf(page.cursor, range);
+  let month = after?.ak ?? auditMonth(range.to);
+  const last = auditMonth(range.from);
+  let lookedAt = 0;
+  for (let months = 0; months < MONTHS_MAX && month >= last && keys.length < page.limit; ) {
+    const { Items = [], LastEvaluatedKey, ScannedCount = 0 } = await queryMonth(dynamo, { range, month, after }, page.limit - keys.length);
+    keys.push(...Items.map(plainKey));
+    lookedAt += ScannedCount;
+    after = LastEvaluatedKey && plainKey(LastEvaluatedKey);
+    if (after === undefined) {
+      month = monthBefore(month);
+      months += 1;
+    }
+    if (lookedAt >= LOOKED_AT_MAX) break;
+  }
+  const items = await Promise.all(keys.map((key) => changeAt(dynamo, key)));
+  // Where there is no place to go on from, the month's end is one: above every instant that it can hold.
+  const next = after ?? (month >= last ? { ak: month, as: "~", pk: "~", sk: "~" } : undefined);
+  return { items, ...(next === undefined ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString("base64url") }) };
+}
+
+type Asked = { readonly range: AuditRange; readonly month: string; readonly after: Cursor | undefined };
+
+async function queryMonth({ client, settings }: Dynamo, { range, month, after }: Asked, limit: number): Promise<QueryCommandOutput> {
+  const [, index] = CONTROL.indexes;
+  // A cursor is a place in the order, not an item that must exist: below it begins the next page.
+  const to = after === undefined || after.as > range.to ? range.to : after.as;
+  const query = new QueryCommand({
+    TableName: tableName(settings.tablePrefix, CONTROL),
+    IndexName: index.name,
+    KeyConditionExpression: "ak = :month AND #as BETWEEN :from AND :to",
+    ExpressionAttributeNames: { "#as": "as" },
+    ExpressionAttributeValues: {
+      ":month": { S: month },
+      ":from": { S: range.from },
+      ":to": { S: to },
+      ...(range.noun === undefined ? {} : { ":noun": { S: `${range.noun}#` } }),
+    },
+    ...(range.noun === undefined ? {} : { FilterExpression: "begins_with(pk, :noun)" }),
+    ...(after === undefined || after.pk === "~" ? {} : { ExclusiveStartKey: itemKey(after) }),
+    ScanIndexForward: false,
+    Limit: limit,
+  });
+  try {
+    return await client.send(query);
+  } catch (cause) {
+    if (!(cause instanceof Error && cause.message.includes("specified index"))) throw cause;
+    throw new Failure("unsupported", "This installation's table is older than its trail across nouns: ask by noun and id.", { cause });
+  }
+}
+
+async function changeAt(dynamo: Dynamo, { pk, sk }: Cursor): Promise<StoredChange> {
+  const from = sk.replace(/[0-9]+$/, "");
+  const [item, before] = await revisionsUpTo(dynamo, { pk, from, to: sk }, 2);
+  if (item === undefined || item["sk"]?.S !== sk) throw new Error(`the index knows of ${pk} ${sk}, and the table does not`);
+  return changeOf(item, before);
+}
+
+/** Newest first, from `to` downwards. */
+async function revisionsUpTo({ client, settings }: Dynamo, span: { pk: string; from: string; to: string }, limit: number): Promise<Item[]> {
+  const { Items = [] } = await client.send(
+    new QueryCommand({
+      TableName: tableName(settings.tablePrefix, CONTROL),
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :to",
+      ExpressionAttributeValues: { ":pk": { S: span.pk }, ":from": { S: span.from }, ":to": { S: span.to } },
+      ConsistentRead: true,
+      ScanIndexForward: false,
+      Limit: limit,
+    }),
+  );
+  return Items;
+}
+
+function changeOf(item: Item, before: Item | undefined): StoredChange {
+  const person = item["pn"]?.S;
+  return {
+    ...nameOf(item),
+    revision: Number(item["n"]?.N),
+    by: item["by"]?.S ?? "",
+    ...(person === undefined ? {} : { person }),
+    why: item["why"]?.S ?? "",
+    at: item["at"]?.S ?? "",
+    before: bodyOf(before),
+    after: bodyOf(item),
+  };
+}
+
+function bodyOf(item: Item | undefined): unknown {
+  const body = item?.["body"]?.S;
+  return body === undefined ? undefined : JSON.parse(body);
+}
+
+/** `version#minilm` at `000000002#r#…` is the version `minilm@2`; every other noun has a partition for each id. */
+function nameOf(item: Item): { noun: string; id: string } {
+  const [noun = "", ...rest] = (item["pk"]?.S ?? "").split("#");
+  const number = REVISION.exec(item["sk"]?.S ?? "")?.[1];
+  return { noun, id: rest.join("#") + (number === undefined ? "" : `@${Number(number)}`) };
+}
+
+function addressOf(noun: string, id: string): { pk: string; prefix: string } {
+  const [, model, number] = (noun === "version" && /^(.+)@([0-9]{1,9})$/.exec(id)) || [];
+  return model === undefined || number === undefined
+    ? { pk: `${noun}#${id}`, prefix: "" }
+    : { pk: `${noun}#${model}`, prefix: `${number.padStart(9, "0")}#` };
+}
+
+/** `audit#2026-01` comes after `audit#2025-12`. */
+function monthBefore(month: string): string {
+  const [year = 0, number = 0] = month.replace("audit#", "").split("-").map(Number);
+  return number > 1 ? `audit#${year}-${String(number - 1).padStart(2, "0")}` : `audit#${year - 1}-12`;
+}
+
+function plainKey(key: Item): Cursor {
+  const [ak, as, pk, sk] = ["ak", "as", "pk", "sk"].map((name) => key[name]?.S ?? "") as [string, string, string, string]; // four of four
+  return { ak, as, pk, sk };
+}
+
+function itemKey(cursor: Cursor): Item {
+  return Object.fromEntries(Object.entries(cursor).map(([name, value]) => [name, { S: value }]));
+}
+
+function cursorOf(text: string, { from, to }: AuditRange): Cursor {
+  try {
+    const cursor = Cursor.parse(JSON.parse(Buffer.from(text, "base64url").toString()));
+    if (/^audit#[0-9]{4}-[0-9]{2}$/.test(cursor.ak) && cursor.ak >= auditMonth(from) && cursor.ak <= auditMonth(to)) return cursor;
+  } catch {
+    // whatever it is, this list did not give it
+  }
+  throw foreignCursor();
+}
+
+function foreignCursor(): Failure {
+  return new Failure("invalid_request", "The cursor is not one that this list gave.", { field: "cursor" });
+}
