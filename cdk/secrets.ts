@@ -16,7 +16,10 @@ export class Secrets extends Construct {
   /** What CloudFront sends as `Weir-Origin` now. */
   readonly activeOrigin: SecretValue;
   readonly environment: Readonly<Record<string, string>>;
+  /** For functions that need the peppers and nothing else. */
+  readonly pepperEnvironment: Readonly<Record<string, string>>;
   private readonly secrets: readonly Secret[];
+  private readonly peppers: Secret;
 
   constructor(scope: Construct, id: string, { secrets: { origin, revision } }: StageConfig) {
     super(scope, id);
@@ -31,6 +34,8 @@ export class Secrets extends Construct {
       secretStringValue: SecretValue.unsafePlainText("{}"), // empty, so nothing is given away
     });
     this.secrets = [peppers, origins.a, origins.b, upstream];
+    this.peppers = peppers;
+    this.pepperEnvironment = { WEIR_SECRET_PEPPERS: peppers.secretArn, WEIR_SECRETS_REVISION: String(revision) };
     this.activeOrigin = origins[origin].secretValue;
     this.environment = {
       WEIR_SECRET_PEPPERS: peppers.secretArn,
@@ -45,6 +50,10 @@ export class Secrets extends Construct {
   grantRead(role: Role): void {
     const resourceArns = this.secrets.map((secret) => secret.secretArn);
     Grant.addToPrincipal({ grantee: role, actions: ["secretsmanager:GetSecretValue"], resourceArns });
+  }
+
+  grantPeppers(role: Role): void {
+    Grant.addToPrincipal({ grantee: role, actions: ["secretsmanager:GetSecretValue"], resourceArns: [this.peppers.secretArn] });
   }
 
   private create(id: string, description: string, value: Pick<SecretProps, "generateSecretString" | "secretStringValue">) {

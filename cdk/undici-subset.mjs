@@ -3,6 +3,7 @@
 import api from "../node_modules/undici/lib/api/index.js";
 import errors from "../node_modules/undici/lib/core/errors.js";
 import Agent from "../node_modules/undici/lib/dispatcher/agent.js";
+import Client from "../node_modules/undici/lib/dispatcher/client.js";
 import Dispatcher from "../node_modules/undici/lib/dispatcher/dispatcher.js";
 import Pool from "../node_modules/undici/lib/dispatcher/pool.js";
 
@@ -16,4 +17,4 @@ function request(url, options) {
   return everybodys.request({ method: "GET", ...options, origin, path: pathname + search });
 }
 
-export { Agent, errors, Pool, request };
+export { Agent, Client, errors, Pool, request };

@@ -10,6 +10,7 @@ import { ModelsBucket } from "./models-bucket.ts";
 import { RecordsBucket } from "./records-bucket.ts";
 import { Sealer } from "./sealer.ts";
 import { Secrets } from "./secrets.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** One installation: a stack with everything that Weir is in one Region. */
 export class WeirStage extends Stage {
@@ -25,6 +26,7 @@ export class WeirStage extends Stage {
     const { pools } = new Inference(this.stack, "Inference", { stage, models });
     const intake = new Intake(this.stack, "Intake", { stage, dynamo, models });
     new Sealer(this.stack, "Sealer", { stage, dynamo });
+    new Webhooks(this.stack, "Webhooks", { stage, dynamo, secrets });
     const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, records, pools, intake, secrets });
     const front = new Front(this.stack, "Front", { stage, edge, secrets });
     new CfnOutput(this.stack, "Url", { value: front.url, description: "Where clients send requests" });

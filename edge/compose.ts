@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { lookup } from "node:dns/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTrail } from "../shared/audit/trail.dynamo.ts";
 import { type Clock, systemClock } from "../shared/base/clock.ts";
@@ -10,6 +11,8 @@ import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "..
 import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
+import { createEventStore } from "../shared/events/event-store.dynamo.ts";
+import { createWebhookStore } from "../shared/events/webhook-store.dynamo.ts";
 import { peppersOf } from "../shared/keys/key.ts";
 import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
 import { createKeyUseStore } from "../shared/keys/key-use-store.dynamo.ts";
@@ -92,6 +95,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     intake: openIntake(config),
     documents,
     balances: createBalanceStore({ lean, tablePrefix }),
+    events: createEventStore({ lean, tablePrefix }),
+    resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
     usage: createUsageReader({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
   };
@@ -120,6 +125,7 @@ function openControl(dynamo: Dynamo): Deps["control"] {
     invoices: createInvoiceStore(dynamo),
     creditNotes: createCreditNoteStore(dynamo),
     sellers: createSellerStore(dynamo),
+    webhooks: createWebhookStore(dynamo),
   };
 }
 

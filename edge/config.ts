@@ -83,6 +83,8 @@ const Environment = z.object({
   /** Secrets that CloudFront adds as `Weir-Origin`; two are valid during a rotation, none means no check. */
   WEIR_ORIGIN_SECRETS: jsonOf(z.array(z.string().min(16)).max(2)).default([]),
   WEIR_TRUSTED_PROXIES: jsonOf(TrustedProxies).default([]),
+  /** Where webhooks may lead: `any` is for one machine and its tests. */
+  WEIR_WEBHOOK_TARGETS: z.enum(["public", "any"]).default("public"),
   /** Folder with swagger-ui's files for /docs. */
   WEIR_DOCS_ASSETS: z.string().optional(),
 });

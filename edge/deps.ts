@@ -8,6 +8,9 @@ import type { DocumentStore } from "../shared/billing/document-store.ts";
 import type { Invoice } from "../shared/billing/invoice.ts";
 import type { Seller } from "../shared/billing/seller.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
+import type { DeliveryStore } from "../shared/events/delivery.ts";
+import type { Resolve } from "../shared/events/target.ts";
+import type { Webhook } from "../shared/events/webhook.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
 import type { KeyUseStore } from "../shared/keys/key-uses.ts";
@@ -60,6 +63,9 @@ export type Deps = {
   readonly balances: BalanceStore;
   /** Invoices and credit notes as they are kept. */
   readonly documents: DocumentStore;
+  /** What happened, and its deliveries to webhooks. */
+  readonly events: DeliveryStore;
+  readonly resolveHost: Resolve;
   /** Where publications go: their bytes, and whoever checks them. */
   readonly blobs: BlobStore;
   readonly intake: IntakeClient;
@@ -77,5 +83,6 @@ export type Deps = {
     readonly invoices: RevisionLog<Invoice>;
     readonly creditNotes: RevisionLog<CreditNote>;
     readonly sellers: RevisionLog<Seller>;
+    readonly webhooks: RevisionLog<Webhook>;
   };
 };

@@ -24,6 +24,7 @@ import { ownKeyPaths } from "./key-routes.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
+import { ownWebhookPaths, webhookPaths } from "./webhook-routes.ts";
 
 const GROUPS = [
   openaiPaths,
@@ -36,6 +37,8 @@ const GROUPS = [
   splitPaths,
   balancePaths,
   ownBalancePaths,
+  webhookPaths,
+  ownWebhookPaths,
   ownKeyPaths,
   peoplePaths,
   invoicePaths,

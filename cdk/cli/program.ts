@@ -16,6 +16,7 @@ import { registerStatusCommand } from "./status.ts";
 import { registerTenantCommands } from "./tenants.ts";
 import { registerUsageCommand } from "./usage.ts";
 import { UsageError } from "./usage-error.ts";
+import { registerWebhookCommands } from "./webhooks.ts";
 
 const EXIT = { done: 0, refused: 1, usage: 2 } as const;
 
@@ -62,6 +63,7 @@ function createProgram(run: Run): Command {
   registerInferCommand(program, context);
   registerUsageCommand(program, context);
   registerBalanceCommands(program, context);
+  registerWebhookCommands(program, context);
   return program;
 }
 

@@ -69,6 +69,14 @@ export function sealerPart(doors: Doors): PartSpec {
   return part("sealer", new URL("../../functions/sealer/main.node.ts", import.meta.url), () => storeAccess(doors));
 }
 
+export function webhooksPart(config: LocalConfig, secrets: Secrets, doors: Doors): PartSpec {
+  return part("webhooks", new URL("../../functions/webhooks/main.node.ts", import.meta.url), () => ({
+    ...storeAccess(doors),
+    WEIR_PEPPERS: JSON.stringify(secrets.peppers),
+    WEIR_WEBHOOK_TARGETS: config.webhookTargets,
+  }));
+}
+
 export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: FunctionDoors): PartSpec {
   return part("gateway", new URL("../../edge/main.node.ts", import.meta.url), (port) => ({
     ...config.upstreamCredentials,
@@ -79,6 +87,7 @@ export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: Functi
     WEIR_ENV: PLACE.env,
     WEIR_CELL: PLACE.cell,
     WEIR_PEPPERS: JSON.stringify(secrets.peppers),
+    WEIR_WEBHOOK_TARGETS: config.webhookTargets,
     WEIR_POOLS: JSON.stringify([
       { name: POOL, tier: "cpu", kind: "http", url: doors.inferenceUrl },
       { name: EDGE_POOL, tier: "edge", kind: "wasm", cacheDir: join(config.stateDir, "edge-cache") },

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
 import { authorizeAdmin } from "../middleware/authorize-admin.ts";
+import { webhookRoutes } from "../webhook-routes.ts";
 import { auditRoutes } from "./audit.ts";
 import { balanceRoutes } from "./balances.ts";
 import { invoiceRoutes } from "./invoices.ts";
@@ -26,5 +27,6 @@ export function adminRoutes(deps: Deps) {
     .route("/splits", splitRoutes(deps))
     .route("/balances", balanceRoutes(deps))
     .route("/invoices", invoiceRoutes(deps))
-    .route("/seller", sellerRoutes(deps));
+    .route("/seller", sellerRoutes(deps))
+    .route("/webhooks", webhookRoutes(deps));
 }

@@ -8,6 +8,7 @@ import { type SplitChange, SplitRevision } from "../routing/split.ts";
 import { Status } from "../status/status.ts";
 import { type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
 import type { Http } from "./http.ts";
+import { webhooksOf } from "./webhooks.ts";
 
 type PageAsk = Partial<PageQuery>;
 type RotationAsk = Partial<KeyRotation>;
@@ -24,6 +25,7 @@ export function createAdminClient(http: Http) {
     audit: (query: Partial<AuditQuery>) => listOf(http, { path: ["admin", "audit"], query, item: AuditEntry }),
     splits: splitsOf(http),
     balances: balancesOf(http),
+    webhooks: webhooksOf(http, ["admin", "webhooks"]),
   };
 }
 

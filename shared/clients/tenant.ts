@@ -3,6 +3,7 @@ import { BalanceReport } from "../billing/credit.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
 import { type UsageQuery, UsageReport } from "../usage/report.ts";
 import type { Http } from "./http.ts";
+import { webhooksOf } from "./webhooks.ts";
 
 /** What a tenant reads and changes of itself with its key; models are called by the clients of their dialects. */
 export type TenantClient = ReturnType<typeof createTenantClient>;
@@ -10,6 +11,7 @@ export type TenantClient = ReturnType<typeof createTenantClient>;
 export function createTenantClient(http: Http) {
   return {
     usage: (query: Partial<UsageQuery>) => http.ask({ method: "GET", path: ["v1", "usage"], query, answer: UsageReport }),
+    webhooks: webhooksOf(http, ["v1", "webhooks"]),
     balance: () => http.ask({ method: "GET", path: ["v1", "balance"], answer: BalanceReport }),
     keys: ownKeysOf(http),
   };

@@ -38,6 +38,7 @@ export const NewWebhook = z
   .strictObject({ url: Url, eventTypes: EventTypes.default([]), description: Webhook.shape.description.default(""), why: Why.optional() })
   .meta({ id: "NewWebhook" });
 export type NewWebhook = z.input<typeof NewWebhook>;
+export type ReadWebhook = z.output<typeof NewWebhook>;
 
 /** A webhook as its owner sees it. */
 export const WebhookRevision = Webhook.omit({ secret: true, before: true })

@@ -17,12 +17,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test.each(["sealer"])("the bundle of the %s exports a handler, as Lambda's runtime wants it, that does its rounds", async (name) => {
-  bundleFunction(folder, name);
-  vi.stubEnv("WEIR_DYNAMO_ENDPOINT", store.endpoint);
+test.each(["sealer", "webhooks"])(
+  "the bundle of the %s exports a handler, as Lambda's runtime wants it, that does its rounds",
+  async (name) => {
+    bundleFunction(folder, name);
+    vi.stubEnv("WEIR_DYNAMO_ENDPOINT", store.endpoint);
+    vi.stubEnv("WEIR_PEPPERS", JSON.stringify({ "1": "a pepper of tests only" }));
 
-  const { handler } = await import(pathToFileURL(join(folder, "index.js")).href);
+    const { handler } = await import(pathToFileURL(join(folder, "index.js")).href);
 
-  expect(await handler({}, { getRemainingTimeInMillis: () => 60_000 })).toEqual({ rounds: 1, hasMore: false });
-  vi.unstubAllEnvs();
-});
+    expect(await handler({}, { getRemainingTimeInMillis: () => 60_000 })).toEqual({ rounds: 1, hasMore: false });
+    vi.unstubAllEnvs();
+  },
+);

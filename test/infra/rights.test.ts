@@ -83,17 +83,21 @@ test("the gateway may do to its tables what its code does, and delete nothing", 
     "dynamodb:BatchWriteItem <Dynamoledger.Arn>",
     "dynamodb:DescribeTable <Dynamocontrol.Arn>",
     "dynamodb:GetItem <Dynamobalances.Arn>",
+    "dynamodb:GetItem <Dynamoevents.Arn>",
     "dynamodb:GetItem <Dynamoidempotency.Arn>",
     "dynamodb:GetItem <Dynamoledger.Arn>",
     "dynamodb:GetItem <Dynamolimits.Arn>",
     "dynamodb:PutItem <Dynamobalances.Arn>",
     "dynamodb:PutItem <Dynamocontrol.Arn>",
+    "dynamodb:PutItem <Dynamoevents.Arn>",
     "dynamodb:PutItem <Dynamoidempotency.Arn>",
     "dynamodb:PutItem <Dynamoledger.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>/index/audit",
     "dynamodb:Query <Dynamocontrol.Arn>/index/group",
+    "dynamodb:Query <Dynamoevents.Arn>",
     "dynamodb:Query <Dynamoledger.Arn>",
+    "dynamodb:UpdateItem <Dynamoevents.Arn>",
     "dynamodb:UpdateItem <Dynamoidempotency.Arn>",
     "dynamodb:UpdateItem <Dynamoledger.Arn>",
     "dynamodb:UpdateItem <Dynamolimits.Arn>",
@@ -143,6 +147,21 @@ test("the sealer reads rows and expires them, and writes nothing but seals besid
     "dynamodb:Query <Dynamoseals.Arn>",
     "dynamodb:UpdateItem <Dynamoledger.Arn>",
     "dynamodb:UpdateItem <Dynamoseals.Arn>",
+  ]);
+});
+
+test("who delivers webhooks reads who wants what, keeps the events' table, and can neither bill nor change what people have set", () => {
+  const rights = rightsOf(cpuStage, "WebhooksScheduledRole").filter((right) => !right.startsWith("sqs:"));
+
+  expect(rights).toEqual([
+    "dynamodb:DeleteItem <Dynamoevents.Arn>",
+    "dynamodb:GetItem <Dynamoevents.Arn>",
+    "dynamodb:PutItem <Dynamoevents.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>/index/group",
+    "dynamodb:Query <Dynamoevents.Arn>",
+    "dynamodb:UpdateItem <Dynamoevents.Arn>",
+    "secretsmanager:GetSecretValue <SecretsPeppers>",
   ]);
 });
 

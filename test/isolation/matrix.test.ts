@@ -5,6 +5,7 @@ import * as z from "zod";
 import { createApp } from "../../edge/app.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import type { Invoice } from "../../shared/billing/invoice.ts";
+import type { Webhook } from "../../shared/events/webhook.ts";
 import type { Key } from "../../shared/keys/key.ts";
 import { EMBED, type Serving, startServing } from "../harness/serving.ts";
 import { CALLERS, type Caller } from "./callers.ts";
@@ -18,6 +19,10 @@ const INVOICE: Invoice = {
   ...{ adjustments: [], closed: { of: 1, sealed: 1, audited: 0 }, totals: { netMinor: "1", taxMinor: "0", totalMinor: "1" } },
   document: { key: "invoices/theirs", sha256: "0".repeat(64), bytes: 1 },
 };
+const THEIR_WEBHOOK: Webhook = {
+  ...{ id: "theirWebhook0000", owner: "theirs", url: "https://example.com/hook", eventTypes: [], description: "", isDeleted: false },
+  secret: { number: 1, pepperVersion: 1 },
+};
 
 let weir: Serving;
 let app: Hono<EdgeEnv>;
@@ -29,12 +34,14 @@ beforeAll(async () => {
   app = createApp(weir.deps);
   for (const tenant of ["ours", "theirs", "operators"]) await weir.makeTenant(tenant, RATE);
   await weir.addVersion("secret", { facts: EMBED, tenants: ["theirs"] });
+  await weir.deps.control.webhooks.append(THEIR_WEBHOOK.id, 0, { body: THEIR_WEBHOOK, change: CHANGE });
   const theirKey = await weir.makeKey("theirs", "infer", "usage", "keys");
   things = {
     model: { theirs: "secret", nobodys: "nobody" },
     key: { theirs: idOf(theirKey), nobodys: "0000000000000000" },
     invoice: { theirs: "theirs-2026-10", nobodys: "nobody-2026-10" },
     tenant: { theirs: "theirs", nobodys: "nobody" },
+    webhook: { theirs: THEIR_WEBHOOK.id, nobodys: "0000000000000000" },
   };
   await weir.deps.control.invoices.append(INVOICE.id, 0, { body: INVOICE, change: CHANGE });
   keys = new Map(await Promise.all(CALLERS.map(async (caller) => [caller, await keyOf(caller)] as const)));

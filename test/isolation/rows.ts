@@ -1,7 +1,7 @@
 import type { Right } from "../../shared/people/rights.ts";
 
 /** Something of a tenant that a path or a body names. `matrix.test.ts` makes one of another tenant, and knows an id that nobody has. */
-export type Thing = "model" | "key" | "invoice" | "tenant";
+export type Thing = "model" | "key" | "invoice" | "tenant" | "webhook";
 
 /** Who may ask a route, and what of a tenant it names. */
 export type Row = {
@@ -81,6 +81,13 @@ export const ROWS: Readonly<Record<string, Row>> = {
       ["", ...DOCUMENTS].map((form) => [`GET ${path}${form}`, { ...ownInvoices, names: "invoice" }] as const),
     ),
   ),
+  "GET /v1/webhooks": keys,
+  "POST /v1/webhooks": keys,
+  ...Object.fromEntries(
+    ["GET :id", "DELETE :id", "POST :id/rotate", "POST :id/test", "GET :id/deliveries", "POST :id/deliveries/:event/replay"].map(
+      (route) => [route.replace(" ", " /v1/webhooks/"), { ...keys, names: "webhook" }] as const,
+    ),
+  ),
 
   "GET /admin/status": reads("operate"),
   "POST /admin/tenants": changes("operate"),
@@ -111,6 +118,14 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "GET /admin/splits/:model": reads("rollouts"),
   "PUT /admin/splits/:model": changes("rollouts"),
   "GET /admin/splits/:model/history": reads("rollouts"),
+  "GET /admin/webhooks": reads("operate"),
+  "POST /admin/webhooks": changes("operate"),
+  "GET /admin/webhooks/:id": reads("operate"),
+  "DELETE /admin/webhooks/:id": changes("operate"),
+  "POST /admin/webhooks/:id/rotate": changes("operate"),
+  "POST /admin/webhooks/:id/test": changes("operate"),
+  "GET /admin/webhooks/:id/deliveries": reads("operate"),
+  "POST /admin/webhooks/:id/deliveries/:event/replay": changes("operate"),
   "GET /admin/balances/:tenant": reads("billing"),
   "POST /admin/balances/:tenant/grants": changes("billing"),
   "POST /admin/balances/:tenant/adjustments": changes("billing"),

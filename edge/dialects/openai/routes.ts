@@ -6,6 +6,7 @@ import { ownInvoiceRoutes } from "../../invoices/own-routes.ts";
 import { ownKeyRoutes } from "../../key-routes.ts";
 import { requireScope } from "../../middleware/authenticate.ts";
 import { usageRoutes } from "../../usage-routes.ts";
+import { ownWebhookRoutes } from "../../webhook-routes.ts";
 import { answerCompletion } from "./completions.ts";
 import { answerEmbeddings } from "./embeddings.ts";
 import { answerModel, answerModels } from "./models.ts";
@@ -24,5 +25,6 @@ export function openaiRoutes(deps: Deps) {
     .route("/keys", ownKeyRoutes(deps))
     .route("/usage", usageRoutes(deps))
     .route("/balance", ownBalanceRoutes(deps))
-    .route("/invoices", ownInvoiceRoutes(deps));
+    .route("/invoices", ownInvoiceRoutes(deps))
+    .route("/webhooks", ownWebhookRoutes(deps));
 }

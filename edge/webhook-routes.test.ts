@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import * as z from "zod";
+import { WebhookWithSecret } from "../shared/events/webhook.ts";
+import { type Serving, startServing } from "../test/harness/serving.ts";
+
+let weir: Serving;
+let keys: Record<"acme" | "globex" | "operators" | "reader", string>;
+beforeAll(async () => {
+  weir = await startServing();
+  await weir.makeTenant("operators", { requestsPerSecond: 1_000, burst: 1_000 });
+  keys = {
+    acme: await weir.makeKey("acme", "keys"),
+    globex: await weir.makeKey("globex", "keys"),
+    operators: await weir.makeKey("operators", "operate"),
+    reader: await weir.makeKey("acme", "usage"),
+  };
+});
+afterAll(() => weir.close());
+
+type Who = keyof typeof keys;
+
+async function ask(method: string, path: string, { as = "acme", body }: { as?: Who; body?: unknown } = {}) {
+  const headers = { authorization: `Bearer ${keys[as]}`, "content-type": "application/json" };
+  const answer = await fetch(weir.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+  return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
+}
+
+// A literal address, so that nothing has to be looked up.
+const URL_OF = "https://93.184.216.34/hook";
+const create = async (as: Who = "acme", path = "/v1/webhooks") =>
+  WebhookWithSecret.parse((await ask("POST", path, { as, body: { url: URL_OF } })).json);
+const listed = async (as: Who = "acme") =>
+  z.object({ items: z.array(z.object({ id: z.string() })) }).parse((await ask("GET", "/v1/webhooks", { as })).json).items;
+
+test("a webhook's secret is shown when it is made and when it is rotated, and never again", async () => {
+  const made = await create();
+  const rotated = WebhookWithSecret.parse((await ask("POST", `/v1/webhooks/${made.id}/rotate`)).json);
+  const shown = await ask("GET", `/v1/webhooks/${made.id}`);
+
+  expect(made.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+  expect(rotated.secret).not.toBe(made.secret);
+  expect(shown.json).toMatchObject({ url: URL_OF, owner: "acme", secretNumber: 2, oldSecretUntil: expect.any(String) });
+  expect(JSON.stringify([shown.json, (await ask("GET", "/v1/webhooks")).json])).not.toContain("whsec_");
+  expect(JSON.stringify(await weir.deps.control.webhooks.history(made.id, { limit: 10 }))).not.toContain(made.secret.slice(6));
+});
+
+test.each([
+  ["http://93.184.216.34/hook", /https/],
+  ["https://127.0.0.1/hook", /public address/],
+  ["https://[::ffff:169.254.169.254]/hook", /public address/],
+  ["https://0x7f000001/hook", /public address/],
+  ["https://metadata.google.internal/hook", /public address/],
+  ["https://name.that.leads.nowhere.example/hook", /leads nowhere/],
+  ["https://a:b@93.184.216.34/hook", /password/],
+  ["gopher://93.184.216.34/", /url/],
+  ["hook", /url/],
+])("%s is refused when it is registered, and nothing is stored", async (url, message) => {
+  const before = await listed();
+
+  const refused = await ask("POST", "/v1/webhooks", { body: { url } });
+
+  expect(refused.status).toBe(400);
+  expect(refused.json).toMatchObject({ error: { param: "url", message: expect.stringMatching(message) } });
+  expect(await listed()).toEqual(before);
+});
+
+test("another tenant's webhook, the operators' and a deleted one are not there", async () => {
+  const [theirs, ours, operators] = [await create("globex"), await create(), await create("operators", "/admin/webhooks")];
+  await ask("DELETE", `/v1/webhooks/${ours.id}`);
+
+  for (const { id } of [theirs, ours, operators]) {
+    for (const [method, path] of [
+      ["GET", ""],
+      ["DELETE", ""],
+      ["POST", "/rotate"],
+      ["POST", "/test"],
+      ["GET", "/deliveries"],
+    ] as const) {
+      expect((await ask(method, `/v1/webhooks/${id}${path}`)).status).toBe(404);
+    }
+  }
+  expect((await ask("GET", `/v1/webhooks/${theirs.id}`, { as: "globex" })).status).toBe(200);
+  expect((await ask("GET", `/admin/webhooks/${theirs.id}`, { as: "operators" })).status).toBe(404);
+  expect((await ask("GET", "/v1/webhooks", { as: "reader" })).status).toBe(403);
+});
+
+test("a test is a delivery on its way, and one that has ended can be sent again", async () => {
+  const { id } = await create();
+  const sent = await ask("POST", `/v1/webhooks/${id}/test`);
+  const event = String(sent.json["event"]);
+  const replay = () => ask("POST", `/v1/webhooks/${id}/deliveries/${event}/replay`);
+
+  expect(sent).toMatchObject({ status: 202, json: { type: "webhook.test", tenant: "acme", state: "pending", attempts: 0 } });
+  expect((await replay()).json).toMatchObject({ state: "pending", attempts: 0 });
+  const pending = await weir.deps.events.find(id, event);
+  if (pending === undefined) throw new Error("the delivery is gone");
+  await weir.deps.events.move(pending, { ...pending, state: "dead", attempts: 10, outcome: "answered 500" });
+  expect((await ask("GET", `/v1/webhooks/${id}/deliveries`)).json).toMatchObject({
+    items: [{ state: "dead", outcome: "answered 500", nextAttemptAt: null }],
+  });
+  expect((await replay()).json).toMatchObject({ state: "pending", attempts: 0 });
+  expect((await ask("POST", `/v1/webhooks/${id}/deliveries/nothing/replay`)).status).toBe(404);
+});
+
+test("an owner has twenty webhooks and no more", async () => {
+  for (let count = (await listed("globex")).length; count < 20; count += 1) await create("globex");
+
+  const refused = await ask("POST", "/v1/webhooks", { as: "globex", body: { url: URL_OF } });
+
+  expect(refused.status).toBe(409);
+  expect(await listed("globex")).toHaveLength(20);
+});
