@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,7 +50,11 @@ export function bundleGateway(outputDir: string, { hasEdgeTier }: { hasEdgeTier:
 /** Bundles `functions/<name>/main.lambda.ts` for a Lambda function of Node's own runtime: `index.js` exports its handler. */
 export function bundleFunction(outputDir: string, name: string): void {
   buildSync({ ...optionsFor(outputDir), entryPoints: { index: pathOf(`../functions/${name}/main.lambda.ts`) }, chunkNames: "part-[hash]" });
-  writeFileSync(join(outputDir, "package.json"), '{"type":"module"}\n');
+  // pdfkit asks for the standard's fonts by a name that its own package explains; here the bundle's has to.
+  const hasPdf = name === "invoicing";
+  const imports = hasPdf ? { "#standard-fonts/*": "./standard-fonts/*.cjs" } : {};
+  writeFileSync(join(outputDir, "package.json"), `${JSON.stringify({ type: "module", imports })}\n`);
+  if (hasPdf) cpSync(new URL("standard-fonts", import.meta.resolve("pdfkit")), join(outputDir, "standard-fonts"), { recursive: true });
 }
 
 function optionsFor(outdir: string): BuildOptions {

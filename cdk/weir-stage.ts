@@ -6,6 +6,7 @@ import { Edge } from "./edge.ts";
 import { Front } from "./front.ts";
 import { Inference } from "./inference.ts";
 import { Intake } from "./intake.ts";
+import { Invoicing } from "./invoicing.ts";
 import { ModelsBucket } from "./models-bucket.ts";
 import { RecordsBucket } from "./records-bucket.ts";
 import { Sealer } from "./sealer.ts";
@@ -26,6 +27,7 @@ export class WeirStage extends Stage {
     const { pools } = new Inference(this.stack, "Inference", { stage, models });
     const intake = new Intake(this.stack, "Intake", { stage, dynamo, models });
     new Sealer(this.stack, "Sealer", { stage, dynamo });
+    new Invoicing(this.stack, "Invoicing", { stage, dynamo, records });
     new Webhooks(this.stack, "Webhooks", { stage, dynamo, secrets });
     const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, records, pools, intake, secrets });
     const front = new Front(this.stack, "Front", { stage, edge, secrets });

@@ -77,6 +77,10 @@ export function webhooksPart(config: LocalConfig, secrets: Secrets, doors: Doors
   }));
 }
 
+export function invoicingPart(doors: Doors): PartSpec {
+  return part("invoicing", new URL("../../functions/invoicing/main.node.ts", import.meta.url), () => storeAccess(doors));
+}
+
 export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: FunctionDoors): PartSpec {
   return part("gateway", new URL("../../edge/main.node.ts", import.meta.url), (port) => ({
     ...config.upstreamCredentials,

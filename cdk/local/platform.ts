@@ -6,7 +6,18 @@ import { createTables } from "../../shared/dynamo/create-tables.ts";
 import { refuseTakenAddress, urlOfGateway } from "./address.ts";
 import type { LocalConfig } from "./config.ts";
 import { createLocalDynamo } from "./dynamo.ts";
-import { dynamoPart, gatewayPart, inferencePart, intakePart, s3Part, sealerPart, urlOf, webhooksPart, workDirIn } from "./parts.ts";
+import {
+  dynamoPart,
+  gatewayPart,
+  inferencePart,
+  intakePart,
+  invoicingPart,
+  s3Part,
+  sealerPart,
+  urlOf,
+  webhooksPart,
+  workDirIn,
+} from "./parts.ts";
 import { endOrphans } from "./parts-file.ts";
 import { openSecrets, type Secrets } from "./secrets.ts";
 import { setUp } from "./set-up.ts";
@@ -75,7 +86,7 @@ async function startParts({ config, folder, supervisor }: Machine, secrets: Secr
     supervisor.start("functions", inferencePart(folder.dir, doors)),
     supervisor.start("functions", intakePart(folder.dir, doors)),
   ]);
-  const timers = [sealerPart(doors), webhooksPart(config, secrets, doors)];
+  const timers = [sealerPart(doors), invoicingPart(doors), webhooksPart(config, secrets, doors)];
   await Promise.all(timers.map((timer) => supervisor.start("functions", timer)));
   const port = await supervisor.start("gateway", gatewayPart(config, secrets, { ...doors, inferenceUrl, intakeUrl }));
   return { url: urlOfGateway({ host: config.host, port }), port, dynamo };

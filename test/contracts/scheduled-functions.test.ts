@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -17,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test.each(["sealer", "webhooks"])(
+test.each(["sealer", "invoicing", "webhooks"])(
   "the bundle of the %s exports a handler, as Lambda's runtime wants it, that does its rounds",
   async (name) => {
     bundleFunction(folder, name);
@@ -30,3 +31,11 @@ test.each(["sealer", "webhooks"])(
     vi.unstubAllEnvs();
   },
 );
+
+test("the bundle of invoicing has the typefaces that pdfkit asks for beside it", () => {
+  bundleFunction(folder, "invoicing");
+  const load = createRequire(join(folder, "index.js"));
+
+  expect(load("#standard-fonts/Helvetica")).toMatchObject({ name: "Helvetica" });
+  expect(load("#standard-fonts/HelveticaBold")).toMatchObject({ name: "Helvetica-Bold" });
+});

@@ -171,3 +171,23 @@ test("the scheduler may invoke the function that it is for, and say that it coul
     "sqs:SendMessage <SealerScheduledFailed.Arn>",
   ]);
 });
+
+test("invoicing reads rows and seals, and writes invoices, their numbers and their documents", () => {
+  const rights = rightsOf(cpuStage, "InvoicingScheduledRole").filter((right) => !right.startsWith("sqs:"));
+
+  expect(rights).toEqual([
+    "dynamodb:GetItem <Dynamobalances.Arn>",
+    "dynamodb:GetItem <Dynamoseals.Arn>",
+    "dynamodb:PutItem <Dynamobalances.Arn>",
+    "dynamodb:PutItem <Dynamocontrol.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>/index/audit",
+    "dynamodb:Query <Dynamocontrol.Arn>/index/group",
+    "dynamodb:Query <Dynamoledger.Arn>",
+    "dynamodb:Query <Dynamoseals.Arn>",
+    "dynamodb:UpdateItem <Dynamobalances.Arn>",
+    "s3:GetObject <RecordsBucket.Arn>/invoices/*",
+    "s3:ListBucket <RecordsBucket.Arn>",
+    "s3:PutObject <RecordsBucket.Arn>/invoices/*",
+  ]);
+});

@@ -1,0 +1,117 @@
+import { Failure } from "../../shared/base/failure.ts";
+import type { Closed, Invoice } from "../../shared/billing/invoice.ts";
+import { type InvoiceIn, invoiceId, isIssued, type Totals } from "../../shared/billing/invoice.ts";
+import type { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import { rangeOfMonth } from "../../shared/billing/month.ts";
+import { SELLER, type Seller } from "../../shared/billing/seller.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import type { Tenant } from "../../shared/tenants/tenant.ts";
+import { DAY_MS, HOUR_MS } from "../../shared/usage/period.ts";
+import { compute } from "./compute.ts";
+import { changeAt, type InvoicingDeps } from "./deps.ts";
+import { putDraft, putFrozen } from "./documents.ts";
+import { numberInvoice } from "./issue.ts";
+
+/** How old a draft may get before it is computed anew: each time costs a month's totals. */
+export const DRAFT_FRESH_MS = 6 * HOUR_MS;
+/** A bucket is read again a day after it was over; before that no month is audited. */
+const AUDIT_AFTER_MS = DAY_MS;
+
+/** `done`: issued, or nothing to issue. `kept` and `drafted`: a draft, as it was or made anew. */
+export type Outcome = "done" | "kept" | "drafted" | "issued";
+
+export type Asked = { readonly tenant: Tenant; readonly month: string; readonly closed: Closed; readonly nowMs: number };
+
+/** Brings a tenant's month as far as it can come now. May run twice at once and be killed anywhere: each step is one conditional write. */
+export async function billMonth(deps: InvoicingDeps, asked: Asked): Promise<Outcome> {
+  const { tenant, month, nowMs } = asked;
+  const current = await deps.invoices.current(invoiceId(tenant.id, month));
+  if (current !== undefined && isIssued(current.body)) return "done";
+  if (current?.body.state === "frozen") return number(deps, current.body.id, nowMs);
+  const isFinal = isAudited(asked);
+  if (current?.body.state === "draft" && !isFinal && nowMs - Date.parse(current.body.madeAt) < DRAFT_FRESH_MS) return "kept";
+  return isFinal ? finish(deps, asked, current) : draft(deps, asked, current);
+}
+
+/** Whether a month is over, sealed and read again: only then it is issued. */
+export function isAudited({ month, closed, nowMs }: Pick<Asked, "month" | "closed" | "nowMs">): boolean {
+  return nowMs >= rangeOfMonth(month).toMs + AUDIT_AFTER_MS && closed.audited === closed.of;
+}
+
+async function draft(deps: InvoicingDeps, asked: Asked, current: Revision<Invoice> | undefined): Promise<Outcome> {
+  const document = await compute(deps, { ...asked, adjustments: current?.body.adjustments ?? [] });
+  if (document === undefined) return "done";
+  return keepDraft(deps, asked, { document, current });
+}
+
+type Draft = { readonly document: InvoiceDocument; readonly current: Revision<Invoice> | undefined; readonly problem?: string };
+
+async function keepDraft(deps: InvoicingDeps, { nowMs }: Asked, { document, current, problem }: Draft): Promise<Outcome> {
+  const stored = await putDraft(deps, document);
+  if (current?.body.state === "draft" && current.body.document.sha256 === stored.sha256 && current.body.problem === problem) return "kept";
+  const adjustments = current?.body.adjustments ?? [];
+  const madeAt = new Date(nowMs).toISOString();
+  const body: Invoice = {
+    state: "draft",
+    ...headOf(document),
+    adjustments,
+    document: stored,
+    madeAt,
+    ...(problem === undefined ? {} : { problem }),
+  };
+  return (await append(deps, current, { body, nowMs, why: "computed" })) ? "drafted" : "kept";
+}
+
+/** Freezes what is audited and gives it a number; what cannot be issued stays a draft that says why. */
+async function finish(deps: InvoicingDeps, asked: Asked, current: Revision<Invoice> | undefined): Promise<Outcome> {
+  const seller = (await deps.sellers.current(SELLER))?.body;
+  if (seller === undefined && current?.body.state === "draft" && current.body.problem !== undefined) return "kept"; // it says so already
+  const adjustments = current?.body.adjustments ?? [];
+  const document = await compute(deps, { ...asked, adjustments }, seller && { seller });
+  if (document === undefined) return "done";
+  const problem = problemOf(document.totals, seller);
+  if (seller === undefined || problem !== undefined)
+    return keepDraft(deps, asked, { document, current, ...(problem === undefined ? {} : { problem }) });
+  const body: InvoiceIn<"frozen"> = {
+    state: "frozen",
+    ...headOf(document),
+    adjustments,
+    document: await putFrozen(deps, document),
+    madeAt: new Date(asked.nowMs).toISOString(),
+    prefix: seller.invoicePrefix,
+    paymentTermDays: seller.paymentTermDays,
+  };
+  // Somebody who has added an adjustment meanwhile was faster: the next round computes it with that.
+  if (!(await append(deps, current, { body, nowMs: asked.nowMs, why: "sealed and audited" }))) return "kept";
+  return number(deps, body.id, asked.nowMs);
+}
+
+async function number(deps: InvoicingDeps, id: string, nowMs: number): Promise<Outcome> {
+  await numberInvoice(deps, id, nowMs);
+  return "issued";
+}
+
+function problemOf({ totalMinor }: Totals, seller: Seller | undefined): string | undefined {
+  if (seller === undefined) return "The seller's details are not set.";
+  if (BigInt(totalMinor) < 0n) return `The total is ${totalMinor} minor units: an invoice is not negative.`;
+  return undefined;
+}
+
+function headOf({ id, buyer, month, currency, totals, closed }: InvoiceDocument) {
+  return { id, tenant: buyer.tenant, month, currency, totals, closed };
+}
+
+/** False if somebody else has changed the invoice meanwhile. */
+async function append(
+  deps: InvoicingDeps,
+  current: Revision<Invoice> | undefined,
+  { body, nowMs, why }: { body: Invoice; nowMs: number; why: string },
+): Promise<boolean> {
+  try {
+    await deps.invoices.append(body.id, current?.revision ?? 0, { body, change: changeAt(nowMs, why) });
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.code === "conflict") return false;
+    throw error;
+  }
+}

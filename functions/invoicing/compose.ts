@@ -1,0 +1,68 @@
+import { systemClock } from "../../shared/base/clock.ts";
+import { createDocumentStore } from "../../shared/billing/document-store.s3.ts";
+import type { DocumentStore } from "../../shared/billing/document-store.ts";
+import { createInvoiceBookStore } from "../../shared/billing/invoice-book-store.dynamo.ts";
+import { creditPdf, invoicePdf } from "../../shared/billing/invoice-document.pdf.ts";
+import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../../shared/billing/invoice-store.dynamo.ts";
+import { createInvoicingProgressStore } from "../../shared/billing/invoicing-progress-store.dynamo.ts";
+import { createPriceBookStore } from "../../shared/billing/price-book-store.dynamo.ts";
+import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
+import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
+import { type Log, logJson } from "../../shared/log/log.ts";
+import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import type { ShardSchedule } from "../../shared/usage/row.ts";
+import { createRowReader } from "../../shared/usage/row-reader.dynamo.ts";
+import { createSealReader, createTotalReader } from "../../shared/usage/seal-reader.ts";
+import { createSealStore } from "../../shared/usage/seal-store.dynamo.ts";
+import { createSealingStore } from "../../shared/usage/sealing-store.dynamo.ts";
+import { createTotalStore } from "../../shared/usage/total-store.dynamo.ts";
+import type { InvoicingConfig } from "./config.ts";
+import type { InvoicingDeps } from "./deps.ts";
+import { createRound } from "./round.ts";
+
+export type InvoicingSettings = {
+  readonly dynamo: Dynamo;
+  readonly lean: LeanDynamo;
+  readonly schedule: ShardSchedule;
+  readonly documents: DocumentStore;
+  readonly log: Log;
+};
+
+/** Invoicing over a store: tests and simulations bring their own. */
+export function composeDeps({ dynamo, lean, schedule, documents, log }: InvoicingSettings): InvoicingDeps {
+  const source = { lean, tablePrefix: dynamo.settings.tablePrefix };
+  const totals = createTotalStore(source);
+  const seals = createSealReader({ seals: createSealStore(source), sealing: createSealingStore(source), totals, schedule });
+  return {
+    log,
+    tenants: createTenantStore(dynamo),
+    books: createPriceBookStore(dynamo),
+    sellers: createSellerStore(dynamo),
+    invoices: createInvoiceStore(dynamo),
+    creditNotes: createCreditNoteStore(dynamo),
+    numbers: createInvoiceBookStore(dynamo),
+    documents,
+    progress: createInvoicingProgressStore(dynamo),
+    seals,
+    totals: createTotalReader(totals),
+    rows: createRowReader({ ...source, seals }),
+    pdf: { invoice: (document) => invoicePdf(document), credit: (document) => creditPdf(document) },
+  };
+}
+
+/** Builds what invoicing does from its settings: the same for a timer and for Lambda. */
+export function compose(config: InvoicingConfig) {
+  const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
+  const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
+  const lean = createPatientLean(createLeanDynamo(dynamo, systemClock));
+  const documents = createDocumentStore({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  return {
+    round: createRound(composeDeps({ dynamo, lean, schedule, documents, log: logJson })),
+    close: async () => {
+      await lean.close();
+      documents.close();
+      dynamo.client.destroy();
+    },
+  };
+}

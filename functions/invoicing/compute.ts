@@ -1,0 +1,55 @@
+import { type Adjustment, type Closed, invoiceId } from "../../shared/billing/invoice.ts";
+import { type Evidence, type InvoiceDocument, makeDocument } from "../../shared/billing/invoice-document.ts";
+import { rangeOfMonth } from "../../shared/billing/month.ts";
+import { createSealsDigest } from "../../shared/billing/seals-digest.ts";
+import type { Seller } from "../../shared/billing/seller.ts";
+import type { Tenant } from "../../shared/tenants/tenant.ts";
+import type { InvoicingDeps } from "./deps.ts";
+import { rateMonth, revisionsOf } from "./rate-month.ts";
+
+export type Bill = {
+  readonly tenant: Tenant;
+  readonly month: string;
+  readonly adjustments: readonly Adjustment[];
+  readonly closed: Closed;
+};
+
+/** What a tenant's month comes to, as far as it is sealed; undefined if it has no price book, or nothing was used and corrected. */
+export async function compute(
+  deps: InvoicingDeps,
+  { tenant, month, adjustments, closed }: Bill,
+  final?: { readonly seller: Seller },
+): Promise<InvoiceDocument | undefined> {
+  const { billing } = tenant;
+  if (billing === undefined) return undefined;
+  const book = await revisionsOf(deps.books, billing.priceBook);
+  if (book.length === 0) throw new Error(`the tenant ${tenant.id} has the price book ${billing.priceBook}, which does not exist`);
+  const rated = await rateMonth(deps, { tenant: tenant.id, month }, { book, discountBps: billing.discountBps });
+  if (rated.lines.length === 0 && rated.unpriced.length === 0 && adjustments.length === 0) return undefined;
+  const { address, taxId, name = tenant.name } = billing;
+  const buyer = { tenant: tenant.id, name, ...(address === undefined ? {} : { address }), ...(taxId === undefined ? {} : { taxId }) };
+  return makeDocument({
+    id: invoiceId(tenant.id, month),
+    month,
+    seller: final?.seller,
+    buyer,
+    currency: rated.currency,
+    taxRateBps: billing.taxRateBps,
+    priceBook: { name: billing.priceBook, revisions: revisionsIn(rated.lines), discountBps: billing.discountBps },
+    lines: rated.lines,
+    adjustments,
+    unpriced: rated.unpriced,
+    closed,
+    evidence: final === undefined ? null : await evidenceOf(deps, { tenant: tenant.id, month, closed }),
+  });
+}
+
+function revisionsIn(lines: readonly { readonly priceVersion: number }[]): number[] {
+  return [...new Set(lines.map(({ priceVersion }) => priceVersion))].filter((revision) => revision > 0).sort((a, b) => a - b);
+}
+
+async function evidenceOf({ seals }: InvoicingDeps, of: { tenant: string; month: string; closed: Closed }): Promise<Evidence> {
+  const digest = createSealsDigest();
+  for await (const bucket of seals.ofTenant(of.tenant, rangeOfMonth(of.month))) digest.add(bucket);
+  return { ...of.closed, ...digest.finish() };
+}

@@ -1,0 +1,90 @@
+import { Failure } from "../../shared/base/failure.ts";
+import { eachItem } from "../../shared/base/page.ts";
+import { acceptCredit } from "../../shared/billing/accept-credit.ts";
+import { makeCreditDocument } from "../../shared/billing/credit-document.ts";
+import { type CreditNote, creditNoteGroupOf } from "../../shared/billing/credit-note.ts";
+import { isIssued, numberName } from "../../shared/billing/invoice.ts";
+import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoice-book.ts";
+import { SELLER } from "../../shared/billing/seller.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { changeAt, type InvoicingDeps } from "./deps.ts";
+import { putCredit, readInvoiceDocument } from "./documents.ts";
+
+type Accepted = Extract<CreditNote, { state: "accepted" }>;
+
+/** Brings every credit note that was asked for in a month to its end, `issued` or `refused`; answers how many it moved. */
+export async function settleCreditNotes(
+  deps: InvoicingDeps,
+  month: string,
+  { nowMs, signal }: { nowMs: number; signal: AbortSignal },
+): Promise<number> {
+  let moved = 0;
+  for await (const note of eachItem((page) => deps.creditNotes.list(creditNoteGroupOf(month), page))) {
+    if (signal.aborted) return moved;
+    if (note.body.state === "issued" || note.body.state === "refused") continue;
+    const { state } = await acceptCredit(deps, note, changeAt(nowMs, "taken from its invoice"));
+    if (state === "accepted") await issueNumber(seriesOf(deps), note.body.id, nowMs);
+    moved += 1;
+  }
+  return moved;
+}
+
+export async function finishPendingCredit(deps: InvoicingDeps): Promise<void> {
+  await finishPending(seriesOf(deps));
+}
+
+function seriesOf(deps: InvoicingDeps) {
+  const bearers: Bearers = {
+    numberOf: async (id) => {
+      const { body } = await noteOf(deps, id);
+      if (body.state === "issued") return body.number;
+      if (body.state === "accepted") return undefined;
+      throw new Error(`the credit note ${id} is ${body.state} and must not get a number`);
+    },
+    assign: (slot) => assign(deps, slot),
+  };
+  return { book: BOOKS.credits, store: deps.numbers, bearers };
+}
+
+async function assign(deps: InvoicingDeps, slot: Slot): Promise<number> {
+  const { body, revision } = await noteOf(deps, slot.bearer);
+  if (body.state === "issued") return body.number;
+  if (body.state !== "accepted") throw new Error(`the number ${slot.number} was taken for ${slot.bearer}, which is ${body.state}`);
+  const issued = await issuedFrom(deps, body, slot);
+  try {
+    await deps.creditNotes.append(body.id, revision, { body: issued, change: changeAt(slot.atMs, `issued as ${issued.name}`) });
+    return slot.number;
+  } catch (error) {
+    const now = (await noteOf(deps, slot.bearer)).body;
+    if (error instanceof Failure && error.code === "conflict" && now.state === "issued") return now.number;
+    throw error;
+  }
+}
+
+async function issuedFrom(deps: InvoicingDeps, { id, invoice, askedIn, ask, credit }: Accepted, { number, atMs }: Slot) {
+  const billed = (await deps.invoices.current(invoice))?.body;
+  const seller = (await deps.sellers.current(SELLER))?.body;
+  if (billed === undefined || !isIssued(billed) || seller === undefined)
+    throw new Error(`the credit note ${id} has no issued invoice or no seller`);
+  const name = numberName(seller.creditPrefix, number);
+  const issuedAt = new Date(atMs).toISOString();
+  const document = makeCreditDocument(await readInvoiceDocument(deps, billed.issue.documents.json), credit, { id, name, issuedAt });
+  return {
+    state: "issued",
+    id,
+    invoice,
+    askedIn,
+    ask,
+    credit,
+    number,
+    name,
+    issuedAt,
+    documents: await putCredit(deps, document),
+  } as const;
+}
+
+async function noteOf({ creditNotes }: InvoicingDeps, id: string): Promise<Revision<CreditNote>> {
+  const note = await creditNotes.current(id);
+  if (note === undefined) throw new Error(`there is no credit note ${id}`);
+  return note;
+}

@@ -1,0 +1,40 @@
+import type { CreditDocument } from "../../shared/billing/credit-document.ts";
+import type { CreditNote } from "../../shared/billing/credit-note.ts";
+import type { DocumentStore } from "../../shared/billing/document-store.ts";
+import type { Invoice } from "../../shared/billing/invoice.ts";
+import type { InvoiceBookStore } from "../../shared/billing/invoice-book.ts";
+import type { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import type { InvoicingProgressStore } from "../../shared/billing/invoicing-progress.ts";
+import type { PriceBook } from "../../shared/billing/price-book.ts";
+import type { Seller } from "../../shared/billing/seller.ts";
+import type { Change, RevisionLog } from "../../shared/dynamo/revision-log.ts";
+import type { Log } from "../../shared/log/log.ts";
+import type { Tenant } from "../../shared/tenants/tenant.ts";
+import type { RowReader, SealReader, TotalReader } from "../../shared/usage/sealed.ts";
+
+/** Everything that invoicing touches; compose.ts makes it, tests make their own. */
+export type InvoicingDeps = {
+  readonly log: Log;
+  readonly tenants: RevisionLog<Tenant>;
+  readonly books: RevisionLog<PriceBook>;
+  readonly sellers: RevisionLog<Seller>;
+  readonly invoices: RevisionLog<Invoice>;
+  readonly creditNotes: RevisionLog<CreditNote>;
+  readonly numbers: InvoiceBookStore;
+  readonly documents: DocumentStore;
+  readonly progress: InvoicingProgressStore;
+  readonly seals: SealReader;
+  readonly totals: TotalReader;
+  readonly rows: RowReader;
+  readonly pdf: {
+    readonly invoice: (document: InvoiceDocument) => Promise<Uint8Array>;
+    readonly credit: (document: CreditDocument) => Promise<Uint8Array>;
+  };
+};
+
+/** Who stands in the history for what happens by itself. */
+export const INVOICING = "invoicing";
+
+export function changeAt(atMs: number, why: string): Change {
+  return { by: INVOICING, why, atMs };
+}

@@ -1,0 +1,60 @@
+import { Failure } from "../../shared/base/failure.ts";
+import type { Invoice } from "../../shared/billing/invoice.ts";
+import { type InvoiceIn, isIssued, issue, numberName } from "../../shared/billing/invoice.ts";
+import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoice-book.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { DAY_MS } from "../../shared/usage/period.ts";
+import { changeAt, type InvoicingDeps } from "./deps.ts";
+import { putInvoice, readInvoiceDocument } from "./documents.ts";
+
+/** Gives a frozen invoice its number, if it has none yet. */
+export async function numberInvoice(deps: InvoicingDeps, id: string, nowMs: number): Promise<void> {
+  await issueNumber(seriesOf(deps), id, nowMs);
+}
+
+/** Finishes the invoice whose number somebody has taken and not given. */
+export async function finishPendingInvoice(deps: InvoicingDeps): Promise<void> {
+  await finishPending(seriesOf(deps));
+}
+
+function seriesOf(deps: InvoicingDeps) {
+  const bearers: Bearers = {
+    numberOf: async (id) => {
+      const { body } = await invoiceOf(deps, id);
+      if (!isIssued(body) && body.state !== "frozen") throw new Error(`the invoice ${id} is a draft and must not get a number`);
+      return isIssued(body) ? body.issue.number : undefined;
+    },
+    assign: (slot) => assign(deps, slot),
+  };
+  return { book: BOOKS.invoices, store: deps.numbers, bearers };
+}
+
+/** The slot's own time is the invoice's date, so that whoever finishes it writes the same documents. */
+async function assign(deps: InvoicingDeps, slot: Slot): Promise<number> {
+  const { body, revision } = await invoiceOf(deps, slot.bearer);
+  if (isIssued(body)) return body.issue.number;
+  if (body.state !== "frozen") throw new Error(`the number ${slot.number} was taken for ${slot.bearer}, which is a ${body.state}`);
+  const issued = await issuedFrom(deps, body, slot);
+  try {
+    await deps.invoices.append(body.id, revision, { body: issued, change: changeAt(slot.atMs, `issued as ${issued.issue.name}`) });
+    return slot.number;
+  } catch (error) {
+    const now = (await invoiceOf(deps, slot.bearer)).body;
+    if (error instanceof Failure && error.code === "conflict" && isIssued(now)) return now.issue.number;
+    throw error;
+  }
+}
+
+async function issuedFrom(deps: InvoicingDeps, frozen: InvoiceIn<"frozen">, { number, atMs }: Slot) {
+  const name = numberName(frozen.prefix, number);
+  const issuedAt = new Date(atMs).toISOString();
+  const dueAt = new Date(atMs + frozen.paymentTermDays * DAY_MS).toISOString();
+  const document = { ...(await readInvoiceDocument(deps, frozen.document)), name, issuedAt, dueAt };
+  return issue(frozen, { number, name, issuedAt, dueAt, documents: await putInvoice(deps, document) });
+}
+
+async function invoiceOf({ invoices }: InvoicingDeps, id: string): Promise<Revision<Invoice>> {
+  const invoice = await invoices.current(id);
+  if (invoice === undefined) throw new Error(`there is no invoice ${id}`);
+  return invoice;
+}

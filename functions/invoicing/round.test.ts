@@ -1,0 +1,184 @@
+import { beforeEach, expect, test } from "vitest";
+import { sha256Hex } from "../../shared/base/hash.ts";
+import { askCredit } from "../../shared/billing/accept-credit.ts";
+import type { InvoiceIn } from "../../shared/billing/invoice.ts";
+import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import type { PriceBook } from "../../shared/billing/price-book.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";
+import { rowAt } from "../../test/harness/sealing.ts";
+
+/** The first tenant comes late in October: nothing before is sealed, and the tests are quick. */
+const OCTOBER = Date.UTC(2026, 9, 31);
+const NOVEMBER = Date.UTC(2026, 10, 1);
+/** When October is sealed and read again. */
+const AUDITED = NOVEMBER + 26 * HOUR_MS;
+const BOOK: PriceBook = {
+  name: "standard",
+  currency: "EUR",
+  effectiveFrom: "2026-10-01T00:00:00Z",
+  entries: [{ perRequest: { price: "0.5" }, per1000InputTokens: { price: "1" } }],
+};
+
+let world: InvoicingWorld;
+beforeEach(async () => {
+  world = createInvoicingWorld(OCTOBER);
+  await world.setPrices(BOOK);
+});
+
+const invoice = async (id: string) => (await world.deps.invoices.current(id))?.body;
+
+async function issued(id: string): Promise<InvoiceIn<"issued">> {
+  const body = await invoice(id);
+  if (body?.state !== "issued") throw new Error(`${id} is ${body?.state}`);
+  return body;
+}
+
+/** Three requests of 7 tokens: 1.50 and 0.02 EUR before tax. */
+async function use(tenant: string, fromMs = OCTOBER + 5 * HOUR_MS) {
+  for (const minute of [0, 1, 90]) await world.settle(rowAt(fromMs + minute * MINUTE_MS, { tenant }));
+}
+
+test("a month is a draft while it runs, and is issued when it was sealed and read again", async () => {
+  await world.makeTenant("acme", {});
+  await world.setSeller();
+  await use("acme");
+
+  await world.sealAt(OCTOBER + 10 * HOUR_MS);
+  await world.invoiceAt(OCTOBER + 10 * HOUR_MS);
+  const before = await invoice("acme-2026-10");
+  await world.sealAt(NOVEMBER + 20 * HOUR_MS);
+  await world.invoiceAt(NOVEMBER + 20 * HOUR_MS);
+  const unaudited = await invoice("acme-2026-10");
+  await world.sealAt(AUDITED);
+  await world.invoiceAt(AUDITED);
+
+  expect(before).toMatchObject({ state: "draft", totals: { netMinor: "152", taxMinor: "29", totalMinor: "181" } });
+  expect(unaudited?.state).toBe("draft");
+  const body = await issued("acme-2026-10");
+  expect(body).toMatchObject({
+    totals: { totalMinor: "181" },
+    issue: { number: 1, name: "INV-000001" },
+    closed: { of: 1_500, sealed: 1_500, audited: 1_500 },
+  });
+  expect(body.issue.issuedAt).toBe(new Date(AUDITED).toISOString());
+  for (const kept of Object.values(body.issue.documents)) expect(sha256Hex(world.objects.get(kept.key) ?? "")).toBe(kept.sha256);
+  const document = InvoiceDocument.parse(JSON.parse(Buffer.from(world.objects.get(body.issue.documents.json.key) ?? []).toString()));
+  expect(document).toMatchObject({ name: "INV-000001", evidence: { rows: 3, buckets: 3, revised: 0 }, totals: body.totals });
+});
+
+test("rounds that come again or beside each other give each invoice one number, and none to a tenant that used nothing", async () => {
+  await world.setSeller();
+  for (const tenant of ["a", "b", "c", "idle"]) await world.makeTenant(tenant, {});
+  for (const tenant of ["a", "b", "c"]) await use(tenant);
+  await world.sealAt(AUDITED);
+
+  await Promise.all([world.invoiceAt(AUDITED), world.invoiceAt(AUDITED + 1), world.invoiceAt(AUDITED + 2)]);
+  await world.invoiceAt(AUDITED + HOUR_MS);
+
+  const numbers = await Promise.all(["a", "b", "c"].map(async (tenant) => (await issued(`${tenant}-2026-10`)).issue.number));
+  expect(numbers.sort()).toEqual([1, 2, 3]);
+  expect(await invoice("idle-2026-10")).toBeUndefined();
+  expect(await world.deps.numbers.read("invoices")).toEqual({ next: 4 });
+  expect(await world.deps.progress.read()).toEqual({ doneThrough: "2026-10" });
+});
+
+test("after weeks of being off every month is issued, in order", async () => {
+  await world.makeTenant("acme", {});
+  await world.setSeller();
+  await use("acme");
+  await use("acme", NOVEMBER + DAY_MS);
+  const late = Date.UTC(2026, 11, 2, 3);
+
+  await world.sealAt(late);
+  await world.invoiceAt(late);
+
+  expect([(await issued("acme-2026-10")).issue.number, (await issued("acme-2026-11")).issue.number]).toEqual([1, 2]);
+  expect(await world.deps.progress.read()).toEqual({ doneThrough: "2026-11" });
+});
+
+test("without the seller's details the month stays a draft that says so, takes no number, and is issued once they are there", async () => {
+  await world.makeTenant("acme", {});
+  await use("acme");
+  await world.sealAt(AUDITED);
+
+  await world.invoiceAt(AUDITED);
+
+  expect(await invoice("acme-2026-10")).toMatchObject({ state: "draft", problem: "The seller's details are not set." });
+  expect(await world.deps.numbers.read("invoices")).toEqual({ next: 1 });
+  await world.setSeller();
+  await world.invoiceAt(AUDITED + MINUTE_MS);
+  expect((await issued("acme-2026-10")).issue.number).toBe(1);
+});
+
+test("an adjustment that comes before the month is frozen is a line of the invoice; one that makes it negative keeps it a draft", async () => {
+  await world.makeTenant("acme", {});
+  await world.setSeller();
+  await use("acme");
+  await world.sealAt(AUDITED);
+  await world.invoiceAt(NOVEMBER);
+  const current = await world.deps.invoices.current("acme-2026-10");
+  if (current === undefined) throw new Error("there is no draft");
+  const adjustment = { id: "a-1", reason: "outage", by: "k", at: "2026-11-01T00:00:00.000Z" };
+  const change = { by: "k", why: "outage", atMs: NOVEMBER };
+  const too = { ...current.body, adjustments: [{ ...adjustment, amountMinor: "-200" }] };
+  await world.deps.invoices.append("acme-2026-10", current.revision, { body: too, change });
+
+  await world.invoiceAt(AUDITED);
+  const negative = await world.deps.invoices.current("acme-2026-10");
+  const fair = { ...too, adjustments: [{ ...adjustment, amountMinor: "-52" }] };
+  await world.deps.invoices.append("acme-2026-10", negative?.revision ?? 0, { body: fair, change });
+  await world.invoiceAt(AUDITED + MINUTE_MS);
+
+  expect(negative?.body).toMatchObject({ state: "draft", problem: expect.stringContaining("not negative") });
+  expect((await issued("acme-2026-10")).totals).toEqual({ netMinor: "100", taxMinor: "19", totalMinor: "119" });
+});
+
+test("a credit note gets a number of its own and documents in the next round", async () => {
+  await world.makeTenant("acme", {});
+  await world.setSeller();
+  await use("acme");
+  await world.sealAt(AUDITED);
+  await world.invoiceAt(AUDITED);
+  const logs = { invoices: world.deps.invoices, creditNotes: world.deps.creditNotes };
+  const change = { by: "k", why: "outage", atMs: AUDITED + DAY_MS };
+  await askCredit(logs, { invoice: "acme-2026-10", ask: { id: "r-1", amountMinor: "81", reason: "outage" }, change });
+
+  await Promise.all([world.invoiceAt(AUDITED + 2 * DAY_MS), world.invoiceAt(AUDITED + 2 * DAY_MS)]);
+
+  const note = (await world.deps.creditNotes.current("acme-2026-10.r-1"))?.body;
+  expect(note).toMatchObject({ state: "issued", number: 1, name: "CN-000001", credit: { amountMinor: "81", taxMinor: "13" } });
+  expect(await world.deps.numbers.read("credit-notes")).toEqual({ next: 2 });
+});
+
+test("one tenant whose book is not there does not keep the others from their invoices", async () => {
+  await world.makeTenant("broken", { priceBook: "none" });
+  await world.makeTenant("sound", {});
+  await world.setSeller();
+  await use("broken");
+  await use("sound");
+  await world.sealAt(AUDITED);
+
+  await world.invoiceAt(AUDITED);
+
+  expect((await issued("sound-2026-10")).issue.number).toBe(1);
+  expect(world.logged.join()).toContain("a month could not be billed");
+  expect(await world.deps.progress.read()).toEqual({ doneThrough: "2026-09" });
+});
+
+test("a round that has done its share says so, and the next ones go on from there", async () => {
+  await world.setSeller();
+  const tenants = Array.from({ length: 60 }, (_, place) => `t${String(place).padStart(2, "0")}`);
+  for (const tenant of tenants) {
+    await world.makeTenant(tenant, {});
+    await world.settle(rowAt(OCTOBER + HOUR_MS, { tenant }));
+  }
+  await world.sealAt(AUDITED);
+
+  const first = await world.round({ nowMs: AUDITED, signal: new AbortController().signal });
+  await world.invoiceAt(AUDITED);
+
+  expect(first).toEqual({ hasMore: true });
+  const numbers = await Promise.all(tenants.map(async (tenant) => (await issued(`${tenant}-2026-10`)).issue.number));
+  expect(numbers.sort((a, b) => a - b)).toEqual(tenants.map((_, place) => place + 1));
+});

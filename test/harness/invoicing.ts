@@ -1,0 +1,60 @@
+import { composeDeps } from "../../functions/invoicing/compose.ts";
+import type { InvoicingDeps } from "../../functions/invoicing/deps.ts";
+import { createRound } from "../../functions/invoicing/round.ts";
+import type { PriceBook } from "../../shared/billing/price-book.ts";
+import { SELLER } from "../../shared/billing/seller.ts";
+import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
+import type { Round } from "../../shared/schedule/round.ts";
+import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
+import { createSdkLink } from "../simulation/sdk-link.ts";
+import { SELLER_OF_TESTS } from "./invoices.ts";
+import { createSealingWorld, roundsAt, type SealingWorld } from "./sealing.ts";
+
+const SCHEDULE = [{ fromMinute: "", shardCount: 1 }];
+
+/** A ledger with sealers and invoicing over a store in memory, whose time is an argument. */
+export type InvoicingWorld = SealingWorld & {
+  readonly deps: InvoicingDeps;
+  readonly objects: Map<string, Uint8Array>;
+  readonly round: Round;
+  readonly invoiceAt: (nowMs: number) => Promise<void>;
+  readonly makeTenant: (id: string, billing?: Partial<TenantBilling>) => Promise<void>;
+  readonly setPrices: (book: PriceBook) => Promise<void>;
+  readonly setSeller: () => Promise<void>;
+};
+
+export function createInvoicingWorld(
+  startMs: number,
+  change: (deps: InvoicingDeps) => Partial<InvoicingDeps> = () => ({}),
+): InvoicingWorld {
+  const world = createSealingWorld({ schedule: SCHEDULE, firstTenantAtMs: startMs });
+  const objects = new Map<string, Uint8Array>();
+  const documents = {
+    put: async (key: string, bytes: Uint8Array) => void objects.set(key, bytes),
+    get: async (key: string) => objects.get(key),
+  };
+  const log = (_: string, message: string, fields?: object) => void world.logged.push(`${message} ${JSON.stringify(fields)}`);
+  const made = composeDeps({ dynamo: createSdkLink(world.lean, "weir"), lean: world.lean, schedule: SCHEDULE, documents, log });
+  const deps = { ...made, ...change(made) };
+  const round = createRound(deps);
+  const by = { by: "test", why: "", atMs: startMs };
+  return {
+    ...world,
+    deps,
+    objects,
+    round,
+    invoiceAt: (nowMs) => roundsAt(round, nowMs),
+    async makeTenant(id, billing) {
+      const terms = { priceBook: "standard", discountBps: 0, taxRateBps: 1_900, ...billing };
+      const body = { id, name: id, isClosed: false, rate: RATE_DEFAULT, ...(billing === undefined ? {} : { billing: terms }) };
+      await deps.tenants.append(id, 0, { body, change: by });
+    },
+    async setPrices(book) {
+      const current = await deps.books.current(book.name);
+      await deps.books.append(book.name, current?.revision ?? 0, { body: book, change: by });
+    },
+    async setSeller() {
+      await deps.sellers.append(SELLER, 0, { body: SELLER_OF_TESTS, change: by });
+    },
+  };
+}
