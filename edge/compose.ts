@@ -8,6 +8,7 @@ import { createBalanceStore } from "../shared/billing/balance-store.dynamo.ts";
 import { createCreditStore } from "../shared/billing/credit-store.dynamo.ts";
 import { createDocumentStore } from "../shared/billing/document-store.s3.ts";
 import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../shared/billing/invoice-store.dynamo.ts";
+import { createPriceBookStore } from "../shared/billing/price-book-store.dynamo.ts";
 import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
@@ -36,6 +37,7 @@ import { createDirectory } from "./directory.ts";
 import { openIntake, openPools } from "./doors.ts";
 import { LEDGER_DRAIN_TIMEOUT_MS } from "./limits.ts";
 import { openLimits } from "./open-limits.ts";
+import { createPrices } from "./prices.ts";
 import { createBreakers } from "./serve/breakers.ts";
 import { createHealthNotes } from "./serve/health-notes.ts";
 import { createUpstreamClient } from "./serve/upstream-client.ts";
@@ -88,6 +90,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     catalog: createCatalog({ ...control, clock }),
     limiter: limits.limiter,
     slots: limits.slots,
+    prices: createPrices(control.prices, clock),
     pools: new Map(pools.map((pool) => [pool.name, pool])),
     breakers: createBreakers({ clock, log }),
     health: createHealthNotes(clock),
@@ -121,6 +124,7 @@ function openControl(dynamo: Dynamo): Deps["control"] {
     models: createModelStore(dynamo),
     versions: createVersionStore(dynamo),
     splits: createSplitStore(dynamo),
+    prices: createPriceBookStore(dynamo),
     credits: createCreditStore(dynamo),
     invoices: createInvoiceStore(dynamo),
     creditNotes: createCreditNoteStore(dynamo),

@@ -6,6 +6,7 @@ import type { Credit } from "../shared/billing/credit.ts";
 import type { CreditNote } from "../shared/billing/credit-note.ts";
 import type { DocumentStore } from "../shared/billing/document-store.ts";
 import type { Invoice } from "../shared/billing/invoice.ts";
+import type { PriceBook } from "../shared/billing/price-book.ts";
 import type { Seller } from "../shared/billing/seller.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { DeliveryStore } from "../shared/events/delivery.ts";
@@ -29,6 +30,7 @@ import type { Tier } from "../shared/usage/row.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Directory } from "./directory.ts";
+import type { Prices } from "./prices.ts";
 import type { Breakers } from "./serve/breakers.ts";
 import type { HealthNotes } from "./serve/health-notes.ts";
 import type { UpstreamClient } from "./serve/upstream-client.ts";
@@ -47,6 +49,8 @@ export type Deps = {
   readonly catalog: Catalog;
   /** Who changed what, read off the revision logs. */
   readonly trail: Trail;
+  /** Which prices are in force. */
+  readonly prices: Prices;
   /** When keys were last used. */
   readonly keyUses: KeyUseStore;
   /** What keys are held to: requests and tokens, and how many run at the same time. */
@@ -79,6 +83,7 @@ export type Deps = {
     readonly models: RevisionLog<Model>;
     readonly versions: VersionStore;
     readonly splits: RevisionLog<Split>;
+    readonly prices: RevisionLog<PriceBook>;
     readonly credits: RevisionLog<Credit>;
     readonly invoices: RevisionLog<Invoice>;
     readonly creditNotes: RevisionLog<CreditNote>;

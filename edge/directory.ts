@@ -123,6 +123,7 @@ async function load(settings: DirectorySettings, id: string): Promise<Entry | un
     policies: policiesOf({ tenant: tenant.body, key }),
     ...(key.person === undefined ? {} : { person: key.person }),
     ...(models === undefined ? {} : { models }),
+    ...(tenant.body.billing === undefined ? {} : { billing: tenant.body.billing }),
   };
   const expiresAtMs = key.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(key.expiresAt);
   const isAllowedFrom = key.cidrs && createAddressLimit(key.cidrs);

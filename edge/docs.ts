@@ -8,6 +8,7 @@ import { invoicePaths } from "./admin/invoices.ts";
 import { keyPaths } from "./admin/keys.ts";
 import { modelPaths } from "./admin/models.ts";
 import { peoplePaths } from "./admin/people.ts";
+import { pricePaths } from "./admin/prices.ts";
 import { sellerPaths } from "./admin/seller.ts";
 import { splitPaths } from "./admin/splits.ts";
 import { statusPaths } from "./admin/status.ts";
@@ -35,6 +36,7 @@ const GROUPS = [
   keyPaths,
   modelPaths,
   splitPaths,
+  pricePaths,
   balancePaths,
   ownBalancePaths,
   webhookPaths,

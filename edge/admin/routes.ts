@@ -9,6 +9,7 @@ import { invoiceRoutes } from "./invoices.ts";
 import { keyRoutes } from "./keys.ts";
 import { modelRoutes } from "./models.ts";
 import { peopleRoutes } from "./people.ts";
+import { priceRoutes } from "./prices.ts";
 import { sellerRoutes } from "./seller.ts";
 import { splitRoutes } from "./splits.ts";
 import { statusRoutes } from "./status.ts";
@@ -25,6 +26,7 @@ export function adminRoutes(deps: Deps) {
     .route("/keys", keyRoutes(deps))
     .route("/models", modelRoutes(deps))
     .route("/splits", splitRoutes(deps))
+    .route("/prices", priceRoutes(deps))
     .route("/balances", balanceRoutes(deps))
     .route("/invoices", invoiceRoutes(deps))
     .route("/seller", sellerRoutes(deps))

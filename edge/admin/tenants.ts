@@ -1,6 +1,8 @@
 import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
+import { isPathIndependent } from "../../shared/billing/price-book.ts";
+import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { NewTenant, OPERATORS, RATE_DEFAULT, TENANT_GROUP, Tenant, TenantChange, TenantRevision } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
@@ -10,9 +12,10 @@ import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
 
 type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants"> };
+type BillingDeps = TenantDeps & { readonly control: Pick<Deps["control"], "prices"> };
 
 /** `/admin/tenants`: who calls and who pays. */
-export function tenantRoutes(deps: TenantDeps) {
+export function tenantRoutes(deps: BillingDeps) {
   const { tenants } = deps.control;
   return new Hono<EdgeEnv>()
     .post("/", async (c) => c.json(await createTenant(deps, c), 201))
@@ -37,22 +40,39 @@ export async function tenantOf(deps: TenantDeps, id: string): Promise<Revision<T
   return tenant;
 }
 
-async function createTenant(deps: TenantDeps, c: EdgeContext) {
-  const { id, name = id, rate = RATE_DEFAULT, limits, why } = await readJson(c, NewTenant);
+async function createTenant(deps: BillingDeps, c: EdgeContext) {
+  const { id, name = id, rate = RATE_DEFAULT, limits, billing, why } = await readJson(c, NewTenant);
   if ((await deps.control.tenants.current(id)) !== undefined) {
     throw new Failure("conflict", `There is a tenant '${id}' already.`, { field: "id" });
   }
-  const body = { id, name, isClosed: false, rate, ...(limits === undefined ? {} : { limits }) };
+  if (billing !== undefined) await assertBillable(deps, billing);
+  const said = { ...(limits === undefined ? {} : { limits }), ...(billing === undefined ? {} : { billing }) };
+  const body = { id, name, isClosed: false, rate, ...said };
   return shown(await deps.control.tenants.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
 }
 
-async function changeTenant(deps: TenantDeps, c: EdgeContext) {
-  const { name, rate, limits, why } = await readJson(c, TenantChange);
+async function changeTenant(deps: BillingDeps, c: EdgeContext) {
+  const { name, rate, limits, billing, why } = await readJson(c, TenantChange);
   const current = await tenantOf(deps, c.req.param("id") ?? "");
   if (current.body.isClosed) throw new Failure("conflict", `The tenant '${current.body.id}' is closed.`, { field: "tenant" });
-  const changed = { name: name ?? current.body.name, rate: rate ?? current.body.rate, ...(limits === undefined ? {} : { limits }) };
-  const body = { ...current.body, ...changed };
+  if (billing !== undefined) await assertBillable(deps, billing, current.body.billing);
+  const said = { ...(limits === undefined ? {} : { limits }), ...(billing === undefined ? {} : { billing }) };
+  const body = { ...current.body, name: name ?? current.body.name, rate: rate ?? current.body.rate, ...said };
   return shown(await deps.control.tenants.append(body.id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
+}
+
+/** A tenant's book exists, stays in the currency of its invoices and balance, and prices each request by itself if the tenant pays before. */
+async function assertBillable({ control: { prices } }: BillingDeps, billing: TenantBilling, before?: TenantBilling): Promise<void> {
+  const field = "billing.priceBook";
+  const refuse = (why: string): never => {
+    throw new Failure("invalid_request", `${field}: ${why}`, { field });
+  };
+  const book = (await prices.current(billing.priceBook))?.body;
+  if (book === undefined) return refuse(`there is no price book '${billing.priceBook}'`);
+  if (billing.isPrepaid && !isPathIndependent(book))
+    refuse("a prepaid tenant needs plain prices: no steps, allowances, rates or commitment");
+  const old = before && (await prices.current(before.priceBook))?.body;
+  if (old !== undefined && old.currency !== book.currency) refuse(`is in ${book.currency}, and this tenant is billed in ${old.currency}`);
 }
 
 /** Closing twice changes nothing. */

@@ -25,6 +25,7 @@ export const AUDITED: Readonly<Record<string, readonly string[]>> = {
   model: [],
   version: [],
   split: [],
+  prices: [],
   credit: [],
   invoice: [],
   "credit-note": [],

@@ -11,6 +11,8 @@ export const STEPS_MAX = 20;
 const QUANTITY_MAX = 10 ** 15;
 const RATE_MAX = 1_000_000;
 export const HOUR_MS = 3_600_000;
+/** A change of prices is known everywhere before it is in force: caches live 30 s, and two clocks differ by 60 s at most. */
+export const AHEAD_MS_MIN = 120_000;
 
 /** The UTC hour that a revision is in force from: whole hours, since an hour's totals must belong to one revision. */
 export const EffectiveFrom = z

@@ -1,7 +1,7 @@
 import type { Tier } from "../usage/row.ts";
 import type { Currency } from "./currency.ts";
 import { picoOf } from "./money.ts";
-import { HOUR_MS, type PerSecond, type PriceEntry, type PriceRevision } from "./price-book.ts";
+import { HOUR_MS, type PerSecond, type PriceBook, type PriceEntry, type PriceRevision } from "./price-book.ts";
 import { type Scale, scaleOf } from "./scale.ts";
 
 /** An entry ready to rate with. */
@@ -14,6 +14,9 @@ export type EntryPlan = {
   readonly minimumPico: bigint;
 };
 
+/** The most specific entry: of the version, else of the model, else the default. */
+export type EntryOf = (model: string, version?: number) => EntryPlan | undefined;
+
 /** One revision's part of a month, in whole hours. */
 export type Period = {
   readonly revision: number;
@@ -21,8 +24,7 @@ export type Period = {
   readonly toMs: number;
   readonly commitmentPico: bigint;
   readonly entries: readonly EntryPlan[];
-  /** The most specific entry: of the version, else of the model, else the default. Whole hours of one revision have one answer. */
-  readonly entryOf: (model: string, version: number) => EntryPlan | undefined;
+  readonly entryOf: EntryOf;
   /** By requests per second, which are counted for a model and not for its versions. */
   readonly perSecondOf: (model: string) => PerSecond | undefined;
   /** The models that have rates of their own, whether they are used or not. */
@@ -67,7 +69,14 @@ export function revisionAt<T extends PriceRevision>(book: readonly T[], atMs: nu
   return book.findLast((each) => effectiveMs(each) <= atMs);
 }
 
-export function planEntry(entry: PriceEntry): EntryPlan {
+/** A revision's entries, ready to look up. */
+export function planEntries(body: PriceBook): { readonly entries: readonly EntryPlan[]; readonly entryOf: EntryOf } {
+  const entries = body.entries.map(planEntry);
+  const byName = new Map(entries.map((each) => [nameOf(each.entry.model, each.entry.version), each]));
+  return { entries, entryOf: (model, version) => byName.get(nameOf(model, version)) ?? byName.get(nameOf(model)) ?? byName.get(nameOf()) };
+}
+
+function planEntry(entry: PriceEntry): EntryPlan {
   const { perRequest, per1000InputTokens, per1000OutputTokens, perComputeMs = {}, minimumPerRequest } = entry;
   const [perOne, per1000] = [scaled(1n), scaled(1000n)];
   const { edge, cpu, gpu, upstream } = perComputeMs;
@@ -86,10 +95,7 @@ export function hoursOf({ fromMs, toMs }: MonthSpan): number {
 }
 
 function periodOf({ revision, body }: PriceRevision, span: MonthSpan): Period {
-  const entries = body.entries.map(planEntry);
-  const byName = new Map(entries.map((each) => [nameOf(each.entry.model, each.entry.version), each]));
-  const entryOf = (model: string, version?: number) =>
-    byName.get(nameOf(model, version)) ?? byName.get(nameOf(model)) ?? byName.get(nameOf());
+  const { entries, entryOf } = planEntries(body);
   const commitmentPico = body.commitment === undefined ? 0n : picoOf(body.commitment);
   const ratedModels = body.entries.flatMap(({ model, perSecond }) => (model !== undefined && perSecond !== undefined ? [model] : []));
   return { revision, ...span, commitmentPico, entries, entryOf, perSecondOf: (model) => entryOf(model)?.entry.perSecond, ratedModels };

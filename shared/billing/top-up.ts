@@ -1,3 +1,4 @@
+import { costOf } from "./cost.ts";
 import type { EntryPlan } from "./price-plan.ts";
 import type { RateableRow } from "./rating.ts";
 
@@ -38,17 +39,6 @@ export function createTopUp(entry: EntryPlan | undefined): TopUp | undefined {
 
 /** Half of what a number holds exactly, so that two of them can be added. */
 const EXACT_MAX = 2 ** 52;
-
-/** What one request costs by plain prices alone, without its minimum. */
-export function costOf(entry: EntryPlan, { tier, inputTokens, outputTokens, computeMs }: Usage): bigint {
-  const parts = [
-    { scale: entry.requests, count: 1 },
-    { scale: entry.inputTokens, count: inputTokens },
-    { scale: entry.outputTokens, count: outputTokens },
-    { scale: entry.computeMs[tier], count: computeMs },
-  ];
-  return parts.reduce((sum, { scale, count }) => sum + (scale?.steps[0]?.pico ?? 0n) * BigInt(count), 0n);
-}
 
 function pricesOf({ requests, inputTokens, outputTokens, computeMs }: EntryPlan) {
   const first = (scale: EntryPlan["requests"]) => Number(scale?.steps[0]?.pico ?? 0n);

@@ -1,3 +1,4 @@
+import type { TenantBilling } from "../billing/tenant-billing.ts";
 import type { Policies } from "../limits/policy.ts";
 import type { Right } from "../people/rights.ts";
 
@@ -11,6 +12,8 @@ export type Principal = {
   readonly scopes: ReadonlySet<Right>;
   /** What its requests are held to. */
   readonly policies: Policies;
+  /** How the tenant is billed; absent, nothing of it has a price. */
+  readonly billing?: TenantBilling;
   /** References that the key may name; absent, every model that its tenant may use. See `mayName`. */
   readonly models?: ReadonlySet<string>;
 };

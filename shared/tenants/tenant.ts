@@ -27,21 +27,23 @@ export const NewTenant = z.strictObject({
   name: Tenant.shape.name.optional(),
   rate: RequestRate.optional(),
   limits: TenantLimits.optional(),
+  billing: TenantBilling.optional(),
   why: Why.optional(),
 });
 export type NewTenant = z.infer<typeof NewTenant>;
 
-/** `limits` replaces all that there were. */
+/** `limits` and `billing` replace all that there was of them. */
 export const TenantChange = z
   .strictObject({
     name: Tenant.shape.name.optional(),
     rate: RequestRate.optional(),
     limits: TenantLimits.optional(),
+    billing: TenantBilling.optional(),
     why: Why.optional(),
   })
   .refine(
-    ({ name, rate, limits }) => name !== undefined || rate !== undefined || limits !== undefined,
-    "say what to change: name, rate or limits",
+    ({ name, rate, limits, billing }) => [name, rate, limits, billing].some((each) => each !== undefined),
+    "say what to change: name, rate, limits or billing",
   );
 export type TenantChange = z.infer<typeof TenantChange>;
 

@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { stopClock } from "../../test/harness/clock.ts";
+import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
+
+const HOUR_MS = 3_600_000;
+const clock = stopClock();
+clock.advance(Date.UTC(2026, 10, 20, 12, 30) - clock.nowMs());
+const BOOK = { currency: "EUR", effectiveFrom: "2026-11-01T00:00:00Z", entries: [{ perRequest: { price: "0.001" } }] };
+
+let gateway: TestGateway;
+let name: string;
+let books = 0;
+beforeAll(async () => {
+  gateway = await startGateway({ override: () => ({ clock }) });
+});
+afterAll(() => gateway.close());
+beforeEach(() => {
+  books += 1;
+  name = `book-${books}`;
+});
+
+const put = (body: object) => gateway.ask("PUT", `/admin/prices/${name}`, { body });
+const historyOf = async () => (await gateway.deps.control.prices.history(name, { limit: 10 })).items;
+const hour = (hours: number) => new Date(Math.ceil(clock.nowMs() / HOUR_MS) * HOUR_MS + hours * HOUR_MS).toISOString();
+
+test("a book is made, changed and read, and what it was stays", async () => {
+  const made = await put({ ...BOOK, why: "launch" });
+  const changed = await put({ ...BOOK, effectiveFrom: hour(1), entries: [{ perRequest: { price: "0.002" } }] });
+
+  expect(made.status).toBe(201);
+  expect(made.json).toMatchObject({ name, ...BOOK, revision: { number: 1, why: "launch" } });
+  expect(changed.status).toBe(200);
+  expect((await gateway.ask("GET", `/admin/prices/${name}`)).json).toEqual(changed.json);
+  expect((await gateway.ask("GET", `/admin/prices/${name}/history`)).json).toEqual({ items: [changed.json, made.json] });
+  expect((await gateway.ask("GET", "/admin/prices?limit=100")).json).toMatchObject({ items: expect.arrayContaining([changed.json]) });
+});
+
+test("setting what is set already changes nothing", async () => {
+  const made = await put(BOOK);
+
+  expect((await put(BOOK)).json).toEqual(made.json);
+  expect(await historyOf()).toHaveLength(1);
+});
+
+test.each<[why: string, change: () => object, field: string]>([
+  ["goes back in time", () => ({ effectiveFrom: "2026-10-01T00:00:00Z" }), "effectiveFrom"],
+  ["begins when the one before does", () => ({ entries: [{}] }), "effectiveFrom"],
+  ["has begun already", () => ({ effectiveFrom: hour(-1) }), "effectiveFrom"],
+  ["begins within an hour", () => ({ effectiveFrom: "2026-12-01T00:10:00Z" }), "effectiveFrom"],
+  ["is in another currency", () => ({ effectiveFrom: hour(1), currency: "USD" }), "currency"],
+  ["has a negative price", () => ({ effectiveFrom: hour(1), entries: [{ perRequest: { price: "-1" } }] }), "entries.0.perRequest.price"],
+  ["has a huge price", () => ({ effectiveFrom: hour(1), entries: [{ perRequest: { price: "1e9" } }] }), "entries.0.perRequest.price"],
+  ["prices one thing twice", () => ({ effectiveFrom: hour(1), entries: [{}, {}] }), "entries.1"],
+  ["names the book", () => ({ effectiveFrom: hour(1), name: "other" }), "name"],
+])("a change that %s is refused and not stored", async (_, change, field) => {
+  await put(BOOK);
+
+  const refused = await put({ ...BOOK, ...change() });
+
+  expect(refused.status).toBe(400);
+  expect(refused.json).toMatchObject({ error: { code: "invalid_request", field } });
+  expect(await historyOf()).toHaveLength(1);
+});
+
+test("the next full hour is too soon when it is closer than prices travel", async () => {
+  await put(BOOK);
+  const next = hour(0);
+  clock.advance(Date.parse(next) - clock.nowMs() - 119_999);
+
+  expect((await put({ ...BOOK, effectiveFrom: next })).json).toMatchObject({ error: { field: "effectiveFrom" } });
+  clock.advance(-1);
+  expect((await put({ ...BOOK, effectiveFrom: next })).status).toBe(200);
+});
+
+test("a book that is not there is not found, and a name that is none makes no book", async () => {
+  expect((await gateway.ask("GET", "/admin/prices/nothing")).status).toBe(404);
+  expect((await gateway.ask("GET", "/admin/prices/nothing/history")).status).toBe(404);
+  expect((await gateway.ask("PUT", "/admin/prices/No%20name", { body: BOOK })).status).toBe(400);
+});
+
+test("a tenant is billed by a book that exists, in one currency, and by plain prices if it pays before", async () => {
+  await put(BOOK);
+  const bill = (billing: object) => gateway.ask("PATCH", "/admin/tenants/acme", { body: { billing } });
+  await gateway.ask("POST", "/admin/tenants", { body: { id: "acme" } });
+  expect((await bill({ priceBook: name, discountBps: 500 })).json).toMatchObject({
+    billing: { priceBook: name, discountBps: 500, taxRateBps: 0 },
+  });
+  const [euros, dollars] = [`${name}-tiers`, `${name}-usd`];
+  await gateway.ask("PUT", `/admin/prices/${euros}`, { body: { ...BOOK, commitment: "5" } });
+  await gateway.ask("PUT", `/admin/prices/${dollars}`, { body: { ...BOOK, currency: "USD" } });
+
+  const refused = [
+    await bill({ priceBook: "nothing" }),
+    await bill({ priceBook: dollars }),
+    await bill({ priceBook: euros, isPrepaid: true }),
+    await bill({ priceBook: name, discountBps: 10_001 }),
+  ];
+
+  expect(refused.map(({ status, json }) => [status, json])).toMatchObject([
+    [400, { error: { field: "billing.priceBook" } }],
+    [400, { error: { field: "billing.priceBook" } }],
+    [400, { error: { field: "billing.priceBook" } }],
+    [400, { error: { field: "billing.discountBps" } }],
+  ]);
+  expect((await gateway.deps.control.tenants.current("acme"))?.revision).toBe(2);
+  const missing = await gateway.ask("POST", "/admin/tenants", { body: { id: "globex", billing: { priceBook: "nothing" } } });
+  expect(missing.status).toBe(400);
+  expect(await gateway.deps.control.tenants.current("globex")).toBeUndefined();
+});
