@@ -83,6 +83,7 @@ function grantGateway({ role }: FunctionRole, { dynamo, models, records, pools, 
   grantTable(dynamo.idempotency, role, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
   grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
   grantTable(dynamo.events, role, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
+  grantTable(dynamo.seals, role, ["dynamodb:GetItem", "dynamodb:Query"]);
   grantTable(dynamo.balances, role, ["dynamodb:GetItem", "dynamodb:PutItem"]);
   models.grant(role, "incoming", ["s3:PutObject"]);
   models.grant(role, "blobs", ["s3:GetObject"]);

@@ -28,6 +28,12 @@ import { createPersonStore } from "../shared/people/person-store.dynamo.ts";
 import { createSplitStore } from "../shared/routing/split-store.dynamo.ts";
 import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
 import { createLedger } from "../shared/usage/ledger.dynamo.ts";
+import type { ShardSchedule } from "../shared/usage/row.ts";
+import { createSealReader, createTotalReader } from "../shared/usage/seal-reader.ts";
+import { createSealStore } from "../shared/usage/seal-store.dynamo.ts";
+import { createSealingStore } from "../shared/usage/sealing-store.dynamo.ts";
+import { createTotalStore } from "../shared/usage/total-store.dynamo.ts";
+import { createUsageFigures } from "../shared/usage/usage-figures.ts";
 import { createUsageReader } from "../shared/usage/usage-reader.dynamo.ts";
 import { createCache } from "./cache.ts";
 import { createCatalog } from "./catalog.ts";
@@ -100,7 +106,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     balances: createBalanceStore({ lean, tablePrefix }),
     events: createEventStore({ lean, tablePrefix }),
     resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
-    usage: createUsageReader({ lean, tablePrefix, schedule }),
+    usage: openUsage({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
   };
   const close = async () => {
@@ -131,6 +137,18 @@ function openControl(dynamo: Dynamo): Deps["control"] {
     sellers: createSellerStore(dynamo),
     webhooks: createWebhookStore(dynamo),
   };
+}
+
+/** Totals where hours are sealed, rows for the rest. */
+function openUsage(source: { lean: LeanDynamo; tablePrefix: string; schedule: ShardSchedule }): Deps["usage"] {
+  const totals = createTotalStore(source);
+  const seals = createSealReader({
+    seals: createSealStore(source),
+    sealing: createSealingStore(source),
+    totals,
+    schedule: source.schedule,
+  });
+  return createUsageFigures({ rows: createUsageReader(source), seals, totals: createTotalReader(totals) });
 }
 
 function openStore({ AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint }: EdgeConfig, clock: Clock) {

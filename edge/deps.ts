@@ -25,8 +25,9 @@ import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
 import type { Person } from "../shared/people/person.ts";
 import type { Split } from "../shared/routing/split.ts";
 import type { Tenant } from "../shared/tenants/tenant.ts";
-import type { Ledger, UsageReader } from "../shared/usage/ledger.ts";
+import type { Ledger } from "../shared/usage/ledger.ts";
 import type { Tier } from "../shared/usage/row.ts";
+import type { UsageFigures } from "../shared/usage/usage-figures.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Directory } from "./directory.ts";
@@ -62,7 +63,7 @@ export type Deps = {
   readonly health: HealthNotes;
   readonly upstream: UpstreamClient;
   readonly ledger: Ledger;
-  readonly usage: UsageReader;
+  readonly usage: UsageFigures;
   /** Prepaid balances. */
   readonly balances: BalanceStore;
   /** Invoices and credit notes as they are kept. */

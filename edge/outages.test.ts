@@ -27,7 +27,7 @@ const embed = (options: RequestInit = {}) =>
 
 const usageOf = async (tenant: string) => {
   const nowMs = weir.clock.nowMs();
-  const sums = await weir.deps.usage.read(tenant, { fromMs: nowMs - 120_000, toMs: nowMs + 1 });
+  const { sums } = await weir.deps.usage.read(tenant, { fromMs: nowMs - 120_000, toMs: nowMs + 1 });
   return sums.reduce((total, sum) => total + sum.requests, 0);
 };
 

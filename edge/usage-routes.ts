@@ -1,7 +1,9 @@
 import { Hono } from "hono";
 import { Failure } from "../shared/base/failure.ts";
 import type { Principal } from "../shared/keys/principal.ts";
+import type { TimeRange } from "../shared/usage/period.ts";
 import { USAGE_RANGE_MS_DEFAULT, USAGE_RANGE_MS_MAX, UsageQuery, UsageReport, type UsageSum } from "../shared/usage/report.ts";
+import type { Figures } from "../shared/usage/usage-figures.ts";
 import type { Deps } from "./deps.ts";
 import { OpenaiFailure } from "./dialects/openai/failure.ts";
 import type { EdgeEnv } from "./env.ts";
@@ -10,7 +12,6 @@ import { requireScope } from "./middleware/authenticate.ts";
 import type { PathGroup } from "./openapi.ts";
 
 type UsageDeps = Pick<Deps, "clock" | "usage"> & { readonly control: Pick<Deps["control"], "tenants"> };
-type Range = { readonly fromMs: number; readonly toMs: number };
 
 /** `/v1/usage`: a tenant's own figures; operators may ask for any tenant's. */
 export function usageRoutes(deps: UsageDeps) {
@@ -18,7 +19,7 @@ export function usageRoutes(deps: UsageDeps) {
     const query = checked(c.req.query(), UsageQuery);
     const tenant = await tenantFor(deps, c.get("principal"), query.tenant);
     const range = rangeOf(query, deps.clock.nowMs());
-    return c.json(report({ tenant, range, sums: await deps.usage.read(tenant, range) }, query));
+    return c.json(report({ tenant, range, figures: await deps.usage.read(tenant, range) }, query));
   });
 }
 
@@ -50,18 +51,19 @@ async function tenantFor(deps: UsageDeps, principal: Principal, asked: string | 
   return asked;
 }
 
-function rangeOf({ from, to }: UsageQuery, nowMs: number): Range {
+function rangeOf({ from, to }: UsageQuery, nowMs: number): TimeRange {
   const toMs = to === undefined ? nowMs : Date.parse(to);
   const fromMs = from === undefined ? toMs - USAGE_RANGE_MS_DEFAULT : Date.parse(from);
   if (fromMs >= toMs) throw new Failure("invalid_request", "from: must be before `to`, which is now unless said", { field: "from" });
   if (toMs - fromMs > USAGE_RANGE_MS_MAX) {
-    const hours = USAGE_RANGE_MS_MAX / 3_600_000;
-    throw new Failure("invalid_request", `from: must be at most ${hours} hours before \`to\`, which is now unless said`, { field: "from" });
+    const days = USAGE_RANGE_MS_MAX / 86_400_000;
+    throw new Failure("invalid_request", `from: must be at most ${days} days before \`to\`, which is now unless said`, { field: "from" });
   }
   return { fromMs, toMs };
 }
 
-function report({ tenant, range, sums }: { tenant: string; range: Range; sums: readonly UsageSum[] }, query: UsageQuery): UsageReport {
+function report({ tenant, range, figures }: { tenant: string; range: TimeRange; figures: Figures }, query: UsageQuery): UsageReport {
+  const { sums, sealed, of, openHours } = figures;
   const start = query.cursor === undefined ? 0 : placeAfter(sums, query.cursor);
   const items = sums.slice(start, start + query.limit);
   const last = items.at(-1);
@@ -69,6 +71,10 @@ function report({ tenant, range, sums }: { tenant: string; range: Range; sums: r
     tenant,
     from: new Date(range.fromMs).toISOString(),
     to: new Date(range.toMs).toISOString(),
+    completeTo: new Date(figures.completeToMs).toISOString(),
+    sealed,
+    of,
+    openHours: [...openHours],
     total: totalOf(sums),
     items,
     ...(last !== undefined && start + items.length < sums.length ? { nextCursor: cursorOf(last) } : {}),

@@ -129,6 +129,9 @@ test("usage shows the range that it covers, and a total", async () => {
   const shown = await weir("usage --from 2026-11-23T10:00:00Z --to 2026-11-23T12:00:00Z --tenant operators");
 
   expect(shown.out).toContain("operators from 2026-11-23T10:00:00.000Z to 2026-11-23T12:00:00.000Z");
+  expect(shown.out).toContain(
+    "complete to 2026-11-23T10:00:00.000Z; sealed 0 of 120; open: 2026-11-23T10 sealed 0 of 60, 2026-11-23T11 sealed 0 of 60",
+  );
   expect(shown.out).toMatch(/^total +0 +0 +0 +0 +0$/m);
 });
 

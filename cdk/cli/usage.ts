@@ -4,6 +4,8 @@ import type { UsageReport } from "../../shared/usage/report.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
 
+const OPEN_HOURS_SHOWN = 3;
+
 type UsageOptions = { readonly from?: string; readonly to?: string; readonly tenant?: string };
 
 export function registerUsageCommand(program: Command, context: CliContext) {
@@ -11,7 +13,7 @@ export function registerUsageCommand(program: Command, context: CliContext) {
     .command("usage")
     .description("add up metered requests by hour, model, version and arm (default: the last hour)")
     .option("--from <time>", "a date or a time, such as 2026-11-23T19:00:00Z")
-    .option("--to <time>", "until before this time; at most 24 hours after --from")
+    .option("--to <time>", "until before this time; at most 31 days after --from")
     .option("--tenant <id>", "for operators: whose usage")
     .action(async (options: UsageOptions) => {
       context.output.print(await readReport(context, options), render);
@@ -28,10 +30,20 @@ async function readReport(context: CliContext, options: UsageOptions): Promise<U
   return { ...report, items };
 }
 
-function render({ tenant, from, to, total, items }: UsageReport): string {
+function render(report: UsageReport): string {
+  const { tenant, from, to, total, items } = report;
   const rows = items.map((sum) => [sum.hour, `${sum.model}@${sum.version}`, sum.arm, ...countsOf(sum)]);
   const head = ["HOUR", "VERSION", "ARM", "REQUESTS", "INPUTS", "TOKENS IN", "TOKENS OUT", "COMPUTE MS"];
-  return `${tenant} from ${from} to ${to}\n\n${table(head, [...rows, ["total", "", "", ...countsOf(total)]])}`;
+  const figures = table(head, [...rows, ["total", "", "", ...countsOf(total)]]);
+  return `${tenant} from ${from} to ${to}\n${completenessOf(report)}\n\n${figures}`;
+}
+
+/** Missing data is said, so that nobody takes it for zero. */
+function completenessOf({ completeTo, sealed, of, openHours, to }: UsageReport): string {
+  if (sealed === of) return `complete: all ${of} minutes × shards are sealed`;
+  const open = openHours.slice(-OPEN_HOURS_SHOWN).map((hour) => `${hour.hour} sealed ${hour.sealed} of ${hour.of}`);
+  const more = openHours.length > OPEN_HOURS_SHOWN ? `${openHours.length - OPEN_HOURS_SHOWN} hours before; ` : "";
+  return `complete to ${completeTo === to ? "the end" : completeTo}; sealed ${sealed} of ${of}; open: ${more}${open.join(", ")}`;
 }
 
 function countsOf({ requests, inputs, inputTokens, outputTokens, computeMs }: UsageReport["total"]): number[] {

@@ -1,7 +1,9 @@
 import * as z from "zod";
+import { compareTexts } from "./sums.ts";
 
 export const USAGE_RANGE_MS_DEFAULT = 3_600_000;
-export const USAGE_RANGE_MS_MAX = 24 * 3_600_000;
+/** The longest month. */
+export const USAGE_RANGE_MS_MAX = 31 * 24 * 3_600_000;
 export const USAGE_ITEMS_MAX = 1000;
 
 const count = z.int().min(0);
@@ -19,11 +21,16 @@ export const UsageSum = z
   .meta({ id: "UsageSum" });
 export type UsageSum = Readonly<z.infer<typeof UsageSum>>;
 
+/** By hour, model, version and arm. */
+export function compareUsageSums(a: UsageSum, b: UsageSum): number {
+  return compareTexts(a.hour, b.hour) || compareTexts(a.model, b.model) || a.version - b.version || compareTexts(a.arm, b.arm);
+}
+
 const Instant = z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
   error: "must be a date or a time with its zone, such as 2026-11-23 or 2026-11-23T19:00:00Z",
 });
 
-/** Rows accepted in [from, to): the last hour unless said, 24 hours at most. */
+/** Rows accepted in [from, to): the last hour unless said, 31 days at most. */
 export const UsageQuery = z.object({
   from: Instant.optional(),
   to: Instant.optional(),
@@ -33,12 +40,20 @@ export const UsageQuery = z.object({
 });
 export type UsageQuery = z.infer<typeof UsageQuery>;
 
+const OpenHour = z.object({ hour: z.string(), sealed: count, of: count });
+
 /** A tenant's usage; `total` adds up the whole range, whatever the page. */
 export const UsageReport = z
   .object({
     tenant: z.string(),
     from: z.iso.datetime(),
     to: z.iso.datetime(),
+    completeTo: z.iso
+      .datetime()
+      .meta({ description: "What was accepted before this is in the figures; a re-audit a day later may correct it once" }),
+    sealed: count.meta({ description: "How many of the ledger's buckets (minutes × shards) of these hours are closed" }),
+    of: count.meta({ description: "How many buckets these hours have" }),
+    openHours: z.array(OpenHour).meta({ description: "Hours that are not closed yet; all others of the range are" }),
     total: z.object(Counts),
     items: z.array(UsageSum),
     nextCursor: z.string().exactOptional(),

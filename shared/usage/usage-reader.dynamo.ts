@@ -1,7 +1,7 @@
 import { type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
 import { LEDGER, tableName } from "../dynamo/tables.ts";
 import type { UsageReader } from "./ledger.ts";
-import type { UsageSum } from "./report.ts";
+import { compareUsageSums, type UsageSum } from "./report.ts";
 import { bucketKey, minuteOf, type ShardSchedule, shardCountAt } from "./row.ts";
 import { type StoredUsage, storedUsageOf, textOf, VOID_SUFFIX } from "./wire-row.ts";
 
@@ -27,7 +27,7 @@ async function read(settings: Settings, tenant: string, range: { fromMs: number;
     }
   };
   await Promise.all(Array.from({ length: QUERIES_AT_ONCE }, readSome));
-  return [...sums.values()].sort((a, b) => keyOf(a).localeCompare(keyOf(b)));
+  return [...sums.values()].sort(compareUsageSums);
 }
 
 function* bucketsOf(schedule: ShardSchedule, { fromMs, toMs }: { fromMs: number; toMs: number }) {
