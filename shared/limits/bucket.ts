@@ -15,7 +15,7 @@ export type Bucket = {
   seenAtMs: number;
   /** Processes that took leases of this policy of late, this one included. */
   lesseeCount: number;
-  /** What the next lease may take: it grows while leases are used up and shrinks when credits die, so that few die. */
+  /** What the next lease may take: it shrinks when credits die and grows while leases are used up, so that few die. */
   size: number;
   /** Credits that requests wait for. */
   waiting: number;
@@ -37,7 +37,9 @@ const REFUNDS_MAX = 1_000;
 
 export function newBucket(policy: CreditPolicy): Bucket {
   const known = { policy, level: wholeLevel(policy), seenAtMs: Number.NEGATIVE_INFINITY, lesseeCount: 1 };
-  return { ...known, held: [], size: 1, waiting: 0, quietUntilMs: 0, asking: undefined, debt: 0, refunds: [] };
+  // A day's credits are not stranded to learn how many are needed.
+  const size = policy.refill.kind === "day" ? 1 : Number.POSITIVE_INFINITY;
+  return { ...known, held: [], size, waiting: 0, quietUntilMs: 0, asking: undefined, debt: 0, refunds: [] };
 }
 
 /** Credits at hand; those whose life is over are forgotten first. */
@@ -77,8 +79,7 @@ export function giveBack({ bucket, held, credits }: Part, nowMs: number): boolea
 
 /** Notes for the store what was not used of a lease that is over. */
 export function refund({ bucket, held, credits }: Part) {
-  if (held.level.kind === "day" || bucket.refunds.length === REFUNDS_MAX) return;
-  bucket.refunds.push({ credits, tatUs: held.level.tatUs, backUs: held.level.backUs });
+  if (bucket.refunds.length < REFUNDS_MAX) bucket.refunds.push({ credits, level: held.level });
 }
 
 /** Charges what was used beyond what was taken: to credits at hand first, the rest to the store. */
@@ -113,7 +114,11 @@ function leaseMax({ policy, lesseeCount }: Bucket, room: number): number {
 }
 
 function forgetOver(bucket: Bucket, nowMs: number) {
-  for (const { diesAtMs, count, granted } of bucket.held)
-    if (diesAtMs <= nowMs && count > 0) bucket.size = Math.max(1, Math.min(bucket.size, granted - count));
+  for (const held of bucket.held) {
+    if (held.diesAtMs > nowMs || held.count === 0) continue;
+    bucket.size = Math.max(1, Math.min(bucket.size, held.granted - held.count));
+    // Credits of a rate come again with time. A day's do not, so they are given back.
+    if (held.level.kind === "day") refund({ bucket, held, credits: held.count });
+  }
   bucket.held = bucket.held.filter(({ diesAtMs, count }) => diesAtMs > nowMs && count > 0);
 }

@@ -1,12 +1,11 @@
-import { costUs } from "./gcra.ts";
+import { backOf, dayOf, type Level, spent, tatOf } from "./level.ts";
 import type { CreditPolicy } from "./policy.ts";
 
 /** Credits that were charged with a lease and turned out not to be used. */
 export type Refund = {
   readonly credits: number;
-  /** The lease's own TAT, and what had been taken back by then. */
-  readonly tatUs: number;
-  readonly backUs: number;
+  /** As the lease left it. */
+  readonly level: Level;
 };
 
 export type Correction = {
@@ -17,31 +16,32 @@ export type Correction = {
   readonly nowUs: number;
 };
 
-export type Change = {
-  /** By how much the TAT moves; negative, back. */
-  readonly byUs: number;
-  /** What has been taken back in all, then. */
-  readonly backUs: number;
-};
-
 /**
- * What a correction does to an item. A refund must not give back what time has given back already: credits charged at `t0` that made the TAT `T0` have flown off by
- * `T0` even if they were never used, and a policy that rests in the meantime does not save them up. So at most `T0 − now` comes back, less what others have taken
- * back since, which moved `T0` with it. Then the item stands as if the lease had been smaller from the start: the backlog never fell below what is taken off it
- * now, so that a smaller lease would have idled no more, and every bound that holds for leases holds for corrected ones.
+ * The level after a correction. A refund of a rate must not give back what time has given back already: credits charged at `t0` that made the TAT `T0` have flown
+ * off by `T0` even if they were never used, and a policy that rests in the meantime does not save them up. So at most `T0 − now` comes back, less what others have
+ * taken back since, which moved `T0` with it. Then the item stands as if the lease had been smaller from the start: the backlog never fell below what is taken off
+ * it now, so that a smaller lease would have idled no more, and every bound that holds for leases holds for corrected ones.
  */
-export function changeOf({ policy, debt, refunds, nowUs }: Correction, backUs: number): Change {
-  if (policy.refill.kind !== "rate") return { byUs: 0, backUs };
-  const { gcra } = policy.refill;
-  let backNow = backUs;
-  for (const refund of refunds) {
-    const leftUs = refund.tatUs - (backNow - refund.backUs) - nowUs;
-    backNow += Math.max(0, Math.min(Math.floor(refund.credits * gcra.intervalUs), leftUs));
+export function corrected(level: Level, { policy, debt, refunds, nowUs }: Correction): Level {
+  const charged = debt === 0 ? level : spent(policy, { level, credits: debt }, nowUs);
+  if (charged.kind === "day") {
+    const back = refunds.filter((each) => each.level.kind === "day" && each.level.day === charged.day);
+    return { ...charged, used: Math.max(0, charged.used - back.reduce((sum, { credits }) => sum + credits, 0)) };
   }
-  return { byUs: costUs(gcra, debt) - (backNow - backUs), backUs: backNow };
+  let backUs = charged.backUs;
+  for (const { credits, level: leased } of refunds) {
+    const leftUs = tatOf(leased) - (backUs - backOf(leased)) - nowUs;
+    backUs += Math.max(0, Math.min(wholeUs(policy, credits), leftUs));
+  }
+  return { kind: "rate", tatUs: charged.tatUs - (backUs - charged.backUs), backUs };
 }
 
 /** Whether anything of it can still come back; if not, the store need not be asked. */
-export function isAlive({ tatUs }: Refund, nowUs: number): boolean {
-  return tatUs > nowUs;
+export function isAlive({ level }: Refund, nowUs: number): boolean {
+  return level.kind === "rate" ? level.tatUs > nowUs : level.day >= dayOf(nowUs);
+}
+
+/** Rounded down: what is charged is rounded up. */
+function wholeUs({ refill }: CreditPolicy, credits: number): number {
+  return refill.kind === "rate" ? Math.floor(credits * refill.gcra.intervalUs) : 0;
 }

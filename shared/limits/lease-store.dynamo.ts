@@ -1,9 +1,9 @@
 import { DynamoRefusal, type LeanDynamo, type WireItem, type WireValue, withLeanStore } from "../dynamo/lean-client.ts";
 import { LIMITS, tableName } from "../dynamo/tables.ts";
-import { type Change, type Correction, changeOf } from "./correction.ts";
+import { type Correction, corrected } from "./correction.ts";
 import { costUs, type Gcra } from "./gcra.ts";
 import { lesseeNames, lesseesOf, lesseeUpdate, staleLessees } from "./lessees.ts";
-import { backOf, dayOf, type Level, roomIn, tatOf } from "./level.ts";
+import { dayOf, type Level, roomIn, tatOf } from "./level.ts";
 import type { LeaseAnswer, LeaseRequest, LeaseStore } from "./limiter.ts";
 import type { CreditPolicy } from "./policy.ts";
 
@@ -36,7 +36,7 @@ async function lease(settings: Settings, request: LeaseRequest): Promise<LeaseAn
     // What was seen before can only be more than there is, unless credits came back: without room by it, the item is read before it is tried.
     const granted = Math.min(request.want, roomIn(policy, level, nowUs));
     if (granted >= need) {
-      const moved = await update(settings, policy, withLessee(settings, moveOf(policy, { level, granted, nowUs }), nowUs));
+      const moved = await write(settings, policy, withLessee(settings, moveOf(policy, { level, granted, nowUs }), nowUs));
       if (moved !== undefined) {
         await tidyLessees(settings, policy, { item: moved, nowUs });
         return { granted, level: levelOf(policy, moved), lesseeCount: lesseesOf(moved, nowUs) };
@@ -99,38 +99,47 @@ function withLessee({ lessee }: Settings, { set, when, values }: Update, nowUs: 
 }
 
 /**
- * Read, decide, write if nothing was taken back meanwhile: leases only advance the TAT, so they may come in between. Tried again only when the store has said
+ * Read, decide, write if nothing was taken back meanwhile: leases only advance a level, so they may come in between. Tried again only when the store has said
  * that the condition failed, which it says of nothing that it has applied.
  */
 async function correct(settings: Settings, correction: Correction): Promise<boolean> {
   const { policy, nowUs } = correction;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const level = levelOf(policy, await read(settings, policy));
-    const change = changeOf(correction, backOf(level));
-    if (change.byUs === 0 && change.backUs === backOf(level)) return true;
-    if ((await update(settings, policy, updateOf(change, { level, nowUs }))) !== undefined) return true;
+    const from = levelOf(policy, await read(settings, policy));
+    const to = corrected(from, correction);
+    const update = updateOf(from, to, nowUs);
+    if (update === undefined || (await write(settings, policy, update)) !== undefined) return true;
   }
   return false;
 }
 
-function updateOf({ byUs, backUs }: Change, { level, nowUs }: { readonly level: Level; readonly nowUs: number }): Update {
-  const back = { ":back": numeral(backUs), ":seen": numeral(backOf(level)) };
-  const isSeen = backOf(level) === 0 ? "(attribute_not_exists(bk) OR bk = :seen)" : "bk = :seen";
-  if (tatOf(level) < nowUs)
+/** Undefined if there is nothing to write. */
+function updateOf(from: Level, to: Level, nowUs: number): Update | undefined {
+  if (to.kind === "day" || from.kind === "day") return dayUpdateOf(from, to);
+  if (to.tatUs === from.tatUs && to.backUs === from.backUs) return undefined;
+  const back = { ":back": numeral(to.backUs), ":seen": numeral(from.backUs), ":now": numeral(nowUs) };
+  const isSeen = from.backUs === 0 ? "(attribute_not_exists(bk) OR bk = :seen)" : "bk = :seen";
+  if (from.tatUs < nowUs)
     return {
       set: "SET tat = :next, bk = :back",
       when: `(attribute_not_exists(tat) OR tat < :now) AND ${isSeen}`,
-      values: { ...back, ":next": numeral(nowUs + Math.max(0, byUs)), ":now": numeral(nowUs) },
+      values: { ...back, ":next": numeral(to.tatUs) },
     };
   return {
     set: "SET tat = tat + :by, bk = :back",
     when: `tat >= :now AND ${isSeen}`,
-    values: { ...back, ":by": numeral(byUs), ":now": numeral(nowUs) },
+    values: { ...back, ":by": numeral(to.tatUs - from.tatUs) },
   };
 }
 
+function dayUpdateOf(from: Level, to: Level): Update | undefined {
+  if (from.kind !== "day" || to.kind !== "day" || from.day !== to.day || from.used === to.used) return undefined;
+  const values = { ":by": numeral(to.used - from.used), ":day": numeral(to.day), ":least": numeral(from.used - to.used) };
+  return { set: "SET used = used + :by", when: "d = :day AND used >= :least", values };
+}
+
 /** The item as it is then; undefined if the condition does not hold. */
-async function update(settings: Settings, { itemKey }: CreditPolicy, { set, when, values, names }: Update): Promise<WireItem | undefined> {
+async function write(settings: Settings, { itemKey }: CreditPolicy, { set, when, values, names }: Update): Promise<WireItem | undefined> {
   const input = {
     TableName: settings.table,
     Key: { pk: { S: itemKey } },

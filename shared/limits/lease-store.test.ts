@@ -101,8 +101,7 @@ test("a correction gives back what time has not, and charges what was used beyon
   const { perMinute } = newPolicies(); // 10 tokens a second: 100 ms each
   const leases = leaseStoreOf("a");
   const { level } = await leases.lease({ ...askFor(perMinute, 600, NOON_US), need: 600 });
-  if (level.kind !== "rate") throw new Error("a rate was asked for");
-  const refund = { credits: 600, tatUs: level.tatUs, backUs: level.backUs };
+  const refund = { credits: 600, level };
 
   await leases.correct({ policy: perMinute, debt: 20, refunds: [refund], nowUs: NOON_US + 50_000_000 });
 
@@ -112,6 +111,21 @@ test("a correction gives back what time has not, and charges what was used beyon
   expect(await leases.look(perMinute)).toMatchObject({ tatUs: NOON_US + 52_000_000 }); // what came back once moved the lease's end with it
   await leases.correct({ policy: perMinute, debt: 5, refunds: [], nowUs: NOON_US + 80_000_000 });
   expect(await leases.look(perMinute)).toMatchObject({ tatUs: NOON_US + 80_500_000 }); // a policy that rested owes from now on
+});
+
+test("credits of a day that nobody used come back on that day, and not on another", async () => {
+  const { perDay } = newPolicies();
+  const leases = leaseStoreOf("a");
+  const { level } = await leases.lease(askFor(perDay, 70, NOON_US));
+  const giveBack = (nowUs: number) => leases.correct({ policy: perDay, debt: 0, refunds: [{ credits: 20, level }], nowUs });
+
+  await giveBack(NOON_US + 60_000_000);
+  expect(await leases.look(perDay)).toMatchObject({ used: 50 });
+  const nextDayUs = NOON_US + 86_400_000_000;
+  await leases.lease(askFor(perDay, 70, nextDayUs));
+  await giveBack(nextDayUs);
+
+  expect(await leases.look(perDay)).toMatchObject({ used: 70 });
 });
 
 test("corrections of several processes at once are all applied", async () => {

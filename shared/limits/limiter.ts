@@ -87,12 +87,15 @@ export function createCreditLimiter(settings: LimiterSettings): CreditLimiter {
   const { store, clock } = settings;
   const buckets = new LRUCache<string, Bucket>({ max: POLICIES_MAX });
   const owing = new Set<Bucket>();
+  /** Those whose leases have to be given back when their life is over, whether somebody asks for them or not. */
+  const perDay = new Set<Bucket>();
 
   function bucketOf(policy: CreditPolicy): Bucket {
     const known = buckets.get(policy.itemKey);
     if (known !== undefined) return renewed(known, policy);
     const bucket = newBucket(policy);
     buckets.set(policy.itemKey, bucket);
+    if (policy.refill.kind === "day") perDay.add(bucket);
     return bucket;
   }
 
@@ -117,6 +120,12 @@ export function createCreditLimiter(settings: LimiterSettings): CreditLimiter {
       return standingOf(bucket, clock.nowMs());
     },
     async flush() {
+      const nowMs = clock.nowMs();
+      for (const bucket of perDay) {
+        countOf(bucket, nowMs);
+        if (bucket.refunds.length > 0) owing.add(bucket);
+        if (buckets.peek(bucket.policy.itemKey) !== bucket && bucket.held.length === 0) perDay.delete(bucket);
+      }
       const all = [...owing];
       owing.clear();
       const owed = await Promise.all(all.map(async (bucket) => ((await flushOne(settings, bucket)) ? [] : [bucket])));

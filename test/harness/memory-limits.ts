@@ -1,5 +1,5 @@
-import { changeOf } from "../../shared/limits/correction.ts";
-import { backOf, type Level, roomIn, spent, tatOf, wholeLevel } from "../../shared/limits/level.ts";
+import { corrected } from "../../shared/limits/correction.ts";
+import { type Level, roomIn, spent, wholeLevel } from "../../shared/limits/level.ts";
 import type { LeaseStore } from "../../shared/limits/limiter.ts";
 import type { CreditPolicy } from "../../shared/limits/policy.ts";
 import { freeSlots, holdSlots, type SlotEntry } from "../../shared/limits/slot-entries.ts";
@@ -59,10 +59,7 @@ export function createMemoryLimits(lesseeCount = 3): MemoryLimits {
         }),
       correct: (correction) =>
         answered(() => {
-          const level = levelOf(correction.policy);
-          const { byUs, backUs } = changeOf(correction, backOf(level));
-          const tatUs = tatOf(level) < correction.nowUs ? correction.nowUs + Math.max(0, byUs) : tatOf(level) + byUs;
-          levels.set(correction.policy.itemKey, { kind: "rate", tatUs, backUs });
+          levels.set(correction.policy.itemKey, corrected(levelOf(correction.policy), correction));
           return true;
         }),
       look: (policy) => answered(() => levelOf(policy)),
