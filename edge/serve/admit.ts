@@ -1,6 +1,7 @@
 import type { UsageRow } from "../../shared/usage/row.ts";
 import type { Target } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
+import { limitWork } from "./limit-work.ts";
 import type { Call } from "./serve.ts";
 
 /** How much work a request is at most, known once its body is read and its target chosen, before any of it is done. */
@@ -38,6 +39,7 @@ export type Terms = {
 const FREE: Terms = { priceVersion: 0 };
 
 /** Decides whether and on which terms a request may be worked on: what it costs, and what it takes of budgets and limits. */
-export async function admit(_deps: Deps, _call: Call, _asking: Asking): Promise<Terms> {
-  return FREE;
+export async function admit(deps: Deps, call: Call, { sizes }: Asking): Promise<Terms> {
+  const ended = await limitWork(deps, call, sizes);
+  return ended === undefined ? FREE : { ...FREE, ended };
 }

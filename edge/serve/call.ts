@@ -18,6 +18,8 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     // A tenant's users are its own: the same name under two tenants is two units.
     unit: `${principal.tenant}\n${(c.req.header("weir-unit") ?? asked.user ?? principal.keyId).slice(0, UNIT_CHARS_MAX)}`,
     fingerprint: hash("sha256", `${principal.tenant}\n${c.req.path}\n${hash("sha256", asked.body)}`, "base64url"),
+    bodyBytes: asked.body.byteLength,
+    tell: (name, value) => tell(c, name, value),
     signal: callerSignal(c),
     timeoutMs: patienceMs((name) => c.req.header(name)),
   };

@@ -27,6 +27,9 @@ export type Call = {
   /** What sticks to an arm. */
   readonly unit: string;
   readonly fingerprint: string;
+  readonly bodyBytes: number;
+  /** Says a header of the answer, whether it is one or a refusal. */
+  readonly tell: (name: string, value: string) => void;
   /** Aborts when the caller leaves. */
   readonly signal: AbortSignal;
   /** How long the caller waits, counted from `acceptedAtMs`. */

@@ -49,7 +49,7 @@ async function startStream(reference = "smol"): Promise<{ asked: ReturnType<type
     requestId: deps.ids.requestId(acceptedAtMs),
     acceptedAtMs,
     principal: PRINCIPAL,
-    ...{ dialect: "openai", reference, unit: "u", fingerprint: "f" },
+    ...{ dialect: "openai", reference, unit: "u", fingerprint: "f", bodyBytes: 0, tell: () => {} },
     signal: new AbortController().signal,
     timeoutMs: REQUEST_TIMEOUT_MS,
   };

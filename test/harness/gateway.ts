@@ -9,7 +9,7 @@ import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import type { Dynamo } from "../../shared/dynamo/client.ts";
 import { makeKey, peppersOf, type Scope } from "../../shared/keys/key.ts";
-import type { RequestRate } from "../../shared/limits/policy.ts";
+import type { RequestRate, TenantLimits } from "../../shared/limits/policy.ts";
 import { OPERATORS, RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { portOf, startDynamo } from "./dynamo.ts";
 
@@ -74,13 +74,15 @@ export async function startGateway(
   };
 }
 
-export async function storeTenant(deps: Deps, id: string, rate: RequestRate) {
-  await deps.control.tenants.append(id, 0, { body: { id, name: id, isClosed: false, rate }, change: CHANGE });
+type NewTenant = { readonly id: string; readonly rate: RequestRate; readonly limits?: TenantLimits | undefined };
+
+export async function storeTenant(deps: Deps, { id, rate, limits = {} }: NewTenant) {
+  await deps.control.tenants.append(id, 0, { body: { id, name: id, isClosed: false, rate, limits }, change: CHANGE });
 }
 
 /** Makes a key straight in the store, and its tenant if there is none; answers the key's text. */
 export async function storeKey(deps: Deps, tenant: string, scopes: Scope[]): Promise<string> {
-  if ((await deps.control.tenants.current(tenant)) === undefined) await storeTenant(deps, tenant, RATE_DEFAULT);
+  if ((await deps.control.tenants.current(tenant)) === undefined) await storeTenant(deps, { id: tenant, rate: RATE_DEFAULT });
   const { WEIR_ENV: env, WEIR_CELL: cell, WEIR_PEPPERS: peppers } = deps.config;
   const mint = { place: { env, cell }, ids: deps.ids, peppers: peppersOf(peppers) };
   const { key, text } = makeKey(mint, { tenant, name: "test", scopes });

@@ -53,7 +53,7 @@ export function startOrdered() {
       scopes: new Set(["infer"]),
       policies: policiesOf({ tenant: { id: "acme", rate: RATE_DEFAULT }, key: { id: "k" } }),
     },
-    ...{ dialect: "openai", reference: "m", unit: "u", fingerprint: "f", timeoutMs: TIMEOUT_MS },
+    ...{ dialect: "openai", reference: "m", unit: "u", fingerprint: "f", bodyBytes: 0, tell: () => {}, timeoutMs: TIMEOUT_MS },
     signal: new AbortController().signal,
     ...more,
   });

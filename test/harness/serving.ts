@@ -6,7 +6,7 @@ import { startServer } from "../../edge/server.ts";
 import { systemIds } from "../../shared/base/id.ts";
 import type { Dynamo } from "../../shared/dynamo/client.ts";
 import type { Scope } from "../../shared/keys/key.ts";
-import type { RequestRate } from "../../shared/limits/policy.ts";
+import type { RequestRate, TenantLimits } from "../../shared/limits/policy.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Placement, Upstream, Version, VersionFacts } from "../../shared/models/version.ts";
 import { reshare, type Share } from "../../shared/routing/split.ts";
@@ -41,7 +41,7 @@ export type Serving = {
   /** Of tenant `acme`, which may infer and see its usage. */
   readonly key: string;
   readonly makeKey: (tenant: string, ...scopes: Scope[]) => Promise<string>;
-  readonly makeTenant: (id: string, rate: RequestRate) => Promise<void>;
+  readonly makeTenant: (id: string, rate: RequestRate, limits?: TenantLimits) => Promise<void>;
   readonly revoke: (key: string) => Promise<void>;
   /** Makes the next version of a model, and the model if there is none; the first version gets all traffic. */
   readonly addVersion: (model: string, body: NewVersion) => Promise<void>;
@@ -104,7 +104,7 @@ export async function startServing(): Promise<Serving> {
   return {
     ...{ url, deps, clock, store, dynamo: dynamo.dynamo, model, gpu, edge, logged, key, addVersion },
     makeKey: (tenant, ...scopes) => storeKey(deps, tenant, scopes),
-    makeTenant: (id, rate) => storeTenant(deps, id, rate),
+    makeTenant: (id, rate, limits) => storeTenant(deps, { id, rate, limits }),
     revoke: (text) => revoke(deps, text),
     setShares: (name, shares) => setShares(deps, name, shares),
     post: (path, body, headers) => post(url + path, body, { authorization: `Bearer ${key}`, ...headers }),

@@ -47,7 +47,7 @@ async function seedControl(deps: Deps) {
   await seedModel(deps, "smol", GENERATE);
   const keys: Partial<Record<TenantName, string>> = {};
   for (const tenant of TENANTS) {
-    await storeTenant(deps, tenant, RATE);
+    await storeTenant(deps, { id: tenant, rate: RATE });
     keys[tenant] = await storeKey(deps, tenant, ["infer", "usage"]);
   }
   return keys as Record<TenantName, string>; // the loop has set each
