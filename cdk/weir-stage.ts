@@ -1,5 +1,6 @@
 import { CfnOutput, Stack, Stage } from "aws-cdk-lib";
 import type { Construct } from "constructs";
+import { Caretaker } from "./caretaker.ts";
 import { type StageConfig, stageId } from "./config.ts";
 import { Dynamo } from "./dynamo.ts";
 import { Edge } from "./edge.ts";
@@ -31,6 +32,7 @@ export class WeirStage extends Stage {
     new Webhooks(this.stack, "Webhooks", { stage, dynamo, secrets });
     const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, records, pools, intake, secrets });
     const front = new Front(this.stack, "Front", { stage, edge, secrets });
+    new Caretaker(this.stack, "Caretaker", { stage, dynamo });
     new CfnOutput(this.stack, "Url", { value: front.url, description: "Where clients send requests" });
     new CfnOutput(this.stack, "ModelsBucketName", { value: models.bucket.bucketName });
   }

@@ -26,6 +26,7 @@ import { createModelStore } from "../shared/models/model-store.dynamo.ts";
 import { createVersionStore } from "../shared/models/version-store.dynamo.ts";
 import { createPersonStore } from "../shared/people/person-store.dynamo.ts";
 import { createSplitStore } from "../shared/routing/split-store.dynamo.ts";
+import { createDeletionStore } from "../shared/tenants/deletion-store.dynamo.ts";
 import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
 import { createLedger } from "../shared/usage/ledger.dynamo.ts";
 import type { ShardSchedule } from "../shared/usage/row.ts";
@@ -127,6 +128,7 @@ function openControl(dynamo: Dynamo): Deps["control"] {
     tenants: createTenantStore(dynamo),
     keys: createKeyStore(dynamo),
     people: createPersonStore(dynamo),
+    deletions: createDeletionStore(dynamo),
     models: createModelStore(dynamo),
     versions: createVersionStore(dynamo),
     splits: createSplitStore(dynamo),

@@ -24,6 +24,7 @@ import type { Model } from "../shared/models/version.ts";
 import type { VersionStore } from "../shared/models/version-store.dynamo.ts";
 import type { Person } from "../shared/people/person.ts";
 import type { Split } from "../shared/routing/split.ts";
+import type { Deletion } from "../shared/tenants/deletion.ts";
 import type { Tenant } from "../shared/tenants/tenant.ts";
 import type { Ledger } from "../shared/usage/ledger.ts";
 import type { Tier } from "../shared/usage/row.ts";
@@ -81,6 +82,7 @@ export type Deps = {
     readonly tenants: RevisionLog<Tenant>;
     readonly keys: RevisionLog<Key>;
     readonly people: RevisionLog<Person>;
+    readonly deletions: RevisionLog<Deletion>;
     readonly models: RevisionLog<Model>;
     readonly versions: VersionStore;
     readonly splits: RevisionLog<Split>;

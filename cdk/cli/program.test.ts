@@ -116,6 +116,17 @@ test("the trail tells who changed what, and with --diff what was before and afte
   expect(JSON.parse((await weir("audit --limit 2 --json")).out)).toHaveLength(2);
 });
 
+test("a tenant's deletion says what is erased and what is kept, then and later", async () => {
+  await weir("tenants create leaving");
+
+  const deleted = await weir("tenants delete leaving --why asked+to");
+  const report = await weir("tenants deletion leaving");
+
+  expect(deleted.out).toMatch(/^leaving: erasing \(asked for at /);
+  expect(report.out).toMatch(/^keys +0$/m);
+  expect(report.out).toMatch(/^invoices, credit notes, balances and payments +20\d\d-/m);
+});
+
 test("a split is set in percent and shown in percent, exactly", async () => {
   const set = await weir("split set minilm 1=33.33% 2=33.33% 3=33.34% --json");
   const shown = await weir("split show minilm");

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { everyItem } from "../../shared/clients/http.ts";
+import type { DeletionRevision } from "../../shared/tenants/deletion.ts";
 import { RATE_DEFAULT, type TenantRevision } from "../../shared/tenants/tenant.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
@@ -38,6 +39,31 @@ export function registerTenantCommands(program: Command, context: CliContext) {
     .action(async (id: string, { why }: { why?: string }) => {
       context.output.print(await context.admin().tenants.close(id, why), (each) => render([each]));
     });
+  tenants
+    .command("delete <id>")
+    .description("close a tenant at once, and have erased whatever a person could be known by")
+    .option("--why <reason>", "kept in the history")
+    .action(async (id: string, { why }: { why?: string }) => {
+      context.output.print(await context.admin().tenants.delete(id, why), renderDeletion);
+    });
+  tenants
+    .command("deletion <id>")
+    .description("report how far a tenant's deletion is, what is kept and until when")
+    .action(async (id: string) => {
+      context.output.print(await context.admin().tenants.deletion(id), renderDeletion);
+    });
+}
+
+function renderDeletion({ tenant, state, waitingFor, requestedAt, steps, kept, verified }: DeletionRevision): string {
+  const rows = Object.entries(steps).map(([name, { erased, finishedAt }]) => [name, erased, finishedAt ?? ""]);
+  const proof = verified === undefined ? "" : `\nlooked for again at ${verified.at}: ${verified.remaining} found`;
+  const wait = waitingFor === undefined ? "" : `, waits for ${waitingFor}`;
+  const keeps = kept.map(({ what, until, why }) => [what, until ?? "", why]);
+  return [
+    `${tenant}: ${state}${wait} (asked for at ${requestedAt})${proof}`,
+    table(["STEP", "ERASED", "FINISHED"], rows),
+    table(["KEPT", "UNTIL", "WHY"], keeps),
+  ].join("\n\n");
 }
 
 function render(tenants: readonly TenantRevision[]): string {

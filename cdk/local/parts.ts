@@ -81,6 +81,10 @@ export function invoicingPart(doors: Doors): PartSpec {
   return part("invoicing", new URL("../../functions/invoicing/main.node.ts", import.meta.url), () => storeAccess(doors));
 }
 
+export function caretakerPart(doors: Doors): PartSpec {
+  return part("caretaker", new URL("../../functions/caretaker/main.node.ts", import.meta.url), () => storeAccess(doors));
+}
+
 export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: FunctionDoors): PartSpec {
   return part("gateway", new URL("../../edge/main.node.ts", import.meta.url), (port) => ({
     ...config.upstreamCredentials,

@@ -7,6 +7,7 @@ import { refuseTakenAddress, urlOfGateway } from "./address.ts";
 import type { LocalConfig } from "./config.ts";
 import { createLocalDynamo } from "./dynamo.ts";
 import {
+  caretakerPart,
   dynamoPart,
   gatewayPart,
   inferencePart,
@@ -89,6 +90,7 @@ async function startParts({ config, folder, supervisor }: Machine, secrets: Secr
   const timers = [sealerPart(doors), invoicingPart(doors), webhooksPart(config, secrets, doors)];
   await Promise.all(timers.map((timer) => supervisor.start("functions", timer)));
   const port = await supervisor.start("gateway", gatewayPart(config, secrets, { ...doors, inferenceUrl, intakeUrl }));
+  await supervisor.start("functions", caretakerPart(doors));
   return { url: urlOfGateway({ host: config.host, port }), port, dynamo };
 }
 

@@ -159,3 +159,27 @@ test("limits are set, replaced as a whole and taken away; limits that mean nothi
   await gateway.ask("PATCH", "/admin/tenants/limited", { body: { limits: {} } });
   expect((await stored("limited"))?.limits).toEqual({});
 });
+
+test("deleting closes at once, answers with a report that can be read later, and again changes nothing", async () => {
+  await gateway.ask("POST", "/admin/tenants", { body: { id: "leaving" } });
+  const key = await gateway.makeKey("leaving", "infer");
+
+  const deleted = await gateway.ask("DELETE", "/admin/tenants/leaving", { headers: { "weir-reason": "asked to" } });
+  const again = await gateway.ask("DELETE", "/admin/tenants/leaving");
+
+  expect(deleted).toMatchObject({ status: 202, json: { tenant: "leaving", state: "erasing", revision: { number: 1, why: "asked to" } } });
+  expect(again.json).toEqual(deleted.json);
+  expect((await gateway.ask("GET", "/admin/tenants/leaving/deletion")).json).toEqual(deleted.json);
+  expect(await stored("leaving")).toMatchObject({ isClosed: true });
+  expect((await gateway.ask("GET", "/v1/models", { key })).status).toBe(401);
+});
+
+test("the operators' tenant cannot be deleted, and a tenant that is not has no report", async () => {
+  await gateway.ask("POST", "/admin/tenants", { body: { id: "staying" } });
+
+  expect((await gateway.ask("DELETE", "/admin/tenants/operators")).status).toBe(409);
+  expect((await gateway.ask("DELETE", "/admin/tenants/nobody")).status).toBe(404);
+  expect((await gateway.ask("GET", "/admin/tenants/staying/deletion")).status).toBe(404);
+  expect(await gateway.deps.control.deletions.current("operators")).toBeUndefined();
+  expect(await stored("operators")).toMatchObject({ isClosed: false });
+});

@@ -4,6 +4,7 @@ import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import { isPathIndependent } from "../../shared/billing/price-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { DeletionRevision, newDeletion } from "../../shared/tenants/deletion.ts";
 import { NewTenant, OPERATORS, RATE_DEFAULT, TENANT_GROUP, Tenant, TenantChange, TenantRevision } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
@@ -11,7 +12,7 @@ import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
 
-type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants"> };
+type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants" | "deletions"> };
 type BillingDeps = TenantDeps & { readonly control: Pick<Deps["control"], "prices"> };
 
 /** `/admin/tenants`: who calls and who pays. */
@@ -26,6 +27,8 @@ export function tenantRoutes(deps: BillingDeps) {
     .get("/:id", async (c) => c.json(shown(await tenantOf(deps, c.req.param("id")))))
     .patch("/:id", async (c) => c.json(await changeTenant(deps, c)))
     .post("/:id/close", async (c) => c.json(await closeTenant(deps, c)))
+    .delete("/:id", async (c) => c.json(await deleteTenant(deps, c), 202))
+    .get("/:id/deletion", async (c) => c.json(await deletionOf(deps, c.req.param("id"))))
     .get("/:id/history", async (c) => {
       const { body } = await tenantOf(deps, c.req.param("id"));
       const page = await tenants.history(body.id, checked(c.req.query(), PageQuery));
@@ -34,7 +37,7 @@ export function tenantRoutes(deps: BillingDeps) {
 }
 
 /** The tenant of that id; fails with `not_found`. */
-export async function tenantOf(deps: TenantDeps, id: string): Promise<Revision<Tenant>> {
+export async function tenantOf(deps: { readonly control: Pick<Deps["control"], "tenants"> }, id: string): Promise<Revision<Tenant>> {
   const tenant = Tenant.shape.id.safeParse(id).success ? await deps.control.tenants.current(id) : undefined;
   if (tenant === undefined) throw new Failure("not_found", `There is no tenant '${id.slice(0, 100)}'.`, { field: "tenant" });
   return tenant;
@@ -83,6 +86,28 @@ async function closeTenant(deps: TenantDeps, c: EdgeContext) {
   if (isClosed) return shown(current);
   const body = { ...current.body, isClosed: true };
   return shown(await deps.control.tenants.append(id, current.revision, { body, change: changeOf(c, deps.clock, undefined) }));
+}
+
+/** Written down first and closed then: if we die between, the caretaker closes it. Deleting twice changes nothing. */
+async function deleteTenant(deps: TenantDeps, c: EdgeContext): Promise<DeletionRevision> {
+  const { body: tenant } = await tenantOf(deps, c.req.param("id") ?? "");
+  if (tenant.id === OPERATORS) {
+    throw new Failure("conflict", `The tenant '${OPERATORS}' operates Weir and cannot be deleted.`, { field: "tenant" });
+  }
+  const { deletions } = deps.control;
+  if ((await deletions.current(tenant.id)) === undefined) {
+    const change = changeOf(c, deps.clock, undefined);
+    await deletions.append(tenant.id, 0, { body: newDeletion(tenant.id, change.atMs), change });
+  }
+  await closeTenant(deps, c);
+  return deletionOf(deps, tenant.id);
+}
+
+async function deletionOf(deps: TenantDeps, id: string): Promise<DeletionRevision> {
+  const { body } = await tenantOf(deps, id);
+  const deletion = await deps.control.deletions.current(body.id);
+  if (deletion === undefined) throw new Failure("not_found", `The tenant '${body.id}' is not being deleted.`, { field: "tenant" });
+  return stamped(deletion.body, deletion);
 }
 
 function shown(tenant: Revision<Tenant>): TenantRevision {
@@ -138,6 +163,24 @@ export const tenantPaths: PathGroup = {
       headers: [REASON],
       answer: { status: 200, summary: "The closed tenant", schema: TenantRevision },
       refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "delete",
+      path: "/admin/tenants/{id}",
+      summary:
+        "Closes a tenant at once and has erased whatever a person could be known by, in the background. What invoices rest on is kept for the legal time",
+      scope: "operate",
+      headers: [REASON],
+      answer: { status: 202, summary: "How far the deletion is", schema: DeletionRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "get",
+      path: "/admin/tenants/{id}/deletion",
+      summary: "Reports what of a tenant was erased, what is kept, why and until when, and that what was erased was looked for again",
+      scope: "operate",
+      answer: { status: 200, summary: "The report", schema: DeletionRevision },
+      refusals: ["not_found"],
     },
     {
       method: "get",

@@ -31,6 +31,7 @@ export const AUDITED: Readonly<Record<string, readonly string[]>> = {
   "credit-note": [],
   seller: [],
   webhook: ["secret", "before"],
+  deletion: [],
 };
 
 const Instant = z.union([z.iso.datetime({ offset: true }), z.iso.date()], {

@@ -6,6 +6,7 @@ import { CreatedKey, KeyRevision, type KeyRotation, type NewKey } from "../keys/
 import { type NewPerson, type PersonChange, PersonRevision } from "../people/person.ts";
 import { type SplitChange, SplitRevision } from "../routing/split.ts";
 import { Status } from "../status/status.ts";
+import { DeletionRevision } from "../tenants/deletion.ts";
 import { type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
 import type { Http } from "./http.ts";
 import { webhooksOf } from "./webhooks.ts";
@@ -38,6 +39,9 @@ function tenantsOf(http: Http) {
     change: (id: string, body: TenantChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: TenantRevision }),
     close: (id: string, why?: string) =>
       http.ask({ method: "POST", path: [...root, id, "close"], headers: reason(why), answer: TenantRevision }),
+    delete: (id: string, why?: string) =>
+      http.ask({ method: "DELETE", path: [...root, id], headers: reason(why), answer: DeletionRevision }),
+    deletion: (id: string) => http.ask({ method: "GET", path: [...root, id, "deletion"], answer: DeletionRevision }),
     history: (id: string, page: PageAsk) => listOf(http, { path: [...root, id, "history"], query: page, item: TenantRevision }),
   };
 }

@@ -1,10 +1,7 @@
 import { PutItemCommand, QueryCommand } from "@aws-sdk/client-dynamodb";
 import { type Dynamo, isConditionFailed, withStore } from "../dynamo/client.ts";
 import { CONTROL, tableName } from "../dynamo/tables.ts";
-import type { KeyUseStore } from "./key-uses.ts";
-
-/** Beside the keys, but no revision of theirs: nobody changes anything by using one. */
-export const keyUsesKey = (tenant: string) => `key-use#${tenant}`;
+import { type KeyUseStore, keyUsesKey } from "./key-uses.ts";
 
 export function createKeyUseStore({ client, settings }: Dynamo): KeyUseStore {
   const TableName = tableName(settings.tablePrefix, CONTROL);

@@ -12,6 +12,9 @@ export type KeyUseStore = {
 
 export type KeyUse = { readonly tenant: string; readonly keyId: string; readonly atMs: number };
 
+/** The partition of a tenant's uses: beside the keys, but no revision of theirs, since nobody changes anything by using one. */
+export const keyUsesKey = (tenant: string) => `key-use#${tenant}`;
+
 /** At most one write per key in this time, by one process and by all of them together. */
 export const USE_LAG_MS = 15 * 60_000;
 const KEYS_MAX = 50_000;

@@ -21,6 +21,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   edge: { rooms: ["shared"], packages: ["hono", "@hono/node-server", "zod", "lru-cache", "undici", "structured-headers"] },
   "functions/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-s3"] },
   "functions/intake": { rooms: ["shared"], packages: ["zod", "undici"] },
+  "functions/caretaker": { rooms: ["shared"], packages: ["zod"] },
   "functions/balances": { rooms: ["shared"], packages: ["zod"] },
   "functions/webhooks": { rooms: ["shared"], packages: ["zod"] },
   "functions/sealer": { rooms: ["shared"], packages: ["zod"] },

@@ -167,6 +167,21 @@ test("who delivers webhooks reads who wants what, keeps the events' table, and c
   ]);
 });
 
+test("only the caretaker may change or delete what is written in the control plane, and it touches no bill", () => {
+  const rights = rightsOf(cpuStage, "CaretakerScheduledRole").filter((right) => !right.startsWith("sqs:"));
+
+  expect(rights).toEqual([
+    "dynamodb:DeleteItem <Dynamocontrol.Arn>",
+    "dynamodb:DeleteItem <Dynamoidempotency.Arn>",
+    "dynamodb:PutItem <Dynamocontrol.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>/index/audit",
+    "dynamodb:Query <Dynamocontrol.Arn>/index/group",
+    "dynamodb:Scan <Dynamoidempotency.Arn>",
+    "dynamodb:UpdateItem <Dynamocontrol.Arn>",
+  ]);
+});
+
 test("the scheduler may invoke the function that it is for, and say that it could not", () => {
   expect(rightsOf(cpuStage, "SealerScheduledSchedulerRole")).toEqual([
     "lambda:InvokeFunction <SealerScheduledFunction.Arn>",

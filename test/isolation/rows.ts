@@ -95,6 +95,8 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "GET /admin/tenants/:id": reads("operate"),
   "PATCH /admin/tenants/:id": changes("operate"),
   "POST /admin/tenants/:id/close": changes("operate"),
+  "DELETE /admin/tenants/:id": changes("operate"),
+  "GET /admin/tenants/:id/deletion": reads("operate"),
   "GET /admin/tenants/:id/history": reads("operate"),
   "GET /admin/audit": reads("operate"),
   "POST /admin/people": changes("operate"),
