@@ -67,7 +67,12 @@ type Account = {
 
 export function createSpender(settings: Settings): Spender {
   // What falls out of this cache is returned like an idle account's.
-  const accounts = new LRUCache<string, Account>({ max: TENANTS_MAX, dispose: (account) => void retire(settings, account) });
+  // Bounded by size: `max` would allocate all places when the process starts.
+  const accounts = new LRUCache<string, Account>({
+    maxSize: TENANTS_MAX,
+    sizeCalculation: () => 1,
+    dispose: (account) => void retire(settings, account),
+  });
   const accountOf = (tenant: string) => {
     const known = accounts.get(tenant);
     if (known !== undefined) return known;

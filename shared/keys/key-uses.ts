@@ -23,7 +23,8 @@ const WRITES_MAX = 4;
 
 /** Notes that a key was used: a look into a map, and now and then a write that nobody waits for. */
 export function createKeyUses({ store, clock, log }: { store: Pick<KeyUseStore, "put">; clock: Clock; log: Log }) {
-  const notedAtMs = new LRUCache<string, number>({ max: KEYS_MAX });
+  // Bounded by size: `max` would allocate all places when the process starts.
+  const notedAtMs = new LRUCache<string, number>({ maxSize: KEYS_MAX, sizeCalculation: () => 1 });
   let writes = 0;
   return function noteUse({ keyId, tenant }: Pick<KeyUse, "keyId" | "tenant">): void {
     const atMs = clock.nowMs();

@@ -85,7 +85,8 @@ export type LimiterSettings = {
 
 export function createCreditLimiter(settings: LimiterSettings): CreditLimiter {
   const { store, clock } = settings;
-  const buckets = new LRUCache<string, Bucket>({ max: POLICIES_MAX });
+  // Bounded by size: `max` would allocate all places when the process starts.
+  const buckets = new LRUCache<string, Bucket>({ maxSize: POLICIES_MAX, sizeCalculation: () => 1 });
   const owing = new Set<Bucket>();
   /** Those whose leases have to be given back when their life is over, whether somebody asks for them or not. */
   const perDay = new Set<Bucket>();

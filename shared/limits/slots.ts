@@ -67,7 +67,8 @@ type Sync = (rack: Rack) => Promise<void>;
 
 export function createSlotLimiter(settings: SlotSettings): SlotLimiter {
   const { clock, store } = settings;
-  const racks = new LRUCache<string, Rack>({ max: POLICIES_MAX });
+  // Bounded by size: `max` would allocate all places when the process starts.
+  const racks = new LRUCache<string, Rack>({ maxSize: POLICIES_MAX, sizeCalculation: () => 1 });
   /** Those that the store knows of are renewed, and never forgotten. */
   const held = new Map<string, Rack>();
 

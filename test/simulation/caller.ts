@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { TOKEN_TEXT } from "./engine.ts";
 import type { Gateway } from "./gateway.ts";
-import type { World } from "./world.ts";
+import type { Machine, World } from "./world.ts";
 
 /** One request, as its caller knows it. */
 export type Order = {
@@ -33,9 +33,18 @@ export type Attempt = {
   readonly tokens: number;
   readonly text: string;
   readonly isReplay: boolean;
+  /** Whether the gateway that was asked is no more, be it that it died later. */
+  readonly hasGatewayDied: boolean;
   readonly startedAtMs: number;
   readonly endedAtMs: number;
 };
+
+/** An attempt whose gateway may yet die. */
+export type Asked = Omit<Attempt, "hasGatewayDied"> & { readonly machine: Machine | undefined };
+
+export function attemptOf({ machine, ...asked }: Asked): Attempt {
+  return { ...asked, hasGatewayDied: machine !== undefined && !machine.isAlive() };
+}
 
 /** What a usage row of this order has as its `h`. */
 export function fingerprintOf({ tenant, path, body }: Order): string {
@@ -43,11 +52,11 @@ export function fingerprintOf({ tenant, path, body }: Order): string {
 }
 
 /** Asks one gateway, reads what comes at its own pace, and says what came of it. */
-export async function ask(world: World, gateway: Gateway | undefined, order: Order): Promise<Attempt> {
+export async function ask(world: World, gateway: Gateway | undefined, order: Order): Promise<Asked> {
   const startedAtMs = world.nowMs();
   const seen = { status: undefined as number | undefined, requestId: undefined as string | undefined, text: "", isReplay: false };
   const ending = gateway === undefined ? "down" : await converse(world, gateway, { order, seen });
-  return { order, ending, ...seen, tokens: tokensIn(seen.text), startedAtMs, endedAtMs: world.nowMs() };
+  return { order, ending, ...seen, machine: gateway?.machine, tokens: tokensIn(seen.text), startedAtMs, endedAtMs: world.nowMs() };
 }
 
 type Seen = { status: number | undefined; requestId: string | undefined; text: string; isReplay: boolean };

@@ -10,7 +10,7 @@ export const TOKEN_TEXT = " w";
 
 const FAILS = { before: 0.04, within: 0.1 };
 const TOKENS_MAX = 400;
-const EVENT_TOKENS_MAX = 12;
+export const EVENT_TOKENS_MAX = 12;
 
 /** A model whose answers take time and now and then fail, before their first token or in the middle. */
 export function createEngine(random: Random): InferenceClient {

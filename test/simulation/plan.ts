@@ -1,3 +1,5 @@
+import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
+import { MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Random } from "../harness/random.ts";
 import type { Order } from "./caller.ts";
 import { type Seeded, TENANTS } from "./seed-store.ts";
@@ -7,6 +9,9 @@ import type { ClockError } from "./world.ts";
 /** What a history will bring, drawn before it begins. */
 export type Plan = {
   readonly gatewayCount: number;
+  readonly sealerCount: number;
+  /** How far the sealers are ahead without seeing it, for the store tells them no time. */
+  readonly sealersAheadMs: number;
   readonly trafficMs: number;
   readonly orders: readonly { readonly atMs: number; readonly order: Order }[];
   /** When the weather changes, and to what. */
@@ -14,21 +19,28 @@ export type Plan = {
 };
 
 const ORDERS_MAX = 14;
+const CLOCK_ERRORS_MS = [...Array.from({ length: 9 }, () => 20), 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000];
 
 export function drawPlan(random: Random, seeded: Seeded): Plan {
   const trafficMs = random.pick([5_000, 30_000, 150_000]);
+  const streamShare = random.pick([0.2, 0.5, 1]);
   const count = 3 + random.below(ORDERS_MAX);
   return {
     gatewayCount: 1 + random.below(3),
+    sealerCount: 1 + random.below(2),
+    sealersAheadMs: random.chance(0.5) ? 0 : SEAL_AFTER_MS + random.below(3 * MINUTE_MS),
     trafficMs,
-    orders: Array.from({ length: count }, (_, number) => ({ atMs: random.below(trafficMs), order: drawOrder(random, seeded, number) })),
+    orders: Array.from({ length: count }, (_, number) => ({
+      atMs: random.below(trafficMs),
+      order: drawOrder(random, seeded, { number, streamShare }),
+    })),
     weathers: drawWeathers(random, trafficMs),
   };
 }
 
-function drawOrder(random: Random, { keys }: Seeded, number: number): Order {
+function drawOrder(random: Random, { keys }: Seeded, { number, streamShare }: { number: number; streamShare: number }): Order {
   const tenant = random.pick(TENANTS);
-  const isStream = random.chance(0.4);
+  const isStream = random.chance(streamShare);
   const prompt = `request ${number} ${random.below(1e9)}`;
   const body = isStream ? { model: "smol", prompt, stream: true, max_tokens: 1 + random.below(300) } : { model: "minilm", input: prompt };
   return {
@@ -53,13 +65,15 @@ function drawWeather(random: Random): Weather {
   const most = random.pick([0, 0.03, 0.15]);
   const share = () => random.next() * most;
   const rough = { throttled: share(), lostCall: share(), lostAnswer: share(), failed: share(), late: share(), partial: 4 * share() };
-  if (random.chance(0.1)) return { ...rough, lostCall: 1 };
-  return random.chance(0.1) ? { ...rough, lostAnswer: 0.9 } : { ...CALM, ...rough };
+  if (random.chance(0.05)) return { ...rough, lostCall: 1 };
+  // Long enough a delay, and a call comes when its caller has done the next thing already.
+  if (random.chance(0.25)) return { ...rough, late: 0.3 + 0.5 * random.next() };
+  return random.chance(0.08) ? { ...rough, lostAnswer: 0.9 } : { ...CALM, ...rough };
 }
 
 /** Most clocks are a little wrong; some as wrong as the guard allows, and some beyond. */
 export function drawClockError(random: Random): ClockError {
-  const offsetMs = random.pick([20, 20, 20, 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000]);
+  const offsetMs = random.pick(CLOCK_ERRORS_MS);
   const sign = random.chance(0.5) ? 1 : -1;
   return { offsetMs: sign * random.below(offsetMs), driftPpm: random.chance(0.2) ? sign * random.below(2_000) : 0 };
 }

@@ -4,7 +4,7 @@ import { reshare } from "../../shared/routing/split.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { createFakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
-import { CHANGE, storeKey, storeTenant } from "../harness/gateway.ts";
+import { CHANGE, storeKey } from "../harness/gateway.ts";
 import { EMBED, GENERATE } from "../harness/serving.ts";
 import { startGateway, TABLE_PREFIX } from "./gateway.ts";
 import { CALM, createStoreLink } from "./store-link.ts";
@@ -47,7 +47,9 @@ async function seedControl(deps: Deps) {
   await seedModel(deps, "smol", GENERATE);
   const keys: Partial<Record<TenantName, string>> = {};
   for (const tenant of TENANTS) {
-    await storeTenant(deps, { id: tenant, rate: RATE });
+    // Made when the history begins: nothing before it needs sealing.
+    const change = { ...CHANGE, atMs: deps.clock.nowMs() };
+    await deps.control.tenants.append(tenant, 0, { body: { id: tenant, name: tenant, isClosed: false, rate: RATE }, change });
     keys[tenant] = await storeKey(deps, tenant, ["infer", "usage"]);
   }
   return keys as Record<TenantName, string>; // the loop has set each

@@ -1,13 +1,26 @@
+import { CHECKPOINT_TOKENS } from "../../edge/serve/coverage.ts";
+import type { SealedSum } from "../../shared/usage/seal.ts";
+import type { Total } from "../../shared/usage/sealed.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
 import { type Attempt, fingerprintOf } from "./caller.ts";
+import { EVENT_TOKENS_MAX } from "./engine.ts";
 
-type Evidence = { readonly attempts: readonly Attempt[]; readonly store: FakeDynamo };
+export type Evidence = { readonly attempts: readonly Attempt[]; readonly store: FakeDynamo; readonly totals: readonly Total[] };
+
+/** Two pieces at most are on their way to a caller who does not take them any more: one that waits, and one that is being fetched. */
+const ON_THEIR_WAY = 2 * EVENT_TOKENS_MAX;
 
 /** Every promise that a history has broken, in words; none, if all were kept. */
-export function violationsOf(evidence: Evidence): string[] {
-  const billed = billedRows(evidence.store);
-  return [...evidence.attempts.flatMap((attempt) => wrongBillsOf(attempt, billed)), ...editedRows(evidence.store)];
+export function violationsOf({ attempts, store, totals }: Evidence): string[] {
+  const billed = billedRows(store);
+  return [
+    ...attempts.flatMap((attempt) => wrongBillsOf(attempt, billed.get(fingerprintOf(attempt.order)) ?? [])),
+    ...stuckRows(store),
+    ...editedRows(store),
+    ...editedSeals(store),
+    ...wrongTotals([...billed.values()].flat(), totals),
+  ];
 }
 
 /** Settled rows that no marker voids, by the fingerprint of their request. */
@@ -22,12 +35,23 @@ function billedRows(store: FakeDynamo): Map<string, Item[]> {
   return rows;
 }
 
-function wrongBillsOf(attempt: Attempt, billed: ReadonlyMap<string, readonly Item[]>): string[] {
-  const count = billed.get(fingerprintOf(attempt.order))?.length ?? 0;
-  const what = `${attempt.order.isStream ? "stream" : "request"} ${attempt.order.body}`;
-  if (attempt.ending === "answered" && count !== 1) return [`${what} was answered and has ${count} billing rows`];
-  if (attempt.ending === "refused" && count !== 0) return [`${what} was refused with ${attempt.status} and has ${count} billing rows`];
-  return count > 1 ? [`${what} ended as ${attempt.ending} and has ${count} billing rows`] : [];
+function wrongBillsOf(attempt: Attempt, rows: readonly Item[]): string[] {
+  const { order, ending, status, hasGatewayDied, tokens } = attempt;
+  const what = `${order.isStream ? "stream" : "request"} ${order.body} (${ending})`;
+  const [row] = rows;
+  if (rows.length > 1) return [`${what} has ${rows.length} billing rows`];
+  if (ending === "answered" && row === undefined) return [`${what} has no billing row`];
+  // What a gateway refuses and then cannot void since it dies is in flight with it.
+  if (ending === "refused" && row !== undefined && !hasGatewayDied) return [`${what} was refused with ${status} and is billed`];
+  if (!order.isStream) return [];
+  const tooMuch = Number(row === undefined ? 0 : number(row, "to")) - tokens;
+  const most = ending === "answered" ? 0 : (hasGatewayDied ? CHECKPOINT_TOKENS : 0) + ON_THEIR_WAY;
+  return tooMuch < 0 || tooMuch > most ? [`${what} delivered ${tokens} tokens and is billed ${tooMuch} more, where ${most} may be`] : [];
+}
+
+function stuckRows(store: FakeDynamo): string[] {
+  const pending = store.items("ledger").filter((item) => text(item, "st") === "P");
+  return pending.map((item) => `the row ${addressOf(item)} is pending for ever`);
 }
 
 /** A settled row is final: nothing may write over it but the very same put. */
@@ -37,6 +61,29 @@ function editedRows({ journal }: FakeDynamo): string[] {
     .map(({ step, before }) => `the settled row ${addressOf(before ?? {})} was changed by ${step}`);
 }
 
+/** A seal is put once, and so is the time of its re-audit. */
+function editedSeals({ journal }: FakeDynamo): string[] {
+  return journal.flatMap(({ table, step, before = {}, after = {} }) => {
+    const heads = table === "seals" ? Object.keys(before).filter((name) => /^(r\d+|a)\.\d+$/.test(name)) : [];
+    const edited = heads.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+    return edited.map((name) => `${name} of the seals at ${addressOf(before)} was changed by ${step}`);
+  });
+}
+
+const SUMS = { requests: undefined, inputs: "q", inputTokens: "ti", outputTokens: "to", computeMs: "ms" } as const satisfies Partial<
+  Record<keyof SealedSum, string | undefined>
+>;
+
+/** A month's totals are the sums of its rows. */
+function wrongTotals(rows: readonly Item[], totals: readonly Total[]): string[] {
+  const sums = totals.flatMap((total) => total.sums);
+  return Object.entries(SUMS).flatMap(([field, name]) => {
+    const ofRows = rows.reduce((sum, row) => sum + (name === undefined ? 1 : number(row, name)), 0);
+    const ofTotals = sums.reduce((sum, each) => sum + each[field as keyof typeof SUMS], 0); // SUMS has these keys
+    return ofRows === ofTotals ? [] : [`the rows' ${field} are ${ofRows}, the month's total says ${ofTotals}`];
+  });
+}
+
 export function addressOf(item: Item): string {
   return `${text(item, "pk")} ${text(item, "sk")}`;
 }
@@ -44,4 +91,9 @@ export function addressOf(item: Item): string {
 export function text(item: Item, name: string): string {
   const value = item[name];
   return value !== undefined && "S" in value ? value.S : "";
+}
+
+export function number(item: Item, name: string): number {
+  const value = item[name];
+  return value !== undefined && "N" in value ? Number(value.N) : 0;
 }

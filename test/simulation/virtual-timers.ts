@@ -82,6 +82,7 @@ function setVirtualInterval(work: (...args: unknown[]) => void, everyMs = 0, ...
       Math.max(1, everyMs),
       () => {
         again();
+        place.machine?.passOver();
         work(...args);
       },
       place.machine,

@@ -19,6 +19,8 @@ export type Machine = {
   readonly run: <T>(work: () => T) => T;
   /** Kills it when it has come to its step of that number, counted from now. */
   readonly killAtStep: (step: number) => void;
+  /** The step that runs does not count: a timer that only looks whether there is something to do. */
+  readonly passOver: () => void;
 };
 
 /** Time, chance and machines of one history; everything that happens follows from the seed. */
@@ -106,6 +108,9 @@ function spawn(world: World, name: string, first: ClockError): Machine {
     },
     killAtStep(step) {
       stepsLeft = step;
+    },
+    passOver() {
+      stepsLeft += 1;
     },
     run(work) {
       const result = inWorld({ world, machine }, work);

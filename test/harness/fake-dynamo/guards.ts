@@ -33,7 +33,7 @@ export function updateName(table: string, updates: readonly Update[], condition:
     const isConstant = update.kind === "set" && update.to.kind === "value" && isLetter(update.to.value);
     return isConstant || (typeof name === "string" && guarded.has(name)) ? [updateText(update)] : [];
   });
-  return `${table}: ${(told.length > 0 ? told : updates.map(updateText)).sort().join(", ")}`;
+  return `${table}: ${[...new Set(told.length > 0 ? told : updates.map(updateText))].sort().join(", ")}`;
 }
 
 export function deleteName(table: string, key: Item): string {
@@ -81,9 +81,9 @@ function operandText(operand: Operand): string {
   }
 }
 
-/** Below the first name there are ids, which would make a guard of each. */
+/** Below the first name there are ids, and at the end of some names numbers, which would make a guard of each. */
 function pathText([name, ...below]: Path): string {
-  return [name, ...below.map(() => "*")].join(".");
+  return [String(name).replace(/\.\d+$/, ".*"), ...below.map(() => "*")].join(".");
 }
 
 function namesIn(condition: Condition): string[] {
@@ -118,5 +118,5 @@ function shown(value: Value): string {
 
 /** The kind of a key, such as `m` in `m#2026-11-23T19:25#0`. */
 function prefixOf(value: Value | undefined): string {
-  return value !== undefined && "S" in value ? (/^[a-z-]*(?=#)/.exec(value.S)?.[0] ?? "") : "";
+  return value !== undefined && "S" in value ? (/^[a-z-]+(?=#|$)/.exec(value.S)?.[0] ?? "") : "";
 }

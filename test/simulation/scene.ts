@@ -1,0 +1,68 @@
+import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
+import { drawClockError, type Plan } from "./plan.ts";
+import { CALM, createStoreLink, type LinkCounts, type Weather } from "./store-link.ts";
+import type { Machine, World } from "./world.ts";
+
+/** Everything that a history's parts share. */
+export type Scene = {
+  readonly world: World;
+  readonly store: FakeDynamo;
+  readonly plan: Plan;
+  readonly counts: LinkCounts;
+  readonly machines: Set<Machine>;
+  readonly state: { weather: Weather; isCalm: boolean };
+};
+
+/** A part of the product that runs on a machine of its own, and is started again wherever it dies. */
+export type Part = {
+  readonly name: string;
+  readonly start: (machine: Machine, link: LeanDynamo) => void;
+  readonly ended: () => void;
+  /** It dies at one of its first so many steps. */
+  readonly killStepsMax: number;
+};
+
+const KILL_SHARE = 0.7;
+const RESTART_MS_MAX = 15_000;
+const KILLS_MAX = 8;
+const JUMP_SHARE = 0.3;
+
+/** Starts a part; while the history is rough it may be killed at any of its steps, and another machine takes its place. */
+export function keepRunning(scene: Scene, part: Part) {
+  const { world, state, machines } = scene;
+  const { random } = world;
+  const machine = world.spawn(part.name, state.isCalm ? SOUND : drawClockError(random));
+  const link = createStoreLink({ world, machine, store: scene.store, weather: () => state.weather, counts: scene.counts });
+  machines.add(machine);
+  machine.run(() => part.start(machine, link));
+  if (state.isCalm) return;
+  world.after(random.below(scene.plan.trafficMs), () => jump(scene, machine));
+  if (random.chance(KILL_SHARE) && world.counts.kills < KILLS_MAX) machine.killAtStep(1 + random.below(part.killStepsMax));
+  void machine.died.then(() => {
+    machines.delete(machine);
+    part.ended();
+    world.after(random.below(RESTART_MS_MAX), () => keepRunning(scene, part));
+  });
+}
+
+const SOUND = { offsetMs: 0, driftPpm: 0 };
+
+/** A clock that is set right or wrong while the machine runs. */
+function jump({ world, state }: Scene, machine: Machine) {
+  if (!state.isCalm && world.random.chance(JUMP_SHARE)) machine.setClock(drawClockError(world.random));
+}
+
+export function changeWeather({ state }: Scene, weather: Weather) {
+  if (!state.isCalm) state.weather = weather;
+}
+
+/** From now on nothing is lost, nobody dies, and clocks are right. */
+export function calmDown({ state, machines }: Scene) {
+  state.isCalm = true;
+  state.weather = CALM;
+  for (const machine of machines) {
+    machine.killAtStep(Number.POSITIVE_INFINITY);
+    machine.setClock(SOUND);
+  }
+}
