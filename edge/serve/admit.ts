@@ -1,13 +1,17 @@
+import type { ReadyVersion } from "../../shared/models/version.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
 import type { Target } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
 import { limitWork } from "./limit-work.ts";
+import { assertMaxCost } from "./max-cost.ts";
 import type { Call } from "./serve.ts";
 
 /** How much work a request is at most, known once its body is read and its target chosen, before any of it is done. */
 export type Sizes = {
   readonly task: string;
   readonly inputs: number;
+  /** Tokens that are read for all inputs together; infinite where only a foreign engine or a caller's own tensors know. */
+  readonly inputTokensMax: number;
   /** Texts that are generated for it; 0 where none are. */
   readonly choices: number;
   /** Tokens of all choices together; infinite where only a foreign engine knows. */
@@ -19,8 +23,8 @@ export const READ_ONLY = { choices: 0, outputTokensMax: 0 } as const satisfies P
 
 export type Asking = {
   readonly target: Target;
-  /** Computed when it is first asked for: most requests are admitted without. */
-  readonly sizes: () => Sizes;
+  /** Computed when it is first asked for: most requests are admitted without. For the target's own version, or for one that may answer in its place. */
+  readonly sizes: (version?: ReadyVersion) => Sizes;
 };
 
 /** What a request's row says that it used. */
@@ -39,7 +43,12 @@ export type Terms = {
 const FREE: Terms = { priceVersion: 0 };
 
 /** Decides whether and on which terms a request may be worked on: what it costs, and what it takes of budgets and limits. */
-export async function admit(deps: Deps, call: Call, { sizes }: Asking): Promise<Terms> {
-  const ended = await limitWork(deps, call, sizes);
-  return ended === undefined ? FREE : { ...FREE, ended };
+export async function admit(deps: Deps, call: Call, asking: Asking): Promise<Terms> {
+  const { billing } = call.principal;
+  const prices = billing === undefined ? undefined : await deps.prices.inForce(billing.priceBook, call.acceptedAtMs);
+  // Before limits: what is refused for its cost takes nothing of them.
+  if (call.maxCost !== undefined) await assertMaxCost(deps, call, { ...asking, prices });
+  const ended = await limitWork(deps, call, asking.sizes);
+  const terms = prices === undefined ? FREE : { priceVersion: prices.revision };
+  return ended === undefined ? terms : { ...terms, ended };
 }

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type { EdgeContext } from "../env.ts";
 import { callerSignal, tell } from "../http.ts";
 import { patienceMs } from "./deadline.ts";
+import { MAX_COST_HEADER } from "./max-cost.ts";
 import type { Call, Served } from "./serve.ts";
 
 const UNIT_CHARS_MAX = 256;
@@ -22,6 +23,7 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     tell: (name, value) => tell(c, name, value),
     signal: callerSignal(c),
     timeoutMs: patienceMs((name) => c.req.header(name)),
+    maxCost: c.req.header(MAX_COST_HEADER),
   };
 }
 

@@ -51,7 +51,7 @@ export function serveGeneration<T>(deps: Deps, call: Call, plan: WholePlan<T>): 
   const { target } = plan;
   const how: Beginning = { signal: call.signal, timeoutMs: () => leftMs(deps, call) };
   return underMeter(deps, call, {
-    ...{ target, sizes: () => sizesOf(plan), isStreamed: false },
+    ...{ target, sizes: (version) => sizesOf(plan, version), isStreamed: false },
     async work(meter) {
       const ran = await runInOrder(deps, call, { target, attempt: (...asked) => begin(call, { plan, how }, asked) });
       const begun = ran.value;
@@ -77,7 +77,7 @@ export function streamGeneration(
 ): Promise<Served & { readonly body: ReadableStream<Uint8Array> }> {
   const { target } = plan;
   return underMeter(deps, call, {
-    ...{ target, sizes: () => sizesOf(plan), isStreamed: true },
+    ...{ target, sizes: (version) => sizesOf(plan, version), isStreamed: true },
     work: (meter) => startStream(deps, call, { plan, meter }),
   });
 }
@@ -116,11 +116,14 @@ async function startStream(deps: Deps, call: Call, { plan, meter }: { plan: Stre
   return { ...served, body: streamMetered(source) };
 }
 
-function sizesOf({ target, ask }: GenerationPlan): Sizes {
-  const version = nativeVersionOf(target);
+function sizesOf({ target, ask }: GenerationPlan, version = nativeVersionOf(target)): Sizes {
+  const { tokensMax } = version.facts;
   const { prompts, n, maxTokens } = ask(version);
   const choices = prompts.length * n;
-  return { task: "generate", inputs: prompts.length, choices, outputTokensMax: choices * (maxTokens ?? version.facts.tokensMax) };
+  return {
+    ...{ task: "generate", inputs: prompts.length, choices },
+    ...{ inputTokensMax: prompts.length * tokensMax, outputTokensMax: choices * (maxTokens ?? tokensMax) },
+  };
 }
 
 /** How long the whole generation may take, asked when it begins, and what ends it. */

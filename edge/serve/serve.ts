@@ -6,6 +6,7 @@ import {
   inputCountOf,
   type TaskRequest,
 } from "../../shared/inference/contract.ts";
+import { PLANNED_INPUTS_MAX } from "../../shared/inference/runtime/tasks/limits.ts";
 import type { Principal } from "../../shared/keys/principal.ts";
 import { type Task, tasksOf } from "../../shared/models/tasks.ts";
 import type { ReadyVersion } from "../../shared/models/version.ts";
@@ -34,6 +35,8 @@ export type Call = {
   readonly signal: AbortSignal;
   /** How long the caller waits, counted from `acceptedAtMs`. */
   readonly timeoutMs: number;
+  /** `Weir-Max-Cost` as the caller wrote it: what the request may cost. */
+  readonly maxCost?: string | undefined;
 };
 
 export type Served = {
@@ -68,7 +71,7 @@ export async function serveTarget<T>(
   plan: Plan<T> & { readonly target: Target },
 ): Promise<Served & { readonly body: T }> {
   const { target } = plan;
-  const sizes = () => sizesOf(plan.ask(nativeVersionOf(target)));
+  const sizes = (version = nativeVersionOf(target)) => sizesOf(plan.ask(version), version);
   return underMeter(deps, call, {
     ...{ target, sizes, isStreamed: false },
     async work(meter) {
@@ -90,8 +93,27 @@ export async function serveTarget<T>(
   });
 }
 
-function sizesOf(request: TaskRequest): Sizes {
-  return { task: request.task, inputs: inputCountOf(request), ...READ_ONLY };
+function sizesOf(request: TaskRequest, { facts }: ReadyVersion): Sizes {
+  return { task: request.task, inputs: inputCountOf(request), inputTokensMax: readsMaxOf(request) * facts.tokensMax, ...READ_ONLY };
+}
+
+/** How often the model reads as much as it can at once, at most: long texts of some tasks are read in windows or with each label. */
+function readsMaxOf(request: TaskRequest): number {
+  switch (request.task) {
+    case "embed":
+    case "classify":
+    case "detect":
+    case "fill":
+      return inputCountOf(request);
+    case "rerank":
+      return request.documents.length + 1; // the query is read once more where texts are compared by their vectors
+    case "zero-shot":
+      return request.texts.length * (request.labels.length + 1);
+    case "forward":
+      return Number.POSITIVE_INFINITY;
+    default:
+      return PLANNED_INPUTS_MAX;
+  }
 }
 
 type Asking = { readonly candidate: Candidate; readonly limits: CallLimits };

@@ -98,7 +98,7 @@ function upstreamSizes(asked: Readonly<Record<string, unknown>>): Sizes {
   const count = (value: unknown) => (Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined);
   const choices = Math.min(count(asked["n"]) ?? 1, CHOICES_MAX);
   const tokensMax = count(asked["max_completion_tokens"]) ?? count(asked["max_tokens"]) ?? Number.POSITIVE_INFINITY;
-  return { task: "generate", inputs: 1, choices, outputTokensMax: choices * tokensMax };
+  return { task: "generate", inputs: 1, inputTokensMax: Number.POSITIVE_INFINITY, choices, outputTokensMax: choices * tokensMax };
 }
 
 type Native = {

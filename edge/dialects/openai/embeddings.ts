@@ -55,7 +55,7 @@ export function answerEmbeddings(deps: Deps) {
         call,
         target,
         path: "/embeddings",
-        sizes: { ...READ_ONLY, task: "embed", inputs: inputs.length },
+        sizes: { ...READ_ONLY, task: "embed", inputs: inputs.length, inputTokensMax: Number.POSITIVE_INFINITY },
         body,
         inBody,
       });

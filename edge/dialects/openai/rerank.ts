@@ -47,7 +47,7 @@ export function answerRerank(deps: Deps) {
     const target = await chooseTarget(deps, call);
     if (isUpstream(target)) {
       const inBody = { model: asked.model };
-      const sizes = { ...READ_ONLY, task: "rerank", inputs: task.documents.length };
+      const sizes = { ...READ_ONLY, task: "rerank", inputs: task.documents.length, inputTokensMax: Number.POSITIVE_INFINITY };
       return proxyOpenai(deps, c, { call, target, path: "/rerank", sizes, body, inBody });
     }
     const served = await serveTarget(deps, call, {
