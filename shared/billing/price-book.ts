@@ -162,6 +162,12 @@ export type PriceBookRevision = z.infer<typeof PriceBookRevision>;
 export const PriceBookChange = PriceBook.omit({ name: true }).extend({ why: Why.optional() }).meta({ id: "PriceBookChange" });
 export type PriceBookChange = z.infer<typeof PriceBookChange>;
 
+/** A book's revisions in their order, as an invoice is computed with them. */
+export const InvoicePrices = z
+  .object({ name: PriceBookName, revisions: z.array(z.object({ revision: z.int(), body: PriceBook })) })
+  .meta({ id: "InvoicePrices" });
+export type InvoicePrices = z.infer<typeof InvoicePrices>;
+
 /** The group that lists all price books. */
 export const PRICE_BOOK_GROUP = "prices";
 
