@@ -30,6 +30,7 @@ import { createDeletionStore } from "../shared/tenants/deletion-store.dynamo.ts"
 import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
 import { createLedger } from "../shared/usage/ledger.dynamo.ts";
 import type { ShardSchedule } from "../shared/usage/row.ts";
+import { createRowReader } from "../shared/usage/row-reader.dynamo.ts";
 import { createSealReader, createTotalReader } from "../shared/usage/seal-reader.ts";
 import { createSealStore } from "../shared/usage/seal-store.dynamo.ts";
 import { createSealingStore } from "../shared/usage/sealing-store.dynamo.ts";
@@ -107,7 +108,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     balances: createBalanceStore({ lean, tablePrefix }),
     events: createEventStore({ lean, tablePrefix }),
     resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
-    usage: openUsage({ lean, tablePrefix, schedule }),
+    ...openUsage({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
   };
   const close = async () => {
@@ -141,8 +142,8 @@ function openControl(dynamo: Dynamo): Deps["control"] {
   };
 }
 
-/** Totals where hours are sealed, rows for the rest. */
-function openUsage(source: { lean: LeanDynamo; tablePrefix: string; schedule: ShardSchedule }): Deps["usage"] {
+/** Figures from totals where hours are sealed and from rows for the rest; and what is sealed, as it is. */
+function openUsage(source: { lean: LeanDynamo; tablePrefix: string; schedule: ShardSchedule }): Pick<Deps, "usage" | "sealed"> {
   const totals = createTotalStore(source);
   const seals = createSealReader({
     seals: createSealStore(source),
@@ -150,7 +151,10 @@ function openUsage(source: { lean: LeanDynamo; tablePrefix: string; schedule: Sh
     totals,
     schedule: source.schedule,
   });
-  return createUsageFigures({ rows: createUsageReader(source), seals, totals: createTotalReader(totals) });
+  return {
+    usage: createUsageFigures({ rows: createUsageReader(source), seals, totals: createTotalReader(totals) }),
+    sealed: { seals, rows: createRowReader({ ...source, seals }) },
+  };
 }
 
 function openStore({ AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint }: EdgeConfig, clock: Clock) {

@@ -36,6 +36,7 @@ import type { Prices } from "./prices.ts";
 import type { Breakers } from "./serve/breakers.ts";
 import type { HealthNotes } from "./serve/health-notes.ts";
 import type { UpstreamClient } from "./serve/upstream-client.ts";
+import type { Sealed } from "./usage-export.ts";
 
 /** A deployed inference function that versions are placed on. */
 export type Pool = { readonly name: string; readonly tier: Tier; readonly client: InferenceClient };
@@ -65,6 +66,8 @@ export type Deps = {
   readonly upstream: UpstreamClient;
   readonly ledger: Ledger;
   readonly usage: UsageFigures;
+  /** What is sealed: for exports, and for who asks how far a month is. */
+  readonly sealed: Sealed;
   /** Prepaid balances. */
   readonly balances: BalanceStore;
   /** Invoices and credit notes as they are kept. */

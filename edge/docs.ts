@@ -23,6 +23,7 @@ import { healthPaths } from "./health.ts";
 import { ownInvoicePaths } from "./invoices/own-routes.ts";
 import { ownKeyPaths } from "./key-routes.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
+import { usageExportPaths } from "./usage-export.ts";
 import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
 import { ownWebhookPaths, webhookPaths } from "./webhook-routes.ts";
@@ -32,6 +33,7 @@ const GROUPS = [
   hfPaths,
   oipPaths,
   usagePaths,
+  usageExportPaths,
   tenantPaths,
   keyPaths,
   modelPaths,

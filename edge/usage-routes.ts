@@ -40,7 +40,8 @@ export const usagePaths: PathGroup = {
   ],
 };
 
-async function tenantFor(deps: UsageDeps, principal: Principal, asked: string | undefined): Promise<string> {
+/** Whose usage is meant: operators may ask for any tenant's. */
+export async function tenantFor(deps: Pick<UsageDeps, "control">, principal: Principal, asked: string | undefined): Promise<string> {
   const isOperator = principal.scopes.has("view");
   if (asked === undefined || asked === principal.tenant) return principal.tenant;
   // Said before anything is looked up: the answer does not tell whether there is such a tenant.

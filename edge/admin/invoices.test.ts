@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sha256Hex } from "../../shared/base/hash.ts";
+import { canonicalJson } from "../../shared/billing/canonical-json.ts";
 import type { Invoice } from "../../shared/billing/invoice.ts";
 import { CHANGE, startGateway, type TestGateway } from "../../test/harness/gateway.ts";
-import { issuedInvoiceOf } from "../../test/harness/invoices.ts";
+import { documentOf, issuedInvoiceOf, issuedOf } from "../../test/harness/invoices.ts";
+import type { Sealed } from "../usage-export.ts";
 
 const SELLER = { name: "Weir Hosting", address: ["Berlin"] };
 const objects = new Map<string, Uint8Array>();
@@ -11,11 +13,15 @@ const documents = {
   get: async (key: string) => objects.get(key),
 };
 
+/** What is closed of any month. */
+let closed = { sealed: 43_100, audited: 41_760, of: 43_200 };
+const sealed = { seals: { completeness: async () => closed } } as unknown as Sealed; // what asking for an invoice reads of it
+
 let gateway: TestGateway;
 let acme: string;
 let globex: string;
 beforeAll(async () => {
-  gateway = await startGateway({ override: () => ({ documents }) });
+  gateway = await startGateway({ override: () => ({ documents, sealed }) });
   acme = await gateway.makeKey("acme", "usage");
   globex = await gateway.makeKey("globex", "usage");
 });
@@ -101,6 +107,32 @@ test("an adjustment goes into a draft and nowhere else", async () => {
   expect((await stored(issued))?.revision).toBe(1);
   expect((await gateway.ask("GET", "/admin/invoices/acme-2026-04/pdf")).status).toBe(409);
   expect(await gateway.ask("GET", "/admin/invoices/acme-2026-04/json")).toMatchObject({ status: 200, text: "{}" });
+});
+
+test("an invoice that is asked for too early is refused with how much of its month is sealed, and nothing is begun", async () => {
+  const { issue: _, credits: __, ...head } = issuedInvoiceOf("acme", "2026-09");
+  const document = { key: "invoices/draft", sha256: "0".repeat(64), bytes: 2 };
+  await keep({ ...head, state: "draft", document, madeAt: "2026-09-30T00:00:00.000Z" });
+
+  const early = await gateway.ask("POST", "/admin/invoices/acme-2026-09/issue");
+  closed = { sealed: 43_200, audited: 43_200, of: 43_200 };
+  const inTime = await gateway.ask("POST", "/admin/invoices/acme-2026-09/issue");
+
+  expect(early).toMatchObject({ status: 409, json: { error: { code: "conflict" } } });
+  expect(early.text).toContain("sealed 43,100 of 43,200, audited 41,760 of 43,200");
+  expect(inTime).toMatchObject({ status: 202, json: { state: "draft" } });
+  expect((await stored("acme-2026-09"))?.revision).toBe(1);
+});
+
+test("the prices that an invoice follows from come with all their revisions, to its tenant alone", async () => {
+  const id = await keepIssued("2025-12", canonicalJson(issuedOf(documentOf([]))));
+  const book = { name: "standard", currency: "EUR", effectiveFrom: "2026-10-01T00:00:00Z", entries: [{ perRequest: { price: "0.5" } }] };
+  await gateway.deps.control.prices.append("standard", 0, { body: book, change: CHANGE });
+
+  const prices = await gateway.ask("GET", `/v1/invoices/${id}/prices`, { key: acme });
+
+  expect(prices.json).toEqual({ name: "standard", revisions: [{ revision: 1, body: book }] });
+  expect((await gateway.ask("GET", `/v1/invoices/${id}/prices`, { key: globex })).status).toBe(404);
 });
 
 test("documents are given as they were kept; one that was changed in the store is not given at all", async () => {

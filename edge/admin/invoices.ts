@@ -21,8 +21,10 @@ import {
 } from "../../shared/billing/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
 import { Month } from "../../shared/billing/month.ts";
+import { InvoicePrices } from "../../shared/billing/price-book.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
 import { TENANT_GROUP } from "../../shared/tenants/tenant.ts";
+import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import { documentPaths } from "../invoices/own-routes.ts";
@@ -32,10 +34,12 @@ import {
   creditNoteOf,
   type InvoiceDeps,
   invoiceOf,
+  pricesOf,
   shownInvoice,
   shownNote,
 } from "../invoices/read.ts";
 import type { PathGroup } from "../openapi.ts";
+import { askIssue } from "./ask-issue.ts";
 import { changeOf } from "./change.ts";
 import { tenantOf } from "./tenants.ts";
 
@@ -45,7 +49,7 @@ const InvoicesQuery = PageQuery.extend({
 });
 
 /** `/admin/invoices`: what tenants owe. */
-export function invoiceRoutes(deps: InvoiceDeps) {
+export function invoiceRoutes(deps: InvoiceDeps & Pick<Deps, "sealed">) {
   const asked = (c: EdgeContext) => invoiceOf(deps, c.req.param("id") ?? "");
   const askedNote = async (c: EdgeContext) =>
     creditNoteOf(deps, { invoice: (await asked(c)).body.id, credit: c.req.param("credit") ?? "" });
@@ -58,6 +62,11 @@ export function invoiceRoutes(deps: InvoiceDeps) {
     .get("/:id/history", async (c) => {
       const page = await deps.control.invoices.history((await asked(c)).body.id, checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: page.items.map(shownInvoice) });
+    })
+    .get("/:id/prices", async (c) => c.json(await pricesOf(deps, await asked(c))))
+    .post("/:id/issue", async (c) => {
+      const { invoice, isIssued } = await askIssue(deps, c.req.param("id"));
+      return c.json(invoice, isIssued ? 200 : 202);
     })
     .post("/:id/pay", async (c) => c.json(await payInvoice(deps, c)))
     .post("/:id/void", async (c) => c.json(await takeBack(deps, c)))
@@ -197,6 +206,23 @@ export const invoicePaths: PathGroup = {
       scope: "billing",
       answer: { status: 200, summary: "The credit note", schema: CreditNoteRevision },
       refusals: ["not_found"],
+    },
+    {
+      method: "get",
+      path: "/admin/invoices/{id}/prices",
+      summary: "Gives the price book's revisions that an invoice follows from",
+      scope: "billing",
+      answer: { status: 200, summary: "The revisions, in order", schema: InvoicePrices },
+      refusals: ["not_found"],
+    },
+    {
+      method: "post",
+      path: "/admin/invoices/{id}/issue",
+      summary: "Asks for an invoice; refused with how much of its month is sealed and audited, before all of it is",
+      scope: "billing",
+      answer: { status: 200, summary: "The issued invoice", schema: InvoiceRevision },
+      otherwise: { status: 202, summary: "It is issued in the invoicing function's next round" },
+      refusals: ["not_found", "conflict"],
     },
     ...documentPaths("/admin/invoices/{id}", { scope: "billing", what: "an invoice", schema: InvoiceDocument }),
     ...documentPaths("/admin/invoices/{id}/credits/{credit}", { scope: "billing", what: "a credit note", schema: CreditDocument }),

@@ -5,12 +5,22 @@ import { CreditDocument } from "../../shared/billing/credit-document.ts";
 import { CreditNoteRevision } from "../../shared/billing/credit-note.ts";
 import { FORMATS, type Format, InvoiceRevision, invoiceGroupOf } from "../../shared/billing/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import { InvoicePrices } from "../../shared/billing/price-book.ts";
 import { OpenaiFailure } from "../dialects/openai/failure.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked } from "../http.ts";
 import { requireScope } from "../middleware/authenticate.ts";
 import type { PathDescription, PathGroup } from "../openapi.ts";
-import { answerCreditDocument, answerInvoiceDocument, creditNoteOf, type InvoiceDeps, invoiceOf, shownInvoice, shownNote } from "./read.ts";
+import {
+  answerCreditDocument,
+  answerInvoiceDocument,
+  creditNoteOf,
+  type InvoiceDeps,
+  invoiceOf,
+  pricesOf,
+  shownInvoice,
+  shownNote,
+} from "./read.ts";
 
 /** `/v1/invoices`: a tenant's own. */
 export function ownInvoiceRoutes(deps: InvoiceDeps) {
@@ -23,6 +33,7 @@ export function ownInvoiceRoutes(deps: InvoiceDeps) {
       return c.json({ ...page, items: page.items.map(shownInvoice) });
     })
     .get("/:id", async (c) => c.json(shownInvoice(await own(c))))
+    .get("/:id/prices", async (c) => c.json(await pricesOf(deps, await own(c))))
     .get("/:id/credits/:credit", async (c) => c.json(shownNote(await ownNote(c))));
   for (const format of FORMATS) {
     routes.get(`/:id/${format}`, async (c) => answerInvoiceDocument(deps, c, await own(c), format));
@@ -58,6 +69,14 @@ export const ownInvoicePaths: PathGroup = {
       summary: "Shows a credit note",
       scope: "usage",
       answer: { status: 200, summary: "The credit note", schema: CreditNoteRevision },
+      refusals: ["not_found"],
+    },
+    {
+      method: "get",
+      path: "/v1/invoices/{id}/prices",
+      summary: "Gives the price book's revisions that an invoice follows from",
+      scope: "usage",
+      answer: { status: 200, summary: "The revisions, in order", schema: InvoicePrices },
       refusals: ["not_found"],
     },
     ...documentPaths("/v1/invoices/{id}", { scope: "usage", what: "an invoice", schema: InvoiceDocument }),

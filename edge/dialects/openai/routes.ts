@@ -5,6 +5,7 @@ import type { EdgeEnv } from "../../env.ts";
 import { ownInvoiceRoutes } from "../../invoices/own-routes.ts";
 import { ownKeyRoutes } from "../../key-routes.ts";
 import { requireScope } from "../../middleware/authenticate.ts";
+import { usageExportRoutes } from "../../usage-export.ts";
 import { usageRoutes } from "../../usage-routes.ts";
 import { ownWebhookRoutes } from "../../webhook-routes.ts";
 import { answerCompletion } from "./completions.ts";
@@ -24,6 +25,7 @@ export function openaiRoutes(deps: Deps) {
     .post("/rerank", infer, answerRerank(deps))
     .route("/keys", ownKeyRoutes(deps))
     .route("/usage", usageRoutes(deps))
+    .route("/usage", usageExportRoutes(deps))
     .route("/balance", ownBalanceRoutes(deps))
     .route("/invoices", ownInvoiceRoutes(deps))
     .route("/webhooks", ownWebhookRoutes(deps));
