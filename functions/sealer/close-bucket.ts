@@ -1,30 +1,35 @@
-import { DynamoRefusal } from "../../shared/dynamo/lean-client.ts";
+import { DynamoRefusal, type WireItem } from "../../shared/dynamo/lean-client.ts";
 import { LEDGER, tableName } from "../../shared/dynamo/tables.ts";
 import { bucketEntries } from "../../shared/usage/bucket-rows.dynamo.ts";
 import type { Bucket } from "../../shared/usage/period.ts";
 import { type SealContent, startSeal } from "../../shared/usage/seal-builder.ts";
-import { expiredValues, type PendingRow } from "../../shared/usage/wire-row.ts";
-import type { SealerDeps } from "./sealer.ts";
+import { expiredValues, identityOf, type PendingRow } from "../../shared/usage/wire-row.ts";
+import type { Identity, SealerDeps } from "./sealer.ts";
 
 const CALL_TIMEOUT_MS = 5_000;
 const EXPIRED_AT_ONCE = 16;
 /** A bucket is read again after its pendings were expired; one that has new ones each time waits for the next round. */
 const READS_MAX = 3;
 
+/** What a bucket amounts to, and the Idempotency-Keys of all its rows. */
+export type ClosedBucket = { readonly content: SealContent; readonly identities: readonly Identity[] };
+
 type Source = Pick<SealerDeps, "lean" | "tablePrefix">;
 
 /** Reads a bucket whole, expires what is over, and answers what it amounts to; undefined while something in it is pending. */
-export async function closeBucket(source: Source, bucket: Bucket, nowMs: number): Promise<SealContent | undefined> {
+export async function closeBucket(source: Source, bucket: Bucket, nowMs: number): Promise<ClosedBucket | undefined> {
   for (let reads = 0; reads < READS_MAX; reads += 1) {
     const seal = startSeal();
     const pending: PendingRow[] = [];
-    for await (const entries of bucketEntries(source, bucket)) {
+    const identities: Identity[] = [];
+    const seen = (items: readonly WireItem[]) => void identities.push(...items.map(identityOf).filter((each) => each !== undefined));
+    for await (const entries of bucketEntries(source, bucket, { seen })) {
       for (const entry of entries) {
         if (entry.kind === "billed") seal.add(entry.row);
         else pending.push(entry.row);
       }
     }
-    if (pending.length === 0) return seal.finish();
+    if (pending.length === 0) return { content: seal.finish(), identities };
     const over = pending.filter((row) => row.expiresAtMs <= nowMs);
     for (let start = 0; start < over.length; start += EXPIRED_AT_ONCE) {
       await Promise.all(over.slice(start, start + EXPIRED_AT_ONCE).map((row) => expire(source, row)));

@@ -3,8 +3,9 @@ import { MINUTE_MS, rangeOf, startOf } from "../../shared/usage/period.ts";
 import type { SealContent } from "../../shared/usage/seal-builder.ts";
 import { type Block, type BlockState, type BucketState, type Closing, shardsOf } from "../../shared/usage/seal-store.ts";
 import { minutesOf, readHour } from "../../shared/usage/seal-walk.ts";
-import { closeBucket } from "./close-bucket.ts";
-import { AUDIT_AFTER_MS, type Budget, isSpent, SEAL_AFTER_MS, type SealerDeps } from "./sealer.ts";
+import { type ClosedBucket, closeBucket } from "./close-bucket.ts";
+import { dropAnswers } from "./forget.ts";
+import { AUDIT_AFTER_MS, type Budget, type Identity, isSpent, SEAL_AFTER_MS, type SealerDeps } from "./sealer.ts";
 
 /** Minutes of a block that are worked on at once, each with up to 16 shards. */
 const MINUTES_AT_ONCE = 4;
@@ -68,15 +69,22 @@ type Minute = { readonly state: BlockState; readonly minute: string; readonly sh
 
 async function workOnMinute(deps: SealerDeps, { state, minute, shards }: Minute, job: Job): Promise<void> {
   const found = await Promise.all(shards.map((shard) => readBucket(deps, { minute, shard }, job.nowMs)));
-  const closings = shards.flatMap((shard, place): Closing[] => {
-    const content = found[place];
-    return content === undefined ? [] : [{ minute, shard, ...job.step(state.get(minute)?.get(shard), content) }];
-  });
+  const closings: Closing[] = [];
+  const identities: Identity[] = [];
+  for (const [place, shard] of shards.entries()) {
+    const closed = found[place];
+    if (closed === undefined) continue;
+    const closing: Closing = { minute, shard, ...job.step(state.get(minute)?.get(shard), closed.content) };
+    if (closing.auditedAtMs !== undefined) identities.push(...closed.identities);
+    closings.push(closing);
+  }
+  // Before the heads say that the minute was read again, or a kill would leave answers that nobody looks for.
+  await dropAnswers(deps, minute, identities);
   await deps.seals.close(closings);
 }
 
 /** A bucket that cannot be read stays open, which everybody sees, and does not hold up the others. */
-async function readBucket(deps: SealerDeps, bucket: { minute: string; shard: number }, nowMs: number): Promise<SealContent | undefined> {
+async function readBucket(deps: SealerDeps, bucket: { minute: string; shard: number }, nowMs: number): Promise<ClosedBucket | undefined> {
   try {
     return await closeBucket(deps, bucket, nowMs);
   } catch (error) {

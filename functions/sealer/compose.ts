@@ -12,26 +12,25 @@ import { createTotalStore } from "../../shared/usage/total-store.dynamo.ts";
 import type { SealerConfig } from "./config.ts";
 import { firstTenantAtMs } from "./first-tenant.ts";
 import { createSealerRound } from "./round.ts";
+import type { Identities } from "./sealer.ts";
 
 export type SealerSettings = {
   readonly lean: LeanDynamo;
   readonly tablePrefix: string;
   readonly schedule: ShardSchedule;
+  readonly identities?: Identities;
   readonly firstTenantAtMs: () => Promise<number | undefined>;
   readonly log: Log;
 };
 
 /** A sealer over one client of the store: tests and simulations bring their own. */
-export function composeRound({ lean, tablePrefix, schedule, firstTenantAtMs: first, log }: SealerSettings): Round {
-  const source = { lean, tablePrefix };
+export function composeRound(settings: SealerSettings): Round {
+  const source = { lean: settings.lean, tablePrefix: settings.tablePrefix };
   return createSealerRound({
-    ...source,
-    schedule,
+    ...settings,
     seals: createSealStore(source),
     sealing: createSealingStore(source),
     totals: createTotalStore(source),
-    firstTenantAtMs: first,
-    log,
   });
 }
 

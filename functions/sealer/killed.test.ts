@@ -9,8 +9,8 @@ const HOUR = { fromMs: START_MS, toMs: START_MS + HOUR_MS };
 const SEALED_MS = HOUR.toMs + 15 * MINUTE_MS;
 const AUDITED_MS = HOUR.toMs + 24 * HOUR_MS;
 const TIMEOUT_MS = 60_000;
-const LAST_CALLS = 24;
-const EVERY = 16;
+const LAST_CALLS = 16;
+const EVERY = 48;
 
 async function worldWithRows() {
   const world = createSealingWorld({ schedule: [{ fromMinute: "", shardCount: 1 }], firstTenantAtMs: START_MS + MINUTE_MS });

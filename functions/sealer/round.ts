@@ -3,7 +3,8 @@ import { bucketCountOf, HOUR_MS, MINUTE_MS, periodAt, rangeOf, startOf } from ".
 import { type HourState, readHour } from "../../shared/usage/seal-walk.ts";
 import type { Agenda, PublishedHour } from "../../shared/usage/sealing-store.ts";
 import { auditHour, sealHour } from "./close-hour.ts";
-import { AUDIT_AFTER_MS, type Budget, isSpent, type SealerDeps } from "./sealer.ts";
+import { forgetHour } from "./forget.ts";
+import { AUDIT_AFTER_MS, type Budget, FORGET_AFTER_MS, isSpent, type SealerDeps } from "./sealer.ts";
 import { totalHour } from "./total-hour.ts";
 
 /** Buckets that one round reads: about half a minute of work on the embedded store. */
@@ -17,7 +18,7 @@ const CLOCK_SKEW_MS_MAX = 30_000;
 /** An hour that is not complete this long after its end has totals of what there is. */
 const PARTIAL_TOTALS_AFTER_MS = 2 * HOUR_MS;
 
-/** One round: expires, seals, reads again, adds up. What is done lies in the store, so any round goes on where any other ended. */
+/** One round: expires, seals, reads again, adds up, forgets. What is done lies in the store, so any round goes on where any other ended. */
 export function createSealerRound(deps: SealerDeps): Round {
   return async ({ nowMs, signal }) => {
     const budget: Budget = { bucketsLeft: BUCKETS_PER_ROUND_MAX, signal };
@@ -27,6 +28,7 @@ export function createSealerRound(deps: SealerDeps): Round {
     await workThrough(deps, run, { agenda: "seal", lastHour: hourAt(nowMs), work: sealHour });
     const auditable = hourAt(nowMs - AUDIT_AFTER_MS - HOUR_MS);
     await workThrough(deps, run, { agenda: "audit", lastHour: auditable, work: auditHour });
+    await forgetThrough(deps, run);
     return { hasMore: hasNewHours || isSpent(budget) };
   };
 }
@@ -73,6 +75,14 @@ async function workThrough(deps: SealerDeps, run: Run, { agenda, lastHour, work 
     }
     await work(deps, hour, run);
     await conclude(deps, run.nowMs, { agenda, hour, said: published.get(hour)?.changes ?? 0 });
+  }
+}
+
+/** Hours whose Idempotency-Keys are old enough; each is taken off when all of its are gone. */
+async function forgetThrough(deps: SealerDeps, { nowMs, budget }: Run): Promise<void> {
+  for (const hour of await deps.sealing.agenda("forget", hourAt(nowMs - FORGET_AFTER_MS - HOUR_MS), AGENDA_HOURS_MAX)) {
+    if (isSpent(budget) || !(await forgetHour(deps, hour, budget))) return;
+    await deps.sealing.takeOffAgenda("forget", hour);
   }
 }
 

@@ -6,6 +6,13 @@ import type { SealStore } from "../../shared/usage/seal-store.ts";
 import type { SealingStore } from "../../shared/usage/sealing-store.ts";
 import type { TotalStore } from "../../shared/usage/total-store.ts";
 
+/** What is remembered of Idempotency-Keys, as far as it is to be forgotten; an item that answers for another request by then stays. */
+export type Identities = {
+  readonly dropAnswer: (identity: Identity) => Promise<void>;
+  readonly remove: (identity: Identity) => Promise<void>;
+};
+export type Identity = { readonly id: string; readonly requestId: string };
+
 /** What rounds work with; time comes with each round. */
 export type SealerDeps = {
   readonly lean: LeanDynamo;
@@ -14,6 +21,8 @@ export type SealerDeps = {
   readonly seals: SealStore;
   readonly sealing: SealingStore;
   readonly totals: TotalStore;
+  /** Absent, nothing is forgotten. */
+  readonly identities?: Identities;
   /** When the first tenant was made, since nothing can have been metered before; undefined while there is none. */
   readonly firstTenantAtMs: () => Promise<number | undefined>;
   readonly log: Log;
@@ -23,6 +32,9 @@ export type SealerDeps = {
 export const SEAL_AFTER_MS = 15 * MINUTE_MS;
 /** Every bucket is read again this long after its hour's end. */
 export const AUDIT_AFTER_MS = 24 * HOUR_MS;
+
+/** Idempotency-Keys are forgotten this long after their hour's end; their answers when the hour is read again. */
+export const FORGET_AFTER_MS = 35 * 24 * HOUR_MS;
 
 /** What a round may still do, so that rounds end: buckets are what costs. */
 export type Budget = { bucketsLeft: number; readonly signal: AbortSignal };

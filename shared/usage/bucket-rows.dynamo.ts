@@ -12,8 +12,20 @@ export type BucketEntry =
 
 type Source = { readonly lean: LeanDynamo; readonly tablePrefix: string };
 
+type View = {
+  readonly tenant?: string;
+  /** Gets every item as it is stored, void ones and markers too. */
+  readonly seen?: (items: readonly WireItem[]) => void;
+};
+
+/** Every item of a bucket as it is stored, void ones and markers too. */
+export function bucketItems({ lean, tablePrefix }: Source, { minute, shard }: Bucket): AsyncGenerator<readonly WireItem[]> {
+  return queryPages(lean, { table: tableName(tablePrefix, LEDGER), pk: bucketKey(minute, shard) });
+}
+
 /** The entries of a bucket, or of one tenant in it, in key order and read consistently, a page of the store at a time. */
-export async function* bucketEntries(source: Source, bucket: Bucket, tenant?: string): AsyncGenerator<readonly BucketEntry[]> {
+export async function* bucketEntries(source: Source, bucket: Bucket, view: View = {}): AsyncGenerator<readonly BucketEntry[]> {
+  const { tenant, seen } = view;
   const prefix = `${tenant}#`;
   const pages = queryPages(source.lean, {
     table: tableName(source.tablePrefix, LEDGER),
@@ -22,6 +34,7 @@ export async function* bucketEntries(source: Source, bucket: Bucket, tenant?: st
   });
   let last: WireItem | undefined;
   for await (const page of pages) {
+    seen?.(page);
     // A row's marker follows it immediately, so a row is known to be billed when the next item is seen.
     const items = last === undefined ? page : [last, ...page];
     last = items.at(-1);

@@ -42,7 +42,7 @@ async function* rows(source: Source, tenant: string, range: TimeRange): AsyncGen
 async function* openAhead(source: Source, tenant: string, range: TimeRange): AsyncGenerator<Opened> {
   const waiting: Opened[] = [];
   for await (const bucket of source.seals.ofTenant(tenant, range)) {
-    const pages = bucketEntries(source, bucket, tenant);
+    const pages = bucketEntries(source, bucket, { tenant });
     const first = pages.next();
     first.catch(() => {}); // thrown where it is awaited
     waiting.push({ bucket, pages, first });

@@ -135,6 +135,11 @@ export function ownerOf(item: WireItem): { tenant: string; requestId: string } {
   return { tenant, requestId };
 }
 
+/** The item of a row's Idempotency-Key and the request that it answers for, if the row has one. */
+export function identityOf(item: WireItem): { id: string; requestId: string } | undefined {
+  return item[TEXTS.idempotency] === undefined ? undefined : { id: textOf(item, TEXTS.idempotency), requestId: ownerOf(item).requestId };
+}
+
 /** A row that nobody has settled or voided yet. */
 export type PendingRow = { readonly address: Address; readonly epoch: number; readonly expiresAtMs: number; readonly checkpointed: number };
 

@@ -1,5 +1,6 @@
 import { v7 as uuidV7 } from "uuid";
 import { composeRound } from "../../functions/sealer/compose.ts";
+import type { Identities, Identity } from "../../functions/sealer/sealer.ts";
 import { acceptedAtMsOf } from "../../shared/base/id.ts";
 import type { LeanDynamo, WireItem } from "../../shared/dynamo/lean-client.ts";
 import { LEDGER, SEALS, tableName } from "../../shared/dynamo/tables.ts";
@@ -36,6 +37,8 @@ export type SealingWorld = {
   readonly totals: TotalReader;
   readonly rows: RowReader;
   readonly logged: string[];
+  /** What has been forgotten of Idempotency-Keys. */
+  readonly forgotten: { readonly answers: Identity[]; readonly keys: Identity[] };
 };
 
 export function createSealingWorld(settings: {
@@ -47,6 +50,11 @@ export function createSealingWorld(settings: {
   const store = createFakeDynamo({ tablePrefix: PREFIX });
   const calls = new Map<string, number>();
   const logged: string[] = [];
+  const forgotten = { answers: [] as Identity[], keys: [] as Identity[] };
+  const identities: Identities = {
+    dropAnswer: async (identity) => void forgotten.answers.push(identity),
+    remove: async (identity) => void forgotten.keys.push(identity),
+  };
   const lean = leanOver(store, {
     ...settings.use,
     seen: (operation, table) => calls.set(`${table} ${operation}`, (calls.get(`${table} ${operation}`) ?? 0) + 1),
@@ -58,7 +66,7 @@ export function createSealingWorld(settings: {
   const put = async (Item: WireItem) => void (await lean.call("PutItem", { TableName: tableName(PREFIX, LEDGER), Item }, 1_000));
   const log = (_: string, message: string, fields?: object) => logged.push(`${message} ${JSON.stringify(fields)}`);
   const sealer = (through: LeanDynamo = lean) =>
-    composeRound({ lean: through, tablePrefix: PREFIX, schedule, firstTenantAtMs: async () => firstTenantAtMs, log });
+    composeRound({ lean: through, tablePrefix: PREFIX, schedule, identities, firstTenantAtMs: async () => firstTenantAtMs, log });
   return {
     store,
     lean,
@@ -73,6 +81,7 @@ export function createSealingWorld(settings: {
     totals: createTotalReader(totalStore),
     rows: createRowReader({ ...source, seals }),
     logged,
+    forgotten,
   };
 }
 
