@@ -1,5 +1,6 @@
 import { CfnOutput, Stack, Stage } from "aws-cdk-lib";
 import type { Construct } from "constructs";
+import { Balances } from "./balances.ts";
 import { Caretaker } from "./caretaker.ts";
 import { type StageConfig, stageId } from "./config.ts";
 import { Dynamo } from "./dynamo.ts";
@@ -28,6 +29,7 @@ export class WeirStage extends Stage {
     const { pools } = new Inference(this.stack, "Inference", { stage, models });
     const intake = new Intake(this.stack, "Intake", { stage, dynamo, models });
     new Sealer(this.stack, "Sealer", { stage, dynamo });
+    new Balances(this.stack, "Balances", { stage, dynamo });
     new Invoicing(this.stack, "Invoicing", { stage, dynamo, records });
     new Webhooks(this.stack, "Webhooks", { stage, dynamo, secrets });
     const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, records, pools, intake, secrets });

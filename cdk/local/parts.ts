@@ -69,6 +69,10 @@ export function sealerPart(doors: Doors): PartSpec {
   return part("sealer", new URL("../../functions/sealer/main.node.ts", import.meta.url), () => storeAccess(doors));
 }
 
+export function balancesPart(doors: Doors): PartSpec {
+  return part("balances", new URL("../../functions/balances/main.node.ts", import.meta.url), () => storeAccess(doors));
+}
+
 export function webhooksPart(config: LocalConfig, secrets: Secrets, doors: Doors): PartSpec {
   return part("webhooks", new URL("../../functions/webhooks/main.node.ts", import.meta.url), () => ({
     ...storeAccess(doors),

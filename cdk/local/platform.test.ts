@@ -15,7 +15,18 @@ import { type PartName, startPlatform, type TestPlatform } from "../../test/harn
 import { Parts } from "./parts-file.ts";
 import { identityOf } from "./process-identity.ts";
 
-const PARTS: readonly PartName[] = ["dynamo", "s3", "inference", "intake", "sealer", "invoicing", "webhooks", "gateway", "caretaker"];
+const PARTS: readonly PartName[] = [
+  "dynamo",
+  "s3",
+  "inference",
+  "intake",
+  "sealer",
+  "invoicing",
+  "webhooks",
+  "balances",
+  "gateway",
+  "caretaker",
+];
 
 /** Processes take their time on a busy machine. */
 const WAIT = { timeout: 20_000 };

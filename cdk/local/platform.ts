@@ -7,6 +7,7 @@ import { refuseTakenAddress, urlOfGateway } from "./address.ts";
 import type { LocalConfig } from "./config.ts";
 import { createLocalDynamo } from "./dynamo.ts";
 import {
+  balancesPart,
   caretakerPart,
   dynamoPart,
   gatewayPart,
@@ -87,7 +88,7 @@ async function startParts({ config, folder, supervisor }: Machine, secrets: Secr
     supervisor.start("functions", inferencePart(folder.dir, doors)),
     supervisor.start("functions", intakePart(folder.dir, doors)),
   ]);
-  const timers = [sealerPart(doors), invoicingPart(doors), webhooksPart(config, secrets, doors)];
+  const timers = [sealerPart(doors), balancesPart(doors), invoicingPart(doors), webhooksPart(config, secrets, doors)];
   await Promise.all(timers.map((timer) => supervisor.start("functions", timer)));
   const port = await supervisor.start("gateway", gatewayPart(config, secrets, { ...doors, inferenceUrl, intakeUrl }));
   await supervisor.start("functions", caretakerPart(doors));

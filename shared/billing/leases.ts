@@ -10,7 +10,7 @@ export const LEASE_LIFE_MS = 600_000;
 const RETURNED = "audit:returned";
 
 export type Take = {
-  /** A UUIDv7: its hour is the one that the lease is audited in. */
+  /** From `leaseIdOf`, with a UUIDv7: its hour is the one that the lease is audited in. */
   readonly lease: string;
   readonly lessee: string;
   /** 1 opens the lease, n+1 puts more into it. The same number again changes nothing. */
@@ -75,6 +75,17 @@ export function auditLease(before: Balance, audit: { lease: string; spentPico: b
   const without = { ...balance, hours, leases: balance.leases.filter(({ id }) => id !== lease.id) };
   const settled = excessPico > 0n ? overdraw(without, excessPico) : giveBack(without, rest, audit.nowMs);
   return { balance: tidy({ ...settled, spentPico: settled.spentPico + audit.spentPico }), result: undefined };
+}
+
+const UUID_LENGTH = 36;
+
+/** A lease's id says when it was made and which price book its rows are rated by: every row that names it tells both. */
+export function leaseIdOf(uuid: string, book: string): string {
+  return `${uuid}.${book}`;
+}
+
+export function bookOfLease(id: string): string {
+  return id.slice(UUID_LENGTH + 1);
 }
 
 /** The hour whose seals are read again for a lease. */

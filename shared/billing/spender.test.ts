@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 const spenderOf = (lessee: string) => createSpender({ store, clock, ids: systemIds, lessee });
-const hold = (mostPico: bigint, by = spender) => by.hold({ tenant: "acme", acceptedAtMs: clock.nowMs(), mostPico });
+const hold = (mostPico: bigint, by = spender) => by.hold({ tenant: "acme", acceptedAtMs: clock.nowMs(), book: "standard", mostPico });
 const balance = () => store.peek("acme");
 const settled = () => new Promise<void>((done) => setImmediate(done));
 
@@ -67,8 +67,17 @@ test("a request that may cost more than there is is refused in words, and asking
   expect(balance().leases).toEqual([]);
 });
 
+test("the last credits are used up, those in the lease with those that are free", async () => {
+  for (let request = 0; request < 99; request += 1) (await hold(1_000n)).settle(1_000n);
+
+  (await hold(1_000n)).settle(1_000n);
+  await expect(hold(1n)).rejects.toMatchObject({ code: "insufficient_funds" });
+
+  expect(balancePico(balance())).toBe(0n);
+});
+
 test("a tenant that nobody has given anything is refused", async () => {
-  await expect(spender.hold({ tenant: "globex", acceptedAtMs: clock.nowMs(), mostPico: 1n })).rejects.toMatchObject({
+  await expect(spender.hold({ tenant: "globex", acceptedAtMs: clock.nowMs(), book: "standard", mostPico: 1n })).rejects.toMatchObject({
     code: "insufficient_funds",
   });
 });
@@ -126,7 +135,7 @@ test("a store that is away refuses before any work is done, and nothing is lease
 });
 
 test("a request that was accepted long ago gets no credits: its row would lie before its lease", async () => {
-  const request = { tenant: "acme", acceptedAtMs: clock.nowMs() - ACCEPTED_BEFORE_MS_MAX - 1, mostPico: 1n };
+  const request = { tenant: "acme", acceptedAtMs: clock.nowMs() - ACCEPTED_BEFORE_MS_MAX - 1, book: "standard", mostPico: 1n };
 
   await expect(spender.hold(request)).rejects.toMatchObject({ code: "timeout" });
 

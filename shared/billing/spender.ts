@@ -4,7 +4,7 @@ import { Failure } from "../base/failure.ts";
 import type { Ids } from "../base/id.ts";
 import type { BalanceStore } from "./balance.ts";
 import { changeBalance } from "./change-balance.ts";
-import { closeLease, type Taken, takeLease } from "./leases.ts";
+import { bookOfLease, closeLease, leaseIdOf, type Taken, takeLease } from "./leases.ts";
 import { printPico } from "./money.ts";
 
 /** Requests' worth of credits that a process takes at once: more when they are used up fast, fewer when slowly. */
@@ -37,11 +37,18 @@ export type Hold = {
 /** Spends prepaid balances in this process, from leases: no write per request. */
 export type Spender = {
   /** Sets aside what a request costs at most. Fails with `insufficient_funds`, before any work is done. */
-  readonly hold: (request: { tenant: string; acceptedAtMs: number; mostPico: bigint }) => Promise<Hold>;
+  readonly hold: (request: Request & { readonly tenant: string }) => Promise<Hold>;
   /** Returns what idle tenants do not use; for a timer. */
   readonly tidy: () => Promise<void>;
   /** Returns everything that no running request needs: for shutdown. */
   readonly drain: () => Promise<void>;
+};
+
+export type Request = {
+  readonly acceptedAtMs: number;
+  /** The price book that the request's row is rated by; a lease pays for rows of one book only. */
+  readonly book: string;
+  readonly mostPico: bigint;
 };
 
 type Settings = { readonly store: BalanceStore; readonly clock: Clock; readonly ids: Ids; readonly lessee: string };
@@ -95,21 +102,21 @@ export function createSpender(settings: Settings): Spender {
   };
 }
 
-type Request = { readonly acceptedAtMs: number; readonly mostPico: bigint };
-
-async function hold(settings: Settings, account: Account, { acceptedAtMs, mostPico }: Request): Promise<Hold> {
+async function hold(settings: Settings, account: Account, { acceptedAtMs, book, mostPico }: Request): Promise<Hold> {
   const { clock } = settings;
   account.lastHoldAtMs = clock.nowMs();
   // Others who wait for the same credits may use them up first; each turn is one change of the balance.
   for (let turn = 0; turn < TURNS_MAX; turn += 1) {
     assertFresh(acceptedAtMs, clock.nowMs());
-    const purse = usable(account, clock.nowMs());
+    const purse = usable(account, book, clock.nowMs());
     if (purse !== undefined && leftOf(purse) >= mostPico) {
-      if (leftOf(purse) - mostPico < purse.drawnPico / (REFILL_AT * BigInt(purse.takes))) void refillQuietly(settings, account, mostPico);
+      if (leftOf(purse) - mostPico < purse.drawnPico / (REFILL_AT * BigInt(purse.takes)))
+        void refillQuietly(settings, account, { book, mostPico });
       return holdOn(settings, account, { purse, mostPico });
     }
-    assertNotRefused(account, mostPico, clock.nowMs());
-    await refill(settings, account, { mostPico, missingPico: mostPico - (purse === undefined ? 0n : leftOf(purse)) });
+    const need = { book, mostPico, missingPico: mostPico - (purse === undefined ? 0n : leftOf(purse)) };
+    assertNotRefused(account, need, clock.nowMs());
+    await refill(settings, account, need);
   }
   throw new Failure("overloaded", "Too many requests wait for this tenant's balance. Try again.", { retryAfterMs: 1_000 });
 }
@@ -129,7 +136,7 @@ function holdOn(settings: Settings, account: Account, { purse, mostPico }: { pur
   return { lease: purse.lease, settle: end, release: () => end(0n), keep: () => end(mostPico) };
 }
 
-type Need = { readonly mostPico: bigint; readonly missingPico: bigint };
+type Need = { readonly book: string; readonly mostPico: bigint; readonly missingPico: bigint };
 
 /** One at a time per tenant: whoever needs credits waits for the same ones. */
 function refill(settings: Settings, account: Account, need: Need): Promise<void> {
@@ -140,16 +147,17 @@ function refill(settings: Settings, account: Account, need: Need): Promise<void>
 }
 
 /** Whoever needs the credits will see why there are none. */
-async function refillQuietly(settings: Settings, account: Account, mostPico: bigint) {
+async function refillQuietly(settings: Settings, account: Account, { book, mostPico }: Pick<Need, "book" | "mostPico">) {
   const isRefused = account.refused !== undefined && account.refused.untilMs > settings.clock.nowMs();
-  if (account.refill === undefined && !isRefused) await refill(settings, account, { mostPico, missingPico: mostPico }).catch(() => {});
+  if (account.refill === undefined && !isRefused)
+    await refill(settings, account, { book, mostPico, missingPico: mostPico }).catch(() => {});
 }
 
-async function take(settings: Settings, account: Account, { mostPico, missingPico }: Need) {
+async function take(settings: Settings, account: Account, { book, mostPico, missingPico }: Need) {
   const { store, clock, ids, lessee } = settings;
   const nowMs = clock.nowMs();
   adapt(account, nowMs);
-  const purse = usable(account, nowMs) ?? newPurse(ids.requestId(nowMs));
+  const purse = usable(account, book, nowMs) ?? newPurse(leaseIdOf(ids.requestId(nowMs), book));
   const wantPico = mostPico * BigInt(account.ahead);
   const ask = { lease: purse.lease, lessee, take: purse.takes + 1, wantPico, leastPico: missingPico };
   const taken = await changeBalance(store, account.tenant, (balance) => takeLease(balance, { ...ask, nowMs: clock.nowMs() }));
@@ -199,9 +207,8 @@ async function close({ store, clock }: Settings, tenant: string, { lease, spentP
   await changeBalance(store, tenant, (balance) => closeLease(balance, { lease, spentPico, nowMs: clock.nowMs() })).catch(() => {});
 }
 
-function usable(account: Account, nowMs: number): Purse | undefined {
-  const { purse } = account;
-  return purse === undefined || purse.expiresAtMs <= nowMs ? undefined : purse;
+function usable({ purse }: Account, book: string, nowMs: number): Purse | undefined {
+  return purse === undefined || purse.expiresAtMs <= nowMs || bookOfLease(purse.lease) !== book ? undefined : purse;
 }
 
 function leftOf({ drawnPico, spentPico, heldPico }: Purse): bigint {
@@ -220,8 +227,9 @@ function assertFresh(acceptedAtMs: number, nowMs: number) {
   if (nowMs - acceptedAtMs > ACCEPTED_BEFORE_MS_MAX) throw new Failure("timeout", "The request waited too long for its tenant's balance.");
 }
 
-function assertNotRefused({ refused }: Account, mostPico: bigint, nowMs: number) {
-  if (refused === undefined || refused.untilMs <= nowMs || refused.freePico >= mostPico) return;
-  const message = `This request may cost ${printPico(mostPico)}, and ${printPico(refused.freePico)} of the prepaid balance is free.`;
+function assertNotRefused({ refused }: Account, { mostPico, missingPico }: Need, nowMs: number) {
+  if (refused === undefined || refused.untilMs <= nowMs || refused.freePico >= missingPico) return;
+  const freePico = refused.freePico + mostPico - missingPico;
+  const message = `This request may cost ${printPico(mostPico)}, and ${printPico(freePico)} of the prepaid balance is free.`;
   throw new Failure("insufficient_funds", message);
 }

@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test.each(["sealer", "invoicing", "webhooks"])(
+test.each(["sealer", "invoicing", "webhooks", "balances"])(
   "the bundle of the %s exports a handler, as Lambda's runtime wants it, that does its rounds",
   async (name) => {
     bundleFunction(folder, name);

@@ -67,7 +67,7 @@ export class BalanceWorld {
 
   async begin(process: number, mostPico: bigint) {
     try {
-      const hold = await this.#spenders[process]?.hold({ tenant: TENANT, acceptedAtMs: this.clock.nowMs(), mostPico });
+      const hold = await this.#spenders[process]?.hold({ tenant: TENANT, acceptedAtMs: this.clock.nowMs(), book: "standard", mostPico });
       if (hold !== undefined) this.#running.push({ process, hold, mostPico });
     } catch (cause) {
       if (!(cause instanceof Failure)) throw cause;

@@ -8,7 +8,17 @@ import { fileURLToPath } from "node:url";
 import { KeyFile } from "../../cdk/local/first-keys.ts";
 import { Parts } from "../../cdk/local/parts-file.ts";
 
-export type PartName = "dynamo" | "s3" | "inference" | "intake" | "sealer" | "invoicing" | "webhooks" | "caretaker" | "gateway";
+export type PartName =
+  | "dynamo"
+  | "s3"
+  | "inference"
+  | "intake"
+  | "sealer"
+  | "invoicing"
+  | "webhooks"
+  | "balances"
+  | "caretaker"
+  | "gateway";
 
 /** The whole of Weir on one machine, started as `npm start` does, on any free port. */
 export type TestPlatform = {

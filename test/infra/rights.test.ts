@@ -152,6 +152,21 @@ test("the sealer reads rows and expires them, and writes nothing but seals besid
   ]);
 });
 
+test("who settles balances reads seals and prices, and writes balances and events", () => {
+  const rights = rightsOf(cpuStage, "BalancesScheduledRole").filter((right) => !right.startsWith("sqs:"));
+
+  expect(rights).toEqual([
+    "dynamodb:GetItem <Dynamobalances.Arn>",
+    "dynamodb:GetItem <Dynamoevents.Arn>",
+    "dynamodb:GetItem <Dynamoseals.Arn>",
+    "dynamodb:PutItem <Dynamobalances.Arn>",
+    "dynamodb:PutItem <Dynamoevents.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>",
+    "dynamodb:Query <Dynamocontrol.Arn>/index/group",
+    "dynamodb:Query <Dynamoseals.Arn>",
+  ]);
+});
+
 test("who delivers webhooks reads who wants what, keeps the events' table, and can neither bill nor change what people have set", () => {
   const rights = rightsOf(cpuStage, "WebhooksScheduledRole").filter((right) => !right.startsWith("sqs:"));
 
