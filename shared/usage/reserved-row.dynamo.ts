@@ -126,14 +126,18 @@ async function find({ settings, address }: OwnRow): Promise<Found | undefined> {
   return { state: st && "S" in st ? st.S : undefined, epoch: countOf(e), checkpointed: countOf(pg) };
 }
 
-/** Pending rows become void; one that has been settled by this epoch gets a marker. Another's row is left alone. */
+/**
+ * Pending rows become void; one that has been settled by this epoch gets a marker, and so does one of which nothing can be learned:
+ * a marker beside a row that is not billed changes nothing, but a settled row without one would bill for what nobody got. Another's row is left alone.
+ */
 async function giveUp(row: OwnRow): Promise<void> {
   const { settings, address, epoch } = row;
   try {
     await withdraw(row);
   } catch {
     const found = await find(row);
-    if (found?.state === "S" && found.epoch === epoch) await settings.markVoid(address);
+    const isSettledByUs = found === undefined || (found.state === "S" && found.epoch === epoch);
+    if (isSettledByUs) await settings.markVoid(address);
   }
 }
 
