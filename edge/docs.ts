@@ -22,6 +22,7 @@ import type { EdgeEnv } from "./env.ts";
 import { healthPaths } from "./health.ts";
 import { ownInvoicePaths } from "./invoices/own-routes.ts";
 import { ownKeyPaths } from "./key-routes.ts";
+import { limitPaths } from "./limit-routes.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { usageExportPaths } from "./usage-export.ts";
 import { usagePaths } from "./usage-routes.ts";
@@ -34,6 +35,7 @@ const GROUPS = [
   oipPaths,
   usagePaths,
   usageExportPaths,
+  limitPaths,
   tenantPaths,
   keyPaths,
   modelPaths,

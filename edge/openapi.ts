@@ -140,8 +140,25 @@ function refusalsOf(path: PathDescription, failure: z.ZodType, components: Compo
   ]);
   const byStatus = Map.groupBy(codes, (code) => new Failure(code, "").status);
   const content = jsonContent(failure, components);
-  return Object.fromEntries([...byStatus].map(([status, each]) => [status, { description: each.join(", "), content }]));
+  const headersOf = (status: number) => (status === 429 && path.scope !== undefined ? { headers: LIMIT_HEADERS } : {});
+  return Object.fromEntries(
+    [...byStatus].map(([status, each]) => [status, { description: each.join(", "), ...headersOf(status), content }]),
+  );
 }
+
+/** Every answer to a key carries the last two. */
+const LIMIT_HEADERS: Json = {
+  "Retry-After": { description: "Seconds; before that the same request is refused again", schema: { type: "integer" } },
+  RateLimit: {
+    description: 'What is left of each policy: `"requests";r=0;t=1, "tokens";r=900;t=40` (draft-ietf-httpapi-ratelimit-headers-10)',
+    schema: { type: "string" },
+  },
+  "RateLimit-Policy": {
+    description:
+      'The policies: `"requests";q=200;w=2, "tokens";q=60000;w=60;weir-unit="tokens", "concurrency";q=4;qu="concurrent-requests"`',
+    schema: { type: "string" },
+  },
+};
 
 function jsonContent(schema: z.ZodType, components: Components): Json {
   return content(schema, components, "application/json");

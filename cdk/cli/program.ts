@@ -8,6 +8,7 @@ import { readSettings, type SettingFlags } from "./config.ts";
 import { createContext } from "./context.ts";
 import { registerInferCommand } from "./infer.ts";
 import { registerKeyCommands } from "./keys.ts";
+import { registerLimitCommands } from "./limits.ts";
 import { registerModelCommands } from "./models.ts";
 import { createOutput, printable, type Streams } from "./output.ts";
 import { registerPeopleCommands } from "./people.ts";
@@ -56,6 +57,7 @@ function createProgram(run: Run): Command {
   registerStatusCommand(program, context);
   registerTenantCommands(program, context);
   registerKeyCommands(program, context);
+  registerLimitCommands(program, context);
   registerPeopleCommands(program, context);
   registerAuditCommand(program, context);
   registerModelCommands(program, context);

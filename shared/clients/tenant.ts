@@ -1,6 +1,7 @@
 import { type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport } from "../billing/credit.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
+import { LimitsReport } from "../limits/report.ts";
 import { type UsageQuery, UsageReport } from "../usage/report.ts";
 import type { Http } from "./http.ts";
 import { webhooksOf } from "./webhooks.ts";
@@ -12,6 +13,7 @@ export function createTenantClient(http: Http) {
   return {
     usage: (query: Partial<UsageQuery>) => http.ask({ method: "GET", path: ["v1", "usage"], query, answer: UsageReport }),
     webhooks: webhooksOf(http, ["v1", "webhooks"]),
+    limits: () => http.ask({ method: "GET", path: ["v1", "limits"], answer: LimitsReport }),
     balance: () => http.ask({ method: "GET", path: ["v1", "balance"], answer: BalanceReport }),
     keys: ownKeysOf(http),
   };

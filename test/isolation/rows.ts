@@ -68,6 +68,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   ),
 
   "GET /v1/usage": usage,
+  "GET /v1/limits": usage,
   "GET /v1/balance": usage,
   "GET /v1/keys": keys,
   "POST /v1/keys": keys,

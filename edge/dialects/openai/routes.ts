@@ -4,6 +4,7 @@ import type { Deps } from "../../deps.ts";
 import type { EdgeEnv } from "../../env.ts";
 import { ownInvoiceRoutes } from "../../invoices/own-routes.ts";
 import { ownKeyRoutes } from "../../key-routes.ts";
+import { limitRoutes } from "../../limit-routes.ts";
 import { requireScope } from "../../middleware/authenticate.ts";
 import { usageExportRoutes } from "../../usage-export.ts";
 import { usageRoutes } from "../../usage-routes.ts";
@@ -26,6 +27,7 @@ export function openaiRoutes(deps: Deps) {
     .route("/keys", ownKeyRoutes(deps))
     .route("/usage", usageRoutes(deps))
     .route("/usage", usageExportRoutes(deps))
+    .route("/limits", limitRoutes(deps))
     .route("/balance", ownBalanceRoutes(deps))
     .route("/invoices", ownInvoiceRoutes(deps))
     .route("/webhooks", ownWebhookRoutes(deps));
