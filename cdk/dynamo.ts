@@ -46,6 +46,7 @@ function createTable(scope: Construct, prefix: string, shape: TableShape): Table
       sortKey: stringKey(index.sortKey),
       projectionType: ProjectionType.KEYS_ONLY,
     })),
+    ...(shape.timeToLive === undefined ? {} : { timeToLiveAttribute: shape.timeToLive }),
     billing: Billing.onDemand(),
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
     deletionProtection: true,

@@ -28,6 +28,8 @@ import { createPersonStore } from "../shared/people/person-store.dynamo.ts";
 import { createSplitStore } from "../shared/routing/split-store.dynamo.ts";
 import { createDeletionStore } from "../shared/tenants/deletion-store.dynamo.ts";
 import { createTenantStore } from "../shared/tenants/tenant-store.dynamo.ts";
+import { createIdempotencyStore } from "../shared/usage/idempotency-store.dynamo.ts";
+import { createKeptBodies } from "../shared/usage/kept-body-store.s3.ts";
 import { createLedger } from "../shared/usage/ledger.dynamo.ts";
 import type { ShardSchedule } from "../shared/usage/row.ts";
 import { createRowReader } from "../shared/usage/row-reader.dynamo.ts";
@@ -77,11 +79,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const pools = openPools(config, log);
   const limits = openLimits({ ...limitStoresOf(lean, tablePrefix), clock });
   const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
-  const documents = createDocumentStore({
-    region: config.AWS_REGION,
-    bucket: config.WEIR_RECORDS_BUCKET,
-    endpoint: config.WEIR_S3_ENDPOINT,
-  });
+  const records = { region: config.AWS_REGION, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT };
+  const [documents, bodies] = [createDocumentStore(records), createKeptBodies(records)];
   // Anybody may ask for it, so the store is asked once a second at most.
   const readiness = createCache({ load: () => isReady(lean, tablePrefix, ledger), clock, freshMs: 1_000, hardMs: 1_000, itemsMax: 1 });
   const deps: Deps = {
@@ -108,6 +107,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     balances: createBalanceStore({ lean, tablePrefix }),
     events: createEventStore({ lean, tablePrefix }),
     resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    idempotency: createIdempotencyStore({ lean, tablePrefix, clock, bodies }),
     ...openUsage({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
   };
@@ -118,6 +118,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
     blobs.close();
     documents.close();
+    bodies.close();
     dynamo.client.destroy();
   };
   return { deps, close };

@@ -26,6 +26,7 @@ import type { Person } from "../shared/people/person.ts";
 import type { Split } from "../shared/routing/split.ts";
 import type { Deletion } from "../shared/tenants/deletion.ts";
 import type { Tenant } from "../shared/tenants/tenant.ts";
+import type { IdempotencyStore } from "../shared/usage/idempotency.ts";
 import type { Ledger } from "../shared/usage/ledger.ts";
 import type { Tier } from "../shared/usage/row.ts";
 import type { UsageFigures } from "../shared/usage/usage-figures.ts";
@@ -68,6 +69,8 @@ export type Deps = {
   readonly usage: UsageFigures;
   /** What is sealed: for exports, and for who asks how far a month is. */
   readonly sealed: Sealed;
+  /** Which request answers for an Idempotency-Key, and its answer. */
+  readonly idempotency: IdempotencyStore;
   /** Prepaid balances. */
   readonly balances: BalanceStore;
   /** Invoices and credit notes as they are kept. */

@@ -124,10 +124,15 @@ async function load(settings: DirectorySettings, id: string): Promise<Entry | un
     ...(key.person === undefined ? {} : { person: key.person }),
     ...(models === undefined ? {} : { models }),
     ...(tenant.body.billing === undefined ? {} : { billing: tenant.body.billing }),
+    ...duplicateWindowOf(tenant.body),
   };
   const expiresAtMs = key.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(key.expiresAt);
   const isAllowedFrom = key.cidrs && createAddressLimit(key.cidrs);
   return { rereadAtMs: Number.NEGATIVE_INFINITY, principal, secrets: secretsOf(key), expiresAtMs, isAllowedFrom };
+}
+
+function duplicateWindowOf({ duplicateWindowSeconds: seconds = 0 }: Tenant): Pick<Principal, "duplicateWindowMs"> {
+  return seconds === 0 ? {} : { duplicateWindowMs: seconds * 1000 };
 }
 
 /** Undefined for a key of somebody who may do nothing. */

@@ -13,6 +13,8 @@ export type PathGroup = {
   readonly paths: readonly PathDescription[];
 };
 
+type HeaderDescription = { readonly name: string; readonly summary: string };
+
 export type PathDescription = {
   readonly method: "get" | "post" | "put" | "patch" | "delete";
   /** With parameters in braces: `/admin/tenants/{id}`. */
@@ -21,7 +23,9 @@ export type PathDescription = {
   /** The scope that a key needs; absent, no key is needed. */
   readonly scope?: Scope;
   readonly query?: z.ZodObject;
-  readonly headers?: readonly { readonly name: string; readonly summary: string }[];
+  readonly headers?: readonly HeaderDescription[];
+  /** Of the answer. */
+  readonly headersOut?: readonly HeaderDescription[];
   readonly body?: z.ZodType;
   readonly isBodyOptional?: boolean;
   /** A second form of body and answer besides JSON, as `application/octet-stream`: what it holds. */
@@ -90,7 +94,7 @@ function operationOf(path: PathDescription, group: PathGroup, components: Compon
     parameters: parametersOf(path, components),
     ...(bodyContent === undefined ? {} : { requestBody: { required: path.isBodyOptional !== true, content: bodyContent } }),
     responses: {
-      ...Object.fromEntries(answers.map(({ status, summary }) => [status, { description: summary, ...answerContent }])),
+      ...Object.fromEntries(answers.map(({ status, summary }) => [status, { description: summary, ...headersOf(path), ...answerContent }])),
       ...refusalsOf(path, group.failure, components),
     },
   };
@@ -120,6 +124,12 @@ function parametersOf(path: PathDescription, components: Components): Json[] {
     ...(path.query === undefined ? [] : queryParametersOf(path.query, components)),
     ...(path.headers ?? []).map(({ name, summary }) => ({ name, in: "header", description: summary, schema: { type: "string" } })),
   ];
+}
+
+function headersOf({ headersOut }: PathDescription): Json {
+  if (headersOut === undefined) return {};
+  const headers = headersOut.map(({ name, summary }) => [name, { description: summary, schema: { type: "string" } }]);
+  return { headers: Object.fromEntries(headers) };
 }
 
 function queryParametersOf(query: z.ZodObject, components: Components): Json[] {

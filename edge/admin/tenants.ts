@@ -44,23 +44,21 @@ export async function tenantOf(deps: { readonly control: Pick<Deps["control"], "
 }
 
 async function createTenant(deps: BillingDeps, c: EdgeContext) {
-  const { id, name = id, rate = RATE_DEFAULT, limits, billing, why } = await readJson(c, NewTenant);
+  const { id, name = id, rate = RATE_DEFAULT, why, ...more } = await readJson(c, NewTenant);
   if ((await deps.control.tenants.current(id)) !== undefined) {
     throw new Failure("conflict", `There is a tenant '${id}' already.`, { field: "id" });
   }
-  if (billing !== undefined) await assertBillable(deps, billing);
-  const said = { ...(limits === undefined ? {} : { limits }), ...(billing === undefined ? {} : { billing }) };
-  const body = { id, name, isClosed: false, rate, ...said };
+  if (more.billing !== undefined) await assertBillable(deps, more.billing);
+  const body = { id, name, isClosed: false, rate, ...stated(more) };
   return shown(await deps.control.tenants.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
 }
 
 async function changeTenant(deps: BillingDeps, c: EdgeContext) {
-  const { name, rate, limits, billing, why } = await readJson(c, TenantChange);
+  const { why, ...changes } = await readJson(c, TenantChange);
   const current = await tenantOf(deps, c.req.param("id") ?? "");
   if (current.body.isClosed) throw new Failure("conflict", `The tenant '${current.body.id}' is closed.`, { field: "tenant" });
-  if (billing !== undefined) await assertBillable(deps, billing, current.body.billing);
-  const said = { ...(limits === undefined ? {} : { limits }), ...(billing === undefined ? {} : { billing }) };
-  const body = { ...current.body, name: name ?? current.body.name, rate: rate ?? current.body.rate, ...said };
+  if (changes.billing !== undefined) await assertBillable(deps, changes.billing, current.body.billing);
+  const body = { ...current.body, ...stated(changes) };
   return shown(await deps.control.tenants.append(body.id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
 }
 
@@ -110,6 +108,12 @@ async function deletionOf(deps: TenantDeps, id: string): Promise<DeletionRevisio
   return stamped(deletion.body, deletion);
 }
 
+/** Without what says nothing, since that is no change. */
+function stated<T extends object>(fields: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  const said = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(said) as { [Name in keyof T]?: Exclude<T[Name], undefined> }; // the same fields without the undefined ones
+}
+
 function shown(tenant: Revision<Tenant>): TenantRevision {
   return stamped(tenant.body, tenant);
 }
@@ -149,7 +153,7 @@ export const tenantPaths: PathGroup = {
     {
       method: "patch",
       path: "/admin/tenants/{id}",
-      summary: "Changes a tenant's name, rate or limits",
+      summary: "Changes a tenant's name, rate, limits or duplicate window",
       scope: "operate",
       body: TenantChange,
       answer: { status: 200, summary: "The tenant", schema: TenantRevision },

@@ -4,7 +4,7 @@ import type { EdgeEnv } from "../env.ts";
 import { tell } from "../http.ts";
 
 const EXPOSED =
-  "Weir-Request-Id,Weir-Model,Weir-Arm,Weir-Tier,Weir-Degraded,RateLimit,RateLimit-Policy,Retry-After,Inference-Header-Content-Length";
+  "Weir-Request-Id,Weir-Model,Weir-Arm,Weir-Tier,Weir-Degraded,Weir-Receipt,Idempotent-Replayed,RateLimit,RateLimit-Policy,Retry-After,Inference-Header-Content-Length";
 
 /** Browsers may call with a key that they hold; a preflight carries none and is answered here, before anybody asks for it. */
 export function crossOrigin(): MiddlewareHandler<EdgeEnv> {

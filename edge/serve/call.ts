@@ -1,8 +1,11 @@
 import { hash } from "node:crypto";
 import type { EdgeContext } from "../env.ts";
-import { callerSignal, tell } from "../http.ts";
+import { answer, callerSignal, tell } from "../http.ts";
 import { patienceMs } from "./deadline.ts";
+import { EVENT_STREAM } from "./generate.ts";
 import { MAX_COST_HEADER } from "./max-cost.ts";
+import type { Answered } from "./metering.ts";
+import { STREAM_HEADERS, servedHeaders, tellAll, type Write, writePlainly } from "./rendered.ts";
 import type { Call, Served } from "./serve.ts";
 
 const UNIT_CHARS_MAX = 256;
@@ -27,10 +30,14 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
   };
 }
 
-/** Says in the answer's headers who served. */
-export function sayServed(c: EdgeContext, served: Served) {
-  tell(c, "Weir-Model", `${served.model}@${served.version}`);
-  tell(c, "Weir-Arm", served.arm);
-  tell(c, "Weir-Tier", served.tier);
-  if (served.degraded !== undefined) tell(c, "Weir-Degraded", served.degraded);
+/** Writes what was served: who served it in the headers, the body as the dialect does. */
+export function answerServed(c: EdgeContext, { body, contentType, headers }: Answered, write: Write = writePlainly) {
+  tellAll(c, headers);
+  return write(c, body, contentType);
+}
+
+/** The same for a stream. */
+export function answerStreamed(c: EdgeContext, { body, ...served }: Served & { readonly body: ReadableStream<Uint8Array> }): Response {
+  tellAll(c, { ...servedHeaders(served), ...STREAM_HEADERS });
+  return answer(c, body, { contentType: EVENT_STREAM });
 }

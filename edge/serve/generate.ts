@@ -9,11 +9,14 @@ import type { Sizes } from "./admit.ts";
 import { orNothing } from "./event-stream.ts";
 import { brokenOff, type Generation, gather, outOfOrder, type Progress, progressOf, take } from "./generation.ts";
 import { type MeteredSource, type Piece, streamMetered } from "./metered-stream.ts";
-import { type Meter, type Reached, underMeter } from "./metering.ts";
+import { type Answered, type Meter, type Reached, underMeter } from "./metering.ts";
+import type { Rendered } from "./rendered.ts";
 import { type Candidate, type Chosen, runInOrder, startInOrder } from "./run.ts";
 import { type Call, inferenceCall, leftMs, nativeVersionOf, type Served, servedBy } from "./serve.ts";
 import { toldFailure } from "./told-failure.ts";
 import { untilAborted } from "./until-aborted.ts";
+
+export const EVENT_STREAM = "text/event-stream; charset=utf-8";
 
 export type GenerationPlan = {
   /** From `chooseTarget`. */
@@ -22,8 +25,8 @@ export type GenerationPlan = {
   readonly ask: (version: ReadyVersion) => GenerateRequest;
 };
 
-export type WholePlan<T> = GenerationPlan & {
-  readonly render: (generation: Generation, version: ReadyVersion, request: GenerateRequest) => T;
+export type WholePlan = GenerationPlan & {
+  readonly render: (generation: Generation, version: ReadyVersion, request: GenerateRequest) => Rendered;
 };
 
 export type StreamPlan = GenerationPlan & {
@@ -47,7 +50,7 @@ export type Ending = Omit<Generation, "choices"> & { readonly finishes: readonly
  * A generation that is answered as a whole: gathered, rendered, settled, and only then answered. Until its first event it may be handed over to a fallback; after
  * that the pool is known to work on it, and whoever begins again has less time.
  */
-export function serveGeneration<T>(deps: Deps, call: Call, plan: WholePlan<T>): Promise<Served & { readonly body: T }> {
+export function serveGeneration(deps: Deps, call: Call, plan: WholePlan): Promise<Answered> {
   const { target } = plan;
   const how: Beginning = { signal: call.signal, timeoutMs: () => leftMs(deps, call) };
   return underMeter(deps, call, {
@@ -57,9 +60,8 @@ export function serveGeneration<T>(deps: Deps, call: Call, plan: WholePlan<T>): 
       const begun = ran.value;
       const served = servedBy(target, ran);
       const generation = await gather(eventsOf(begun), begun.progress);
-      const body = plan.render(generation, ran.candidate.version, begun.request);
-      await meter.settle({ ...reachedBy(served, begun), outcome: call.signal.aborted ? "cancelled" : "ok" });
-      return { ...served, body };
+      const rendered = plan.render(generation, ran.candidate.version, begun.request);
+      return meter.answer({ ...reachedBy(served, begun), outcome: call.signal.aborted ? "cancelled" : "ok" }, rendered);
     },
   });
 }
@@ -112,6 +114,7 @@ async function startStream(deps: Deps, call: Call, { plan, meter }: { plan: Stre
     renderFailure: (cause) => renderer.failed(toldFailure(deps, call, cause)),
     stop: () => stop.abort(),
     signal: call.signal,
+    contentType: EVENT_STREAM,
   };
   return { ...served, body: streamMetered(source) };
 }

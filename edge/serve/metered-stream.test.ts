@@ -54,6 +54,7 @@ async function follow({ pieces, after, ledgerFails, failsAfter, reads, signals }
     renderFailure: () => FAILED,
     stop: () => work.abort(),
     signal: caller.signal,
+    contentType: "text/event-stream",
   };
   const reader = streamMetered(metered).getReader();
   const readsMax = after === "silence" && ledgerFails !== "cover" ? Math.min(reads, pieces) : reads;

@@ -1,7 +1,10 @@
 import { Failure } from "../../shared/base/failure.ts";
+import { ANSWER_BYTES_MAX } from "../../shared/usage/idempotency.ts";
 import type { Outcome } from "../../shared/usage/row.ts";
+import { STREAM_TIMEOUT_MS } from "../limits.ts";
 import { type Cut, orNothing, streamEvents } from "./event-stream.ts";
 import type { Meter, Reached } from "./metering.ts";
+import { readOn } from "./read-on.ts";
 
 export type Piece = {
   /** Of whole server-sent events; empty where an event brings nothing for the caller. */
@@ -24,6 +27,8 @@ export type MeteredSource = {
   readonly stop: () => void;
   /** Aborts when the caller leaves. */
   readonly signal: AbortSignal;
+  /** Of the whole stream, for whoever keeps it. */
+  readonly contentType: string;
 };
 
 /** How long a stream that breaks waits for its row before it says so; the row is made durable all the same. */
@@ -35,24 +40,28 @@ const CUT_WAIT_MS = 1_000;
  * otherwise whoever reads slowly would read for nothing. One that breaks by the engine's or our own fault is `cut`: it says so in-band and never ends as if it were whole.
  */
 export function streamMetered(source: MeteredSource): ReadableStream<Uint8Array> {
-  const state: State = { cut: undefined, delivered: undefined, isClosed: false };
-  return streamEvents({
-    pieces: meteredPieces(source, state),
-    cut(why) {
-      state.cut ??= why;
-      source.stop();
-    },
-  });
+  const state: State = { cut: undefined, delivered: undefined, isClosed: false, kept: createKept(source.meter.isKept) };
+  const cut = (why: Cut) => {
+    state.cut ??= why;
+    source.stop();
+  };
+  const pieces = meteredPieces(source, state);
+  if (!source.meter.isKept) return streamEvents({ pieces, cut });
+  // Whoever leaves leaves only its own reading; the work has its bound all the same.
+  const overdue = setTimeout(cut, STREAM_TIMEOUT_MS, "overdue");
+  return streamEvents({ pieces: readOn(pieces, () => clearTimeout(overdue)), cut: () => {} });
 }
 
-type State = { cut: Cut | undefined; delivered: Reached | undefined; isClosed: boolean };
+type State = { cut: Cut | undefined; delivered: Reached | undefined; isClosed: boolean; readonly kept: Kept };
 
 async function* meteredPieces(source: MeteredSource, state: State): AsyncGenerator<string, void> {
   try {
     for await (const { text, isLast } of source.pieces) {
+      state.kept.add(text);
       if (isLast) {
         state.isClosed = true;
-        await source.meter.settle({ ...source.reached(), outcome: source.signal.aborted ? "cancelled" : "ok" });
+        const metered = { ...source.reached(), outcome: source.signal.aborted ? "cancelled" : "ok" } as const;
+        await source.meter.settle(metered, { contentType: source.contentType, body: state.kept.whole() });
         yield text;
         return;
       }
@@ -69,6 +78,23 @@ async function* meteredPieces(source: MeteredSource, state: State): AsyncGenerat
     // Not closed here means that the caller has left in the middle.
     await close(source, state, "cancelled");
   }
+}
+
+/** The texts of a stream that is kept for a retry, as long as they are not too many. */
+type Kept = { readonly add: (text: string) => void; readonly whole: () => Uint8Array | undefined };
+
+function createKept(isKept: boolean): Kept {
+  const texts: string[] = [];
+  let chars = 0;
+  return {
+    add(text) {
+      if (!isKept || text === "") return;
+      chars += text.length;
+      if (chars <= ANSWER_BYTES_MAX) texts.push(text);
+      else texts.length = 0;
+    },
+    whole: () => (chars <= ANSWER_BYTES_MAX ? Buffer.from(texts.join("")) : undefined),
+  };
 }
 
 /** Covers a text, and notes it as delivered; not if there is nothing to deliver, or its caller has left while it waited. */

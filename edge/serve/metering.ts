@@ -1,9 +1,11 @@
+import type { KeptAnswer } from "../../shared/usage/idempotency.ts";
 import type { ReservedRow } from "../../shared/usage/ledger.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
 import type { Deps } from "../deps.ts";
 import { CHECKPOINT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { type Asking, admit, type Terms } from "./admit.ts";
 import { type Coverage, createCoverage, ROW_LIFE_MS } from "./coverage.ts";
+import { type Rendered, STREAM_HEADERS, servedHeaders } from "./rendered.ts";
 import { type Call, remainingMs, type Served } from "./serve.ts";
 
 /** How far a request has come. */
@@ -19,11 +21,21 @@ export type Meter = {
   readonly prepare: (reached: Reached) => void;
   /** Before a stream's output leaves: undefined if it may at once, else it may when this resolves. */
   readonly cover: (reached: Reached) => Promise<void> | undefined;
-  /** Before the whole answer leaves, or the last piece of it. Fails with `unavailable`: then nothing of it may leave. */
-  readonly settle: (metered: Metered) => Promise<void>;
+  /** Settles a whole answer before it leaves, and answers with its headers. Fails with `unavailable`: then nothing of it may leave. */
+  readonly answer: (metered: Metered, rendered: Rendered) => Promise<Answered>;
+  /** Settles a stream before its last piece leaves, or what of it was delivered. */
+  readonly settle: (metered: Metered, stream?: KeptStream) => Promise<void>;
+  /** Whether the answer is kept for a retry. */
+  readonly isKept: boolean;
   /** Nothing was delivered, so nothing is billed. */
   readonly void: () => void;
 };
+
+/** An answer that may leave. */
+export type Answered = Rendered & { readonly headers: Readonly<Record<string, string>> };
+
+/** A whole stream; its body is undefined where it was too large to be kept. */
+export type KeptStream = Pick<KeptAnswer, "contentType" | "body">;
 
 export type MeterPlan = Asking & { readonly isStreamed: boolean };
 
@@ -53,23 +65,29 @@ async function openMeter(deps: Deps, call: Call, plan: MeterPlan): Promise<Meter
   }
 }
 
-/** The dearer way, where the cheaper one could lose something: output leaves before the end, money is set aside, or the work outlives what one put may wait for. */
+/** The dearer way, where the cheaper one could lose something: output leaves before the end or may be asked for again, money is set aside, or the work outlives what one put may wait for. */
 function isReserved(call: Call, { isStreamed }: MeterPlan, { lease }: Terms): boolean {
-  return isStreamed || lease !== undefined || call.timeoutMs > REQUEST_TIMEOUT_MS;
+  return isStreamed || lease !== undefined || call.once !== undefined || call.timeoutMs > REQUEST_TIMEOUT_MS;
 }
 
 function settledOnly(deps: Deps, call: Call, terms: Terms): Meter {
+  async function settle(metered: Metered) {
+    try {
+      await deps.ledger.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
+      terms.ended?.({ ...metered, servedVersion: metered.version });
+    } catch (cause) {
+      terms.ended?.(undefined); // a marker follows
+      throw cause;
+    }
+  }
   return {
+    isKept: false,
     prepare: () => {},
     cover: () => undefined,
-    async settle(metered) {
-      try {
-        await deps.ledger.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
-        terms.ended?.({ ...metered, servedVersion: metered.version });
-      } catch (cause) {
-        terms.ended?.(undefined); // a marker follows
-        throw cause;
-      }
+    settle,
+    async answer(metered, rendered) {
+      await settle(metered);
+      return answeredBy(metered, rendered);
     },
     void: () => terms.ended?.(undefined),
   };
@@ -80,7 +98,8 @@ async function reserve(deps: Deps, call: Call, { target, sizes, terms }: MeterPl
   const { version } = target;
   const known = { ...identityOf(call, terms), model: version.model, version: version.number, arm: target.arm, task, inputs };
   const timeoutMs = Math.min(SETTLE_TIMEOUT_MS, remainingMs(deps, call));
-  const row = await deps.ledger.reserve({ ...known, epoch: 1, expiresInMs: ROW_LIFE_MS }, timeoutMs);
+  const { epoch } = (await call.once?.claim()) ?? { epoch: 1 };
+  const row = await deps.ledger.reserve({ ...known, epoch, expiresInMs: ROW_LIFE_MS }, timeoutMs);
   const coverage = createCoverage({ checkpoint: (progress) => row.checkpoint(progress, CHECKPOINT_TIMEOUT_MS), choices, outputTokensMax });
   return reservedMeter({ call, terms, row, coverage });
 }
@@ -88,20 +107,40 @@ async function reserve(deps: Deps, call: Call, { target, sizes, terms }: MeterPl
 type Reserved = { readonly call: Call; readonly terms: Terms; readonly row: ReservedRow; readonly coverage: Coverage };
 
 function reservedMeter({ call, terms, row, coverage }: Reserved): Meter {
+  const { once } = call;
+  /** Kept before it is settled: a row that is settled without its answer could neither be replayed nor asked for anew. */
+  async function settle(metered: Metered, kept: KeptAnswer | undefined) {
+    coverage.close();
+    terms.ended?.({ ...metered, servedVersion: metered.version });
+    if (kept !== undefined) await once?.keep(kept);
+    await row.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
+  }
   return {
+    isKept: once !== undefined,
     prepare: (reached) => coverage.prepare(countsOf(reached)),
     cover: (reached) => coverage.cover(countsOf(reached)),
-    async settle(metered) {
-      coverage.close();
-      terms.ended?.({ ...metered, servedVersion: metered.version });
-      await row.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
+    settle: (metered, stream) => settle(metered, stream && { ...stream, headers: { ...keptHeaders(call, metered), ...STREAM_HEADERS } }),
+    async answer(metered, rendered) {
+      const answered = answeredBy(metered, rendered);
+      const headers = { ...keptHeaders(call, metered), ...answered.headers };
+      await settle(metered, { contentType: rendered.contentType, headers, body: Buffer.from(rendered.body) });
+      return answered;
     },
     void() {
       coverage.close();
       terms.ended?.(undefined);
-      void row.void();
+      void (once === undefined ? row.void() : row.release());
     },
   };
+}
+
+function answeredBy(metered: Metered, rendered: Rendered): Answered {
+  return { ...rendered, headers: { ...servedHeaders(metered), ...rendered.headers } };
+}
+
+/** A replay tells the id of the request that was billed. */
+function keptHeaders({ requestId }: Call, metered: Metered): Record<string, string> {
+  return { "Weir-Request-Id": requestId, ...servedHeaders(metered) };
 }
 
 function countsOf({ version, tier, inputTokens, outputTokens, computeMs }: Reached) {
@@ -112,9 +151,13 @@ function rowOf(call: Call, terms: Terms, { assignedVersion, degraded: _, ...mete
   return { ...metered, ...identityOf(call, terms), version: assignedVersion, servedVersion: metered.version };
 }
 
-function identityOf({ requestId, principal, dialect, fingerprint }: Call, { priceVersion, lease }: Terms) {
+function identityOf({ requestId, principal, dialect, fingerprint, once }: Call, { priceVersion, lease }: Terms) {
   const { tenant, keyId } = principal;
-  return { requestId, tenant, keyId, dialect, fingerprint, priceVersion, ...(lease === undefined ? {} : { lease }) };
+  return {
+    ...{ requestId, tenant, keyId, dialect, fingerprint, priceVersion },
+    ...(lease === undefined ? {} : { lease }),
+    ...(once === undefined ? {} : { idempotency: once.id }),
+  };
 }
 
 /** Whoever hears how a request ended hears it once, by its first word. */

@@ -193,10 +193,10 @@ test("a ledger that fails at the end of a stream withholds the end and says so",
   const answer = await chat({ stream: true });
   const streamed = readStream(answer);
   await expect.poll(async () => (await weir.ledgerItems()).some(({ st, pg }) => st === "P" && pg === "64")).toBe(true);
-  const before = weir.store.callsOf("UpdateItem");
-  weir.store.turn("closed", "UpdateItem");
+  const before = weir.store.callsOf("UpdateItem weir-ledger");
+  weir.store.turn("closed", "UpdateItem weir-ledger");
   end();
-  await expect.poll(() => weir.store.callsOf("UpdateItem")).toBeGreaterThan(before);
+  await expect.poll(() => weir.store.callsOf("UpdateItem weir-ledger")).toBeGreaterThan(before);
 
   weir.clock.advance(SETTLE_TIMEOUT_MS);
 

@@ -5,6 +5,7 @@ import { renderOpenaiFailure } from "../dialects/openai/failure.ts";
 import type { Sizes } from "./admit.ts";
 import { type EngineUsage, engineUsageOf } from "./engine-usage.ts";
 import { type Meter, type Reached, underMeter } from "./metering.ts";
+import { STREAM_HEADERS, servedHeaders } from "./rendered.ts";
 import { type Call, remainingMs, type Served } from "./serve.ts";
 import { toldFailure } from "./told-failure.ts";
 import { upstreamFailure } from "./upstream-client.ts";
@@ -22,11 +23,11 @@ export type ProxyPlan = {
   readonly hidesUsage?: boolean;
 };
 
-export type ProxyAnswer = Served & {
+export type ProxyAnswer = {
   readonly status: number;
   readonly contentType: string;
-  readonly retryAfter: string | undefined;
-  readonly body: Uint8Array | ReadableStream<Uint8Array>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array | ReadableStream<Uint8Array>;
 };
 
 /** Passes a request to a foreign engine and its answer back: a whole one after it is metered, a stream with its last event held until then. */
@@ -44,21 +45,22 @@ async function pass(deps: Deps, call: Call, { meter, sizes, ...plan }: ProxyPlan
   const served: Served = { model, version: number, assignedVersion: number, arm: plan.arm, tier: "upstream" };
   const { signal } = call;
   const answer = await deps.upstream.post({ upstream, path: plan.path, body: plan.body, signal, timeoutMs: remainingMs(deps, call) });
-  const head = { ...served, status: answer.status, contentType: answer.contentType, retryAfter: answer.retryAfter };
+  const { status, contentType, body, retryAfter } = answer;
+  const headers = { ...servedHeaders(served), ...(retryAfter === undefined ? {} : { "Retry-After": retryAfter }) };
   const { task, inputs } = sizes;
   const reached = (usage: EngineUsage): Reached => ({ ...served, ...usage, task, inputs, computeMs: deps.clock.nowMs() - startedAtMs });
-  if (!(answer.body instanceof Uint8Array)) {
+  if (!(body instanceof Uint8Array)) {
     const renderFailure = (cause: unknown) => failureEvent(toldFailure(deps, call, upstreamFailure(cause, signal)), call);
-    const stream = { meter, reached, signal, hidesUsage: plan.hidesUsage ?? false, renderFailure };
-    return { ...head, body: meterEventStream(answer.body, stream) };
+    const stream = { meter, reached, signal, contentType, hidesUsage: plan.hidesUsage ?? false, renderFailure };
+    return { status, contentType, headers: { ...headers, ...STREAM_HEADERS }, body: meterEventStream(body, stream) };
   }
-  if (answer.status !== 200) {
-    const body = refusalBody(answer.status, answer.body);
+  if (status !== 200) {
+    const refusal = refusalBody(status, body);
     meter.void();
-    return { ...head, body };
+    return { status, contentType, headers, body: refusal };
   }
-  await meter.settle({ ...reached(usageOf(answer.body)), outcome: signal.aborted ? "cancelled" : "ok" });
-  return { ...head, body: answer.body };
+  const metered = { ...reached(usageOf(body)), outcome: signal.aborted ? "cancelled" : "ok" } as const;
+  return { status, ...(await meter.answer(metered, { body, contentType, headers })) };
 }
 
 /** Foreign engines speak OpenAI's protocol, whatever dialect's path the caller took to them. */

@@ -14,7 +14,9 @@ import type { Tier, UsageRow } from "../../shared/usage/row.ts";
 import type { Target } from "../catalog.ts";
 import type { Deps, Pool } from "../deps.ts";
 import { READ_ONLY, type Sizes } from "./admit.ts";
-import { underMeter } from "./metering.ts";
+import { type Answered, type Metered, underMeter } from "./metering.ts";
+import type { Once } from "./once.ts";
+import type { Rendered } from "./rendered.ts";
 import { type Candidate, type Chosen, runInOrder } from "./run.ts";
 
 /** What every dialect knows of a request once it has read it. */
@@ -37,6 +39,8 @@ export type Call = {
   readonly timeoutMs: number;
   /** `Weir-Max-Cost` as the caller wrote it: what the request may cost. */
   readonly maxCost?: string | undefined;
+  /** With an Idempotency-Key: what sees to it that it is answered once. */
+  readonly once?: Once;
 };
 
 export type Served = {
@@ -50,26 +54,22 @@ export type Served = {
   readonly degraded?: string | undefined;
 };
 
-export type Plan<T> = {
+export type Plan = {
   /** Builds the task for the version that is asked, which is the one that the split chose or its fallback; refuses what that version cannot do. */
   readonly ask: (version: ReadyVersion) => TaskRequest;
-  readonly render: (result: InferenceResult, version: ReadyVersion) => T;
+  readonly render: (result: InferenceResult, version: ReadyVersion) => Rendered;
 };
 
 /**
  * The heart, once for all dialects: pick the arm, run or degrade, render, settle, and only then answer.
  * Rendered before it is settled, so that a caller is never billed for an answer that we could not write.
  */
-export async function serve<T>(deps: Deps, call: Call, plan: Plan<T>): Promise<Served & { readonly body: T }> {
+export async function serve(deps: Deps, call: Call, plan: Plan): Promise<Answered> {
   return serveTarget(deps, call, { ...plan, target: await chooseTarget(deps, call) });
 }
 
 /** The same for a target that the dialect has looked at already. */
-export async function serveTarget<T>(
-  deps: Deps,
-  call: Call,
-  plan: Plan<T> & { readonly target: Target },
-): Promise<Served & { readonly body: T }> {
+export async function serveTarget(deps: Deps, call: Call, plan: Plan & { readonly target: Target }): Promise<Answered> {
   const { target } = plan;
   const sizes = (version = nativeVersionOf(target)) => sizesOf(plan.ask(version), version);
   return underMeter(deps, call, {
@@ -77,18 +77,17 @@ export async function serveTarget<T>(
     async work(meter) {
       const ran = await runInOrder(deps, call, { target, attempt: (candidate, limits) => attempt(call, plan, { candidate, limits }) });
       const { request, result } = ran.value;
-      const body = plan.render(result, ran.candidate.version);
-      const served = servedBy(target, ran);
-      await meter.settle({
-        ...served,
+      const rendered = plan.render(result, ran.candidate.version);
+      const metered: Metered = {
+        ...servedBy(target, ran),
         task: request.task,
         outcome: call.signal.aborted ? "cancelled" : "ok",
         inputs: inputCountOf(request),
         inputTokens: result.inputTokens.reduce((sum, tokens) => sum + tokens, 0),
         outputTokens: 0,
         computeMs: Math.round(result.runMs),
-      });
-      return { ...served, body };
+      };
+      return meter.answer(metered, rendered);
     },
   });
 }
@@ -117,10 +116,10 @@ function readsMaxOf(request: TaskRequest): number {
 }
 
 type Asking = { readonly candidate: Candidate; readonly limits: CallLimits };
-type Answered = { readonly request: TaskRequest; readonly result: InferenceResult };
+type Attempted = { readonly request: TaskRequest; readonly result: InferenceResult };
 
 /** Built anew for each candidate: versions differ in what they take. */
-async function attempt(call: Call, { ask }: Pick<Plan<unknown>, "ask">, { candidate, limits }: Asking): Promise<Answered> {
+async function attempt(call: Call, { ask }: Pick<Plan, "ask">, { candidate, limits }: Asking): Promise<Attempted> {
   const request = ask(candidate.version);
   const result = await candidate.pool.client.run(inferenceCall(call, candidate, request), limits);
   assertFinite(result);

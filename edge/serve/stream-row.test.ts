@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
 import { gives, paced } from "../../test/harness/generation-double.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
@@ -7,23 +7,13 @@ import { CHECKPOINT_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
 
 /** What the store may do to a stream: its row before it, under it and at its end. */
 let weir: Serving;
-beforeAll(async () => {
+// A gateway for each test: their clocks go far, and none may be set back.
+beforeEach(async () => {
   weir = await startServing();
 });
-afterAll(() => weir.close());
+afterEach(() => weir.close());
 
-let passedMs = 0;
-function pass(ms: number) {
-  passedMs += ms;
-  weir.clock.advance(ms);
-}
-beforeEach(async () => {
-  weir.store.turn("open");
-  weir.clock.advance(-passedMs); // else this clock would soon be too far from the store's
-  passedMs = 0;
-  weir.model.generations.length = 0;
-  await weir.newRows();
-});
+const pass = (ms: number) => weir.clock.advance(ms);
 
 const begun: GenerateEvent = { kind: "begun", inputTokens: [4] };
 const said = (text: string, tokens = 1): GenerateEvent => ({ kind: "text", choice: 0, text, tokens });
@@ -32,16 +22,16 @@ const done = { kind: "done", outputTokens: [2], queueMs: 0, runMs: 9.5 } as cons
 
 const stream = (more: object = {}) =>
   weir.post("/v1/completions", { model: "smol", prompt: "a weir stands", stream: true, max_tokens: 200, ...more });
-const callsOf = () => weir.store.callsOf("UpdateItem");
+const callsOf = () => weir.store.callsOf("UpdateItem weir-ledger");
 /** The row of an answer, in whatever state it is. */
 const rowOf = async (answer: Response) =>
   (await weir.ledgerItems()).find(({ sk = "" }) => sk.endsWith(`#${answer.headers.get("weir-request-id")}`));
 
 test("a stream is reserved before its work, and not begun where that cannot be", async () => {
-  const before = weir.store.callsOf("PutItem");
-  weir.store.turn("closed", "PutItem");
+  const before = weir.store.callsOf("PutItem weir-ledger");
+  weir.store.turn("closed", "PutItem weir-ledger");
   const streamed = stream();
-  await expect.poll(() => weir.store.callsOf("PutItem")).toBeGreaterThan(before);
+  await expect.poll(() => weir.store.callsOf("PutItem weir-ledger")).toBeGreaterThan(before);
 
   pass(SETTLE_TIMEOUT_MS);
 
@@ -52,7 +42,7 @@ test("a stream is reserved before its work, and not begun where that cannot be",
 
 test("no text leaves before a checkpoint covers it, and then it does", async () => {
   const before = callsOf();
-  weir.store.turn("throttled", "UpdateItem");
+  weir.store.turn("throttled", "UpdateItem weir-ledger");
   const { generate, next } = paced(begun, said("a"), finished, done);
   weir.model.nextGeneration(generate);
   const answering = stream();
@@ -81,7 +71,7 @@ test("what is covered leaves although the store is down; then the stream ends in
   const answer = await answering;
   const reader = answer.body?.getReader();
   await expect.poll(async () => (await rowOf(answer))?.["pg"]).toBe("64");
-  weir.store.turn("closed", "UpdateItem");
+  weir.store.turn("closed", "UpdateItem weir-ledger");
   next();
   next();
   const seen = await readUntil(reader, (text) => text.includes('"b"'));
@@ -124,7 +114,7 @@ test("the end of a stream waits for its row, the texts before it do not", async 
   next();
   await readUntil(reader, (text) => text.includes('"a"'));
   const before = callsOf();
-  weir.store.turn("throttled", "UpdateItem");
+  weir.store.turn("throttled", "UpdateItem weir-ledger");
   next();
   next();
   const rest = readUntil(reader, () => false);
@@ -147,7 +137,7 @@ test("a ledger that fails at the end of a stream withholds the end and says so, 
   next();
   await readUntil(reader, (text) => text.includes('"a"'));
   const before = callsOf();
-  weir.store.turn("closed", "UpdateItem");
+  weir.store.turn("closed", "UpdateItem weir-ledger");
   next();
   next();
   await expect.poll(callsOf).toBeGreaterThan(before);

@@ -19,6 +19,7 @@ function startStream() {
   const stream = meterEventStream(engine, {
     meter,
     reached: reachedOf,
+    contentType: "text/event-stream",
     signal: new AbortController().signal,
     hidesUsage: true,
     renderFailure: (cause) => `failed: ${cause instanceof Error ? cause.message : ""}`,

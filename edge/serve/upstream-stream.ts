@@ -11,6 +11,7 @@ export type StreamPlan = {
   /** The row's quantities, by what the engine has counted so far. */
   readonly reached: (usage: EngineUsage) => Reached;
   readonly signal: AbortSignal;
+  readonly contentType: string;
   /** The usage event was asked for by us alone, so the caller does not get it. */
   readonly hidesUsage: boolean;
   /** How the stream says that it has failed. */
@@ -19,12 +20,12 @@ export type StreamPlan = {
 
 /** Passes an event stream on as it comes, counts its tokens, and holds its end back until the row is durable (see `streamMetered`). */
 export function meterEventStream(body: Readable, plan: StreamPlan): ReadableStream<Uint8Array> {
-  const { meter, reached, signal, hidesUsage, renderFailure } = plan;
+  const { meter, reached, signal, contentType, hidesUsage, renderFailure } = plan;
   const progress: Progress = { usage: undefined, chunks: 0 };
   meter.prepare(reached(usageOf(progress)));
   return streamMetered({
     pieces: piecesOf(body, progress, hidesUsage),
-    ...{ meter, renderFailure, signal },
+    ...{ meter, renderFailure, signal, contentType },
     reached: () => reached(usageOf(progress)),
     hasBrought: () => progress.chunks > 0,
     stop: () => body.destroy(),

@@ -3,8 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import { Failure } from "../base/failure.ts";
 import { type Dynamo, storeUnavailable } from "./client.ts";
 
-/** A DynamoDB value in the wire's own form; the hot path needs no others. */
-export type WireValue = { readonly S: string } | { readonly N: string } | { readonly SS: readonly string[] };
+/** A DynamoDB value in the wire's own form, bytes in base64; the hot path needs no others. */
+export type WireValue = { readonly S: string } | { readonly N: string } | { readonly SS: readonly string[] } | { readonly B: string };
 export type WireItem = Readonly<Record<string, WireValue>>;
 
 /**

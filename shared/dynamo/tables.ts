@@ -6,6 +6,8 @@ export type TableShape = {
   readonly sortKey?: string;
   /** Sparse indexes that project keys only. */
   readonly indexes?: readonly { readonly name: string; readonly partitionKey: string; readonly sortKey: string }[];
+  /** Attribute with seconds of the epoch, after which the cloud's store may tidy an item away, days later; nothing relies on it. */
+  readonly timeToLive?: string;
   readonly purpose: string;
 };
 
@@ -38,6 +40,7 @@ export const LIMITS = {
 export const IDEMPOTENCY = {
   name: "idempotency",
   partitionKey: "pk",
+  timeToLive: "ttl",
   purpose: "one item per tenant and Idempotency-Key: which request answers for it, and its answer",
 } as const satisfies TableShape;
 

@@ -16,6 +16,8 @@ export type Principal = {
   readonly billing?: TenantBilling;
   /** References that the key may name; absent, every model that its tenant may use. See `mayName`. */
   readonly models?: ReadonlySet<string>;
+  /** How long an equal request without an Idempotency-Key counts as a retry; absent, never. */
+  readonly duplicateWindowMs?: number;
 };
 
 /** Who asks for a model. */

@@ -5,6 +5,14 @@ import { RequestRate, TenantLimits } from "../limits/policy.ts";
 
 export const NAME_PATTERN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
+/** Longer than clients retry, and shorter than people wait before they mean it again. */
+const DUPLICATE_WINDOW_SECONDS_MAX = 600;
+const DuplicateWindow = z
+  .int()
+  .min(0)
+  .max(DUPLICATE_WINDOW_SECONDS_MAX)
+  .meta({ description: "Equal requests without an Idempotency-Key within so many seconds get one answer and one bill; 0: never" });
+
 /** Who calls and who pays. A closed tenant's keys are refused. */
 export const Tenant = z.object({
   id: z.string().regex(NAME_PATTERN, "a tenant's id is 1 to 63 of a-z 0-9 . _ - and starts with a letter or digit"),
@@ -14,6 +22,8 @@ export const Tenant = z.object({
   /** Absent: nothing of this tenant has a price. */
   billing: TenantBilling.exactOptional(),
   limits: TenantLimits.optional(),
+  /** Equal requests without an Idempotency-Key are taken for one when they come within so many seconds; absent or 0, never. */
+  duplicateWindowSeconds: DuplicateWindow.optional(),
 });
 export type Tenant = z.infer<typeof Tenant>;
 
@@ -28,6 +38,7 @@ export const NewTenant = z.strictObject({
   rate: RequestRate.optional(),
   limits: TenantLimits.optional(),
   billing: TenantBilling.optional(),
+  duplicateWindowSeconds: DuplicateWindow.optional(),
   why: Why.optional(),
 });
 export type NewTenant = z.infer<typeof NewTenant>;
@@ -39,11 +50,12 @@ export const TenantChange = z
     rate: RequestRate.optional(),
     limits: TenantLimits.optional(),
     billing: TenantBilling.optional(),
+    duplicateWindowSeconds: DuplicateWindow.optional(),
     why: Why.optional(),
   })
   .refine(
-    ({ name, rate, limits, billing }) => [name, rate, limits, billing].some((each) => each !== undefined),
-    "say what to change: name, rate, limits or billing",
+    ({ why: _, ...changes }) => Object.values(changes).some((value) => value !== undefined),
+    "say what to change: name, rate, limits, billing or duplicateWindowSeconds",
   );
 export type TenantChange = z.infer<typeof TenantChange>;
 

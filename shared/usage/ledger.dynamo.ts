@@ -5,6 +5,7 @@ import { storeUnavailable } from "../dynamo/client.ts";
 import type { LeanDynamo, WireItem } from "../dynamo/lean-client.ts";
 import { LEDGER, tableName } from "../dynamo/tables.ts";
 import type { Log } from "../log/log.ts";
+import { annulRow, type EarlierSettings, findEarlierRow } from "./earlier-row.dynamo.ts";
 import { createGroupWriter, type GroupWriter } from "./group-writer.ts";
 import type { Ledger } from "./ledger.ts";
 import { reserveRow } from "./reserved-row.dynamo.ts";
@@ -15,6 +16,7 @@ import { type Address, settledItem, voidMarker } from "./wire-row.ts";
 const CLOCK_SKEW_MS_MAX = 30_000;
 /** How long a void marker is repeated before it is given up, loudly. */
 const MARKER_TIMEOUT_MS = 15 * 60_000;
+const ANNUL_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 3_000;
 /** Rows that may wait; void markers are few and always find room. */
 const WAITING_MAX = 20_000;
@@ -41,7 +43,24 @@ export function createLedger(settings: LedgerSettings): Ledger {
       const rows = { ...settings, markVoid: (voided: Address) => markVoid(settings, writer, voided) };
       return reserveRow(rows, { address, reservation, timeoutMs });
     },
+    findEarlier: (request) => findEarlierRow(earlierOf(settings, writer), ledgerAddress(request, settings.schedule)),
+    annul(request, row) {
+      const atMs = settings.clock.nowMs();
+      const address = ledgerAddress(request, settings.schedule);
+      return annulRow(earlierOf(settings, writer), { address, row, atMs, ageMs: atMs - acceptedAtMsOf(request.requestId) });
+    },
     drain: () => writer.drain(),
+  };
+}
+
+/** Whoever takes a request over waits for the marker: without it the request might be billed twice. */
+function earlierOf({ lean, tablePrefix, clock }: LedgerSettings, writer: GroupWriter): EarlierSettings {
+  return {
+    ...{ lean, tablePrefix },
+    async markVoid(address) {
+      const marked = await writer.write(voidMarker(address, clock.nowMs()), ANNUL_TIMEOUT_MS);
+      if (marked !== "written") throw storeUnavailable(new Error("a void marker was not acknowledged"));
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import type { UsageSum } from "./report.ts";
-import type { UsageRow } from "./row.ts";
+import type { Outcome, UsageRow } from "./row.ts";
 
 /** Where metered requests are made durable, before anything of their answers leaves. */
 export type Ledger = {
@@ -15,9 +15,22 @@ export type Ledger = {
    * Fails with `unavailable` if that could not be had within `timeoutMs`; a row that may be there all the same is voided, or expires unbilled.
    */
   readonly reserve: (reservation: Reservation, timeoutMs: number) => Promise<ReservedRow>;
+  /** The row of an earlier request, as whoever retries it finds it. */
+  readonly findEarlier: (request: EarlierRequest) => Promise<EarlierRow>;
+  /** Sees to it that an earlier request can never be billed. False if its row is not as it was found any more: look again. */
+  readonly annul: (request: EarlierRequest, row: EarlierRow) => Promise<boolean>;
   /** Resolves when everything that was handed in has been written or given up: for shutdown. */
   readonly drain: () => Promise<void>;
 };
+
+export type EarlierRequest = Pick<UsageRow, "requestId" | "tenant">;
+
+/** `isVoided`: a void marker lies beside it. */
+export type EarlierRow = { readonly isVoided: boolean } & (
+  | { readonly state: "absent" | "void" }
+  | { readonly state: "pending"; readonly epoch: number; readonly expiresAtMs: number }
+  | { readonly state: "settled"; readonly outcome: Outcome }
+);
 
 /** What is known of a request before its work begins. */
 export type Reservation = Pick<

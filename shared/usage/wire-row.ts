@@ -1,5 +1,5 @@
 import type { WireItem, WireValue } from "../dynamo/lean-client.ts";
-import type { Checkpoint, Reservation } from "./ledger.ts";
+import type { Checkpoint, EarlierRow, Reservation } from "./ledger.ts";
 import { Dialect, Outcome, ROW_SCHEMA, Tier, type UsageRow } from "./row.ts";
 
 /** Attribute names are short because each row is one write unit only below 1 KB, and rows are kept for years. */
@@ -78,12 +78,32 @@ function countText(field: string, value: number): string {
   throw new Error(`a usage row's ${field} is ${value}, not a count`);
 }
 
+/** A row that takes the place of one that shall never come. */
+export function voidRow(address: Address, atMs: number): WireItem {
+  return { ...headOf(address, "X"), a: { N: String(atMs) } };
+}
+
 /** A void marker: whoever adds up rows drops the row that it names. */
 export function voidMarker({ pk, sk }: Address, atMs: number): WireItem {
   return { ...headOf({ pk, sk: `${sk}${VOID_SUFFIX}` }, "X"), a: { N: String(atMs) } };
 }
 
 export const VOID_SUFFIX = "#V";
+
+/** Reads back a row that a retry asks for, among the items of its address and its marker's. */
+export function earlierRowOf(items: readonly WireItem[], sk: string): EarlierRow {
+  const isVoided = items.some((item) => textOf(item, "sk") === sk + VOID_SUFFIX);
+  const item = items.find((each) => textOf(each, "sk") === sk);
+  if (item === undefined) return { state: "absent", isVoided };
+  switch (textOf(item, "st")) {
+    case "P":
+      return { state: "pending", isVoided, epoch: numberOf(item, "e"), expiresAtMs: numberOf(item, "x") };
+    case "S":
+      return { state: "settled", isVoided, outcome: Outcome.parse(textOf(item, TEXTS.outcome)) };
+    default:
+      return { state: "void", isVoided };
+  }
+}
 
 /** Reads back what reports need; undefined for rows that are not settled. */
 export function storedUsageOf(item: WireItem): StoredUsage | undefined {

@@ -13,6 +13,7 @@ export function createMeterDouble(fails: (step: "cover" | "settle") => boolean =
   };
   return {
     steps,
+    isKept: false,
     prepare: () => {},
     async cover({ outputTokens }) {
       refuse("cover");
@@ -21,6 +22,9 @@ export function createMeterDouble(fails: (step: "cover" | "settle") => boolean =
     async settle({ outcome, outputTokens }) {
       refuse("settle");
       steps.push(`${outcome} ${outputTokens}`);
+    },
+    async answer() {
+      throw new Error("streams are settled");
     },
     void: () => steps.push("void"),
   };

@@ -80,14 +80,14 @@ export const CLASSIFY: VersionFacts = {
 export const GENERATE: VersionFacts = { head: "generate", family: "gpt2", tokensMax: PROMPT_TOKENS_MAX, chats: true, dtypes: ["fp32"] };
 
 /** Starts with `minilm` (embed, versions 1 and 2, all traffic on 1), `sentiment` (classify), `smol` (generate) and `hidden`, which only `globex` may see. */
-export async function startServing(): Promise<Serving> {
+export async function startServing(environment: Readonly<Record<string, string>> = {}): Promise<Serving> {
   const dynamo = await startDynamo();
   const store = await startStoreValve(dynamo.endpoint);
   const clock = stopClock();
   const [gpu, model, edge] = [createModelDouble(), createModelDouble(), createModelDouble()];
   const logged: { level: string; message: string }[] = [];
   const log: Log = (level, message) => logged.push({ level, message });
-  const composition = compose(configFor(store.endpoint), { clock, log, ids: systemIds });
+  const composition = compose(configFor({ ...environment, WEIR_DYNAMO_ENDPOINT: store.endpoint }), { clock, log, ids: systemIds });
   const pools = new Map(
     Object.entries({ gpu, cpu: model, edge }).map(([name, client]) => [name, { name, tier: Tier.parse(name), client }] as const),
   );
@@ -121,14 +121,14 @@ export async function startServing(): Promise<Serving> {
   };
 }
 
-function configFor(endpoint: string) {
+function configFor(environment: Readonly<Record<string, string>>) {
   return readConfig({
     AWS_REGION: "eu-central-1",
-    WEIR_DYNAMO_ENDPOINT: endpoint,
     WEIR_PEPPERS: JSON.stringify({ 1: "a pepper for tests only" }),
     WEIR_POOLS: "[]",
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: "http://127.0.0.1:9" }),
     WEIR_UPSTREAM_ENGINE: "the engine's key",
+    ...environment,
   });
 }
 

@@ -8,7 +8,7 @@ export type StoreState = "open" | "closed" | "throttled" | "lost" | "stuck";
 /** Stands before a store and can fail as stores and networks do. */
 export type StoreValve = {
   readonly endpoint: string;
-  /** What happens from now on to calls of an operation (`BatchWriteItem`, …) or of all. */
+  /** What happens from now on to calls of an operation (`BatchWriteItem`, or of one table, `PutItem weir-ledger` or `weir-ledger`) or of all. */
   readonly turn: (state: StoreState, operation?: string) => void;
   /** What happens to the next call of an operation alone. */
   readonly once: (state: StoreState, operation: string) => void;
@@ -24,12 +24,14 @@ export async function startStoreValve(storeEndpoint: string): Promise<StoreValve
   const singles = new Map<string, StoreState>();
   let turned: { state: StoreState; operation: string | undefined } = { state: "open", operation: undefined };
   const server = createServer(async (incoming, outgoing) => {
-    const operation = String(incoming.headers["x-amz-target"]).split(".").at(-1) ?? "";
-    calls.set(operation, (calls.get(operation) ?? 0) + 1);
-    const isMeant = turned.operation === undefined || turned.operation === operation;
-    const state = singles.get(operation) ?? (isMeant ? turned.state : "open");
-    singles.delete(operation);
-    await pass(storeEndpoint, { incoming, outgoing, state });
+    const body = await buffer(incoming);
+    const names = namesOf(incoming, body);
+    for (const name of names) calls.set(name, (calls.get(name) ?? 0) + 1);
+    const isMeant = turned.operation === undefined || names.includes(turned.operation);
+    const single = names.find((name) => singles.has(name)) ?? "";
+    const state = singles.get(single) ?? (isMeant ? turned.state : "open");
+    singles.delete(single);
+    await pass(storeEndpoint, { incoming, outgoing, body, state });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -48,12 +50,19 @@ export async function startStoreValve(storeEndpoint: string): Promise<StoreValve
   };
 }
 
-type Call = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse; readonly state: StoreState };
+/** `PutItem`, `PutItem weir-ledger` and `weir-ledger`. */
+function namesOf(incoming: IncomingMessage, body: Buffer): string[] {
+  const operation = String(incoming.headers["x-amz-target"]).split(".").at(-1) ?? "";
+  const { TableName, RequestItems = {} } = JSON.parse(body.toString() || "{}") as { TableName?: string; RequestItems?: object }; // DynamoDB's own forms
+  const tables = [TableName ?? [], Object.keys(RequestItems)].flat();
+  return [operation, ...tables.flatMap((table) => [table, `${operation} ${table}`])];
+}
 
-async function pass(endpoint: string, { incoming, outgoing, state }: Call) {
+type Call = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse; readonly body: Buffer; readonly state: StoreState };
+
+async function pass(endpoint: string, { incoming, outgoing, body, state }: Call) {
   if (state === "stuck") return;
   if (state === "closed") return void incoming.socket.destroy();
-  const body = await buffer(incoming);
   if (state === "throttled") return void outgoing.writeHead(400).end(JSON.stringify(THROTTLED));
   const onward = request(endpoint, { method: "POST", headers: incoming.headers }).end(body);
   const [answer] = (await once(onward, "response")) as [IncomingMessage]; // what a request emits as its response

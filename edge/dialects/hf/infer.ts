@@ -1,9 +1,11 @@
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { answer, parseJson, readBody } from "../../http.ts";
-import { callOf, sayServed } from "../../serve/call.ts";
-import { assertTask, chooseTarget, nativeVersionOf, serveTarget } from "../../serve/serve.ts";
+import { parseJson, readBody } from "../../http.ts";
+import { answerServed, callOf } from "../../serve/call.ts";
+import { answerOnce } from "../../serve/once.ts";
+import { jsonAnswer, writePlainly } from "../../serve/rendered.ts";
+import { assertTask, type Call, chooseTarget, nativeVersionOf, serveTarget } from "../../serve/serve.ts";
 import { HfRequest } from "./request.ts";
 import type { HfPlan } from "./rule.ts";
 import { HF_RULES, type HfTask, hfTaskOf, meantTask, TEXT_GENERATION } from "./rules.ts";
@@ -17,18 +19,23 @@ export function answerInference(deps: Deps) {
     const body = await readBody(c);
     const request = parseJson(body, HfRequest);
     const call = callOf(c, { dialect: "hf", reference: c.req.param("model") ?? "", body });
-    const target = await chooseTarget(deps, call);
-    const meant = named ?? meantTask(nativeVersionOf(target), request);
-    if (meant === TEXT_GENERATION) return answerTextGeneration(deps, c, { call, target, request });
-    const planFor = onceByVersion((version) => plan(version, request, meant));
-    const served = await serveTarget(deps, call, {
-      target,
-      ask: (version) => planFor(version).request,
-      render: (result, version) => JSON.stringify(planFor(version).render(result)),
-    });
-    sayServed(c, served);
-    return answer(c, served.body, { contentType: "application/json" });
+    return answerOnce(deps, c, { call, write: writePlainly, run: (once) => infer(deps, c, { call: once, named, request }) });
   };
+}
+
+type Asked = { readonly call: Call; readonly named: HfTask | undefined; readonly request: HfRequest };
+
+async function infer(deps: Deps, c: EdgeContext, { call, named, request }: Asked): Promise<Response> {
+  const target = await chooseTarget(deps, call);
+  const meant = named ?? meantTask(nativeVersionOf(target), request);
+  if (meant === TEXT_GENERATION) return answerTextGeneration(deps, c, { call, target, request });
+  const planFor = onceByVersion((version) => plan(version, request, meant));
+  const served = await serveTarget(deps, call, {
+    target,
+    ask: (version) => planFor(version).request,
+    render: (result, version) => jsonAnswer(JSON.stringify(planFor(version).render(result))),
+  });
+  return answerServed(c, served);
 }
 
 function plan(version: ReadyVersion, request: HfRequest, task: Exclude<HfTask, typeof TEXT_GENERATION>): HfPlan {

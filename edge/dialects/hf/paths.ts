@@ -1,5 +1,5 @@
 import type { PathDescription, PathGroup } from "../../openapi.ts";
-import { INFER_HEADERS } from "../headers.ts";
+import { INFER_HEADERS, INFER_REFUSALS, INFERRED_HEADERS } from "../headers.ts";
 import { ChatCompletion } from "../openai/chat-answer.ts";
 import { Completion } from "../openai/completion-answer.ts";
 import { PathChatBody, PathCompletionBody } from "../openai/completions.ts";
@@ -13,9 +13,10 @@ const INFER = {
   method: "post",
   scope: "infer",
   headers: INFER_HEADERS,
+  headersOut: INFERRED_HEADERS,
   body: HfRequest,
   answer: { status: 200, summary: "In the shape of the model's task", schema: HfAnswer },
-  refusals: ["not_found", "overloaded", "engine_failed", "timeout", "unsupported"],
+  refusals: [...INFER_REFUSALS, "unsupported"],
 } as const satisfies Partial<PathDescription>;
 
 /** What the clients ask below their endpoint's URL: OpenAI's protocol. */

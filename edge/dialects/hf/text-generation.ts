@@ -4,11 +4,11 @@ import type { Finish, GenerateEvent, GenerateRequest, Sampling } from "../../../
 import type { Target } from "../../catalog.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { answer, tell } from "../../http.ts";
 import { textInput } from "../../serve/ask.ts";
-import { sayServed } from "../../serve/call.ts";
+import { answerServed, answerStreamed } from "../../serve/call.ts";
 import { type StreamRenderer, serveGeneration, streamGeneration } from "../../serve/generate.ts";
 import type { Generation } from "../../serve/generation.ts";
+import { jsonAnswer } from "../../serve/rendered.ts";
 import { assertTask, type Call, nativeVersionOf } from "../../serve/serve.ts";
 import { renderHfFailure } from "./failure.ts";
 import type { HfRequest } from "./request.ts";
@@ -75,17 +75,10 @@ export async function answerTextGeneration(deps: Deps, c: EdgeContext, { call, t
     throw new Failure("invalid_request", "stream: one input at a time", { field: "stream" });
   const plan = { target, ask: () => requestOf(prompts, parameters, request.stream === true) };
   if (request.stream === true) {
-    const served = await streamGeneration(deps, call, { ...plan, renderer: () => rendererOf(call, parameters, prompts) });
-    sayServed(c, served);
-    tell(c, "Cache-Control", "no-cache");
-    return answer(c, served.body, { contentType: "text/event-stream; charset=utf-8" });
+    return answerStreamed(c, await streamGeneration(deps, call, { ...plan, renderer: () => rendererOf(call, parameters, prompts) }));
   }
-  const served = await serveGeneration(deps, call, {
-    ...plan,
-    render: (generation) => JSON.stringify(whole(generation, parameters, prompts)),
-  });
-  sayServed(c, served);
-  return answer(c, served.body, { contentType: "application/json" });
+  const render = (generation: Generation) => jsonAnswer(JSON.stringify(whole(generation, parameters, prompts)));
+  return answerServed(c, await serveGeneration(deps, call, { ...plan, render }));
 }
 
 /** A stream names its tokens, so it asks for them. */

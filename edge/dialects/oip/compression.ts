@@ -24,7 +24,8 @@ export async function readPlainBody(c: EdgeContext): Promise<Uint8Array> {
 }
 
 /** Answers in the coding that the caller asks for, if that is worth it. */
-export async function answerCompressed(c: EdgeContext, body: Uint8Array, contentType: string): Promise<Response> {
+export async function answerCompressed(c: EdgeContext, whole: string | Uint8Array, contentType: string): Promise<Response> {
+  const body = typeof whole === "string" ? Buffer.from(whole) : whole;
   const coding = acceptedCoding(c.req.header("accept-encoding") ?? "");
   if (coding === undefined || body.byteLength < COMPRESSED_BYTES_MIN) return answer(c, body, { contentType });
   const compressed = await DEFLATERS[coding](body, { level: LEVEL });

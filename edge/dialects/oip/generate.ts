@@ -2,9 +2,11 @@ import type { ReadyVersion } from "../../../shared/models/version.ts";
 import { splitFrame } from "../../../shared/oip/frame.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { answer, checked, tell } from "../../http.ts";
-import { callOf, sayServed } from "../../serve/call.ts";
+import { checked } from "../../http.ts";
+import { answerServed, answerStreamed, callOf } from "../../serve/call.ts";
 import { serveGeneration, streamGeneration } from "../../serve/generate.ts";
+import { answerOnce } from "../../serve/once.ts";
+import { jsonAnswer, writePlainly } from "../../serve/rendered.ts";
 import { type Call, chooseTarget } from "../../serve/serve.ts";
 import { answerCompressed, readPlainBody } from "./compression.ts";
 import { type GenerateHead, generateStream, renderGenerate } from "./generate-answer.ts";
@@ -16,52 +18,59 @@ import type { StatisticsKeeper } from "./statistics.ts";
 export function answerGenerate(deps: Deps, statistics: StatisticsKeeper) {
   return async function answerGenerate(c: EdgeContext) {
     const { asked, call } = await readCall(c);
-    const count = counterOf(deps, call, statistics);
-    const served = await serveGeneration(deps, call, {
-      target: await chooseTarget(deps, call),
-      ask: (version) => count.accepted(version, askGenerate(version, asked)),
-      render: (generation, version) =>
-        JSON.stringify(renderGenerate(headOf(asked, version, call), generation, asked.parameters?.details === true)),
-    }).catch((cause: unknown) => {
-      count.failed();
-      throw inCallersWords(cause);
-    });
-    count.answered();
-    sayServed(c, served);
-    return answerCompressed(c, Buffer.from(served.body), "application/json");
+    return answerOnce(deps, c, { call, write: answerCompressed, run: (once) => generate(deps, c, { call: once, asked, statistics }) });
   };
+}
+
+type Generating = { readonly call: Call; readonly asked: GenerateBody; readonly statistics: StatisticsKeeper };
+
+async function generate(deps: Deps, c: EdgeContext, { call, asked, statistics }: Generating): Promise<Response> {
+  const count = counterOf(deps, call, statistics);
+  const served = await serveGeneration(deps, call, {
+    target: await chooseTarget(deps, call),
+    ask: (version) => count.accepted(version, askGenerate(version, asked)),
+    render: (generation, version) =>
+      jsonAnswer(JSON.stringify(renderGenerate(headOf(asked, version, call), generation, asked.parameters?.details === true))),
+  }).catch((cause: unknown) => {
+    count.failed();
+    throw inCallersWords(cause);
+  });
+  count.answered();
+  return answerServed(c, served, answerCompressed);
 }
 
 /** `POST …/generate_stream`: the same as server-sent events. The first decides the status; what fails later is said in-band. */
 export function answerGenerateStream(deps: Deps, statistics: StatisticsKeeper) {
   return async function answerGenerateStream(c: EdgeContext) {
     const { asked, call } = await readCall(c);
-    const count = counterOf(deps, call, statistics);
-    const served = await streamGeneration(deps, call, {
-      target: await chooseTarget(deps, call),
-      ask: (version) => count.accepted(version, askGenerate(version, asked)),
-      renderer: (_request, version) => {
-        const renderer = generateStream(headOf(asked, version, call), call.requestId);
-        return {
-          ...renderer,
-          end: (ending) => {
-            count.answered();
-            return renderer.end(ending);
-          },
-          failed: (failure) => {
-            count.failed();
-            return renderer.failed(inCallersWords(failure));
-          },
-        };
-      },
-    }).catch((cause: unknown) => {
-      count.failed();
-      throw inCallersWords(cause);
-    });
-    sayServed(c, served);
-    tell(c, "Cache-Control", "no-cache");
-    return answer(c, served.body, { contentType: "text/event-stream; charset=utf-8" });
+    return answerOnce(deps, c, { call, write: writePlainly, run: (once) => stream(deps, c, { call: once, asked, statistics }) });
   };
+}
+
+async function stream(deps: Deps, c: EdgeContext, { call, asked, statistics }: Generating): Promise<Response> {
+  const count = counterOf(deps, call, statistics);
+  const streamed = await streamGeneration(deps, call, {
+    target: await chooseTarget(deps, call),
+    ask: (version) => count.accepted(version, askGenerate(version, asked)),
+    renderer: (_request, version) => {
+      const renderer = generateStream(headOf(asked, version, call), call.requestId);
+      return {
+        ...renderer,
+        end: (ending) => {
+          count.answered();
+          return renderer.end(ending);
+        },
+        failed: (failure) => {
+          count.failed();
+          return renderer.failed(inCallersWords(failure));
+        },
+      };
+    },
+  }).catch((cause: unknown) => {
+    count.failed();
+    throw inCallersWords(cause);
+  });
+  return answerStreamed(c, streamed);
 }
 
 async function readCall(c: EdgeContext): Promise<{ asked: GenerateBody; call: Call }> {

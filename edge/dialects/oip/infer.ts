@@ -3,9 +3,10 @@ import type { ReadyVersion } from "../../../shared/models/version.ts";
 import { HEADER_LENGTH, parseHeaderLength } from "../../../shared/oip/frame.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { tell } from "../../http.ts";
-import { callOf, sayServed } from "../../serve/call.ts";
-import { type Plan, serve } from "../../serve/serve.ts";
+import { answerServed, callOf } from "../../serve/call.ts";
+import { answerOnce } from "../../serve/once.ts";
+import type { Rendered } from "../../serve/rendered.ts";
+import { type Call, type Plan, serve } from "../../serve/serve.ts";
 import { type AnswerBody, writeAnswer } from "./answer.ts";
 import { answerCompressed, readPlainBody } from "./compression.ts";
 import { type InferPlan, planInfer } from "./plan.ts";
@@ -19,18 +20,20 @@ export function answerInfer(deps: Deps, statistics: StatisticsKeeper) {
     const body = await readPlainBody(c);
     const asked = readAsked(body, parseHeaderLength(c.req.header(HEADER_LENGTH)));
     const call = callOf(c, { dialect: "oip", reference: referenceOf(c), body });
-    const plan = counted(planOf(asked, c.get("requestId")), { deps, c, statistics });
-    const served = await serve(deps, call, plan).catch(plan.failed);
-    plan.answered();
-    sayServed(c, served);
-    const { headerBytes } = served.body;
-    if (headerBytes === undefined) return answerCompressed(c, served.body.body, "application/json");
-    tell(c, HEADER_LENGTH, String(headerBytes));
-    return answerCompressed(c, served.body.body, "application/octet-stream");
+    return answerOnce(deps, c, { call, write: answerCompressed, run: (once) => infer(deps, c, { call: once, asked, statistics }) });
   };
 }
 
-function planOf(asked: Asked, requestId: string): Plan<AnswerBody> {
+type Inferring = { readonly call: Call; readonly asked: Asked; readonly statistics: StatisticsKeeper };
+
+async function infer(deps: Deps, c: EdgeContext, { call, asked, statistics }: Inferring): Promise<Response> {
+  const plan = counted(planOf(asked, call.requestId), { deps, call, statistics });
+  const served = await serve(deps, call, plan).catch(plan.failed);
+  plan.answered();
+  return answerServed(c, served, answerCompressed);
+}
+
+function planOf(asked: Asked, requestId: string): Plan {
   let plan: InferPlan | undefined;
   return {
     ask: (version) => {
@@ -40,19 +43,24 @@ function planOf(asked: Asked, requestId: string): Plan<AnswerBody> {
     render: (result, version) => {
       if (plan === undefined) throw new Error("a result came before anything was asked");
       const head = { model_name: version.model, model_version: String(version.number), id: asked.id ?? requestId };
-      return writeAnswer(plan.tensorsOf(result.body), asked, head);
+      return renderedOf(writeAnswer(plan.tensorsOf(result.body), asked, head));
     },
   };
 }
 
+function renderedOf({ body, headerBytes }: AnswerBody): Rendered {
+  if (headerBytes === undefined) return { body, contentType: "application/json" };
+  return { body, contentType: "application/octet-stream", headers: { [HEADER_LENGTH]: String(headerBytes) } };
+}
+
 /** Watches a plan for the statistics: a request counts from the moment on that a version has accepted it. */
-function counted<T>(plan: Plan<T>, { deps, c, statistics }: { deps: Deps; c: EdgeContext; statistics: StatisticsKeeper }) {
+function counted(plan: Plan, { deps, call, statistics }: { deps: Deps; call: Call; statistics: StatisticsKeeper }) {
   let seen: { who: Counted; inputs: number; result?: InferenceResult } | undefined;
-  const totalMs = () => deps.clock.nowMs() - c.get("acceptedAtMs");
+  const totalMs = () => deps.clock.nowMs() - call.acceptedAtMs;
   return {
     ask: (version: ReadyVersion) => {
       const request = plan.ask(version);
-      seen = { who: { tenant: c.get("principal").tenant, model: version.model, version: version.number }, inputs: inputCountOf(request) };
+      seen = { who: { tenant: call.principal.tenant, model: version.model, version: version.number }, inputs: inputCountOf(request) };
       return request;
     },
     render: (result: InferenceResult, version: ReadyVersion) => {

@@ -13,7 +13,7 @@ import {
 } from "../../../shared/oip/descriptions.ts";
 import { HEADER_LENGTH } from "../../../shared/oip/frame.ts";
 import type { PathDescription, PathGroup } from "../../openapi.ts";
-import { INFER_HEADERS } from "../headers.ts";
+import { INFER_HEADERS, INFER_REFUSALS, INFERRED_HEADERS } from "../headers.ts";
 import { OipFailure } from "./failure.ts";
 import { GenerateBody } from "./generate-request.ts";
 import { IndexRequest, LoadRequest } from "./repository.ts";
@@ -25,7 +25,8 @@ const RUN = {
   method: "post",
   scope: "infer",
   headers: INFER_HEADERS,
-  refusals: ["not_found", "overloaded", "engine_failed", "timeout", "unsupported"],
+  headersOut: INFERRED_HEADERS,
+  refusals: [...INFER_REFUSALS, "unsupported"],
 } as const satisfies Partial<PathDescription>;
 const HEADER = { name: HEADER_LENGTH, summary: "Bytes of JSON before the binary tensors; 0: the body is the only input, raw" };
 const Live = z.object({ live: z.boolean() });

@@ -5,12 +5,14 @@ import { tasksOf } from "../../../shared/models/tasks.ts";
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { answer, checked, parseJson, readBody, tell } from "../../http.ts";
+import { checked, parseJson, readBody } from "../../http.ts";
 import { CHOICES_MAX } from "../../limits.ts";
 import type { Sizes } from "../../serve/admit.ts";
-import { callOf, sayServed } from "../../serve/call.ts";
+import { answerServed, answerStreamed, callOf } from "../../serve/call.ts";
 import { type GenerationPlan, type StreamRenderer, serveGeneration, streamGeneration } from "../../serve/generate.ts";
 import type { Generation } from "../../serve/generation.ts";
+import { answerOnce } from "../../serve/once.ts";
+import { jsonAnswer, writePlainly } from "../../serve/rendered.ts";
 import { type Call, chooseTarget, nativeVersionOf } from "../../serve/serve.ts";
 import { dataEvent, type Head, headOf } from "./answer-head.ts";
 import { chatStream, renderChat } from "./chat-answer.ts";
@@ -80,17 +82,23 @@ export function answerCompletion(deps: Deps, path: keyof typeof APIS) {
     const asked = parseJson(body, named === undefined ? RoutedRequest : PathRoutedRequest);
     const reference = named ?? asked.model ?? "";
     const call = callOf(c, { dialect: named === undefined ? "openai" : "hf", reference, body, user: asked.user });
-    const target = await chooseTarget(deps, call);
-    if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, sizes: upstreamSizes(asked), body, inBody: asked });
-    assertGenerates(nativeVersionOf(target), reference);
-    const api: Api = APIS[path];
-    const native = { path, api, call, plan: { target, ask: api.read(asked) }, asked };
-    try {
-      return await (asked.stream === true ? answerStream(deps, c, native) : answerWhole(deps, c, native));
-    } catch (failure) {
-      throw inCallersWords(failure, path);
-    }
+    return answerOnce(deps, c, { call, write: writePlainly, run: (once) => complete(deps, c, { path, call: once, body, asked }) });
   };
+}
+
+type Completing = Pick<Native, "path" | "call" | "asked"> & { readonly body: Uint8Array };
+
+async function complete(deps: Deps, c: EdgeContext, { path, call, body, asked }: Completing): Promise<Response> {
+  const target = await chooseTarget(deps, call);
+  if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, sizes: upstreamSizes(asked), body, inBody: asked });
+  assertGenerates(nativeVersionOf(target), call.reference);
+  const api: Api = APIS[path];
+  const native = { path, api, call, plan: { target, ask: api.read(asked) }, asked };
+  try {
+    return await (asked.stream === true ? answerStream(deps, c, native) : answerWhole(deps, c, native));
+  } catch (failure) {
+    throw inCallersWords(failure, path);
+  }
 }
 
 /** As far as the body says it in a way that makes sense: what does not, the engine refuses itself. */
@@ -112,24 +120,20 @@ type Native = {
 async function answerWhole(deps: Deps, c: EdgeContext, { api, call, plan, asked }: Native): Promise<Response> {
   if (asked.stream_options) throw new Failure("invalid_request", "stream_options: needs stream to be true", { field: "stream_options" });
   const render = (generation: Generation, version: ReadyVersion, request: GenerateRequest) =>
-    JSON.stringify(api.render(headOf(call, version, api.kind), generation, request));
-  const served = await serveGeneration(deps, call, { ...plan, render });
-  sayServed(c, served);
-  return answer(c, served.body, { contentType: "application/json" });
+    jsonAnswer(JSON.stringify(api.render(headOf(call, version, api.kind), generation, request)));
+  return answerServed(c, await serveGeneration(deps, call, { ...plan, render }));
 }
 
 async function answerStream(deps: Deps, c: EdgeContext, { path, api, call, plan, asked }: Native): Promise<Response> {
   const includeUsage = asked.stream_options?.include_usage === true;
-  const served = await streamGeneration(deps, call, {
+  const streamed = await streamGeneration(deps, call, {
     ...plan,
     renderer: (request, version) => ({
       ...api.stream(headOf(call, version, api.kind), request, includeUsage),
       failed: (failure) => dataEvent(renderOpenaiFailure(inCallersWords(failure, path), call.requestId)),
     }),
   });
-  sayServed(c, served);
-  tell(c, "Cache-Control", "no-cache");
-  return answer(c, served.body, { contentType: "text/event-stream; charset=utf-8" });
+  return answerStreamed(c, streamed);
 }
 
 function assertGenerates(version: ReadyVersion, reference: string) {

@@ -3,11 +3,13 @@ import type { InferenceResult, ModelInput, TaskRequest } from "../../../shared/i
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { answer, parseJson, readBody } from "../../http.ts";
+import { parseJson, readBody } from "../../http.ts";
 import { READ_ONLY } from "../../serve/admit.ts";
 import { askTask, INPUTS_MAX, textInput } from "../../serve/ask.ts";
-import { callOf, sayServed } from "../../serve/call.ts";
-import { assertTask, chooseTarget, serveTarget } from "../../serve/serve.ts";
+import { answerServed, callOf } from "../../serve/call.ts";
+import { answerOnce } from "../../serve/once.ts";
+import { jsonAnswer, writePlainly } from "../../serve/rendered.ts";
+import { assertTask, type Call, chooseTarget, serveTarget } from "../../serve/serve.ts";
 import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
 
 const TokenIds = z.array(z.int().min(0)).min(1, "may not be empty");
@@ -48,26 +50,24 @@ export function answerEmbeddings(deps: Deps) {
     const asked = parseJson(body, EmbeddingsRequest);
     const inputs = inputsOf(asked.input);
     const call = callOf(c, { dialect: "openai", reference: asked.model, body, user: asked.user });
-    const target = await chooseTarget(deps, call);
-    if (isUpstream(target)) {
-      const inBody = { model: asked.model };
-      return proxyOpenai(deps, c, {
-        call,
-        target,
-        path: "/embeddings",
-        sizes: { ...READ_ONLY, task: "embed", inputs: inputs.length, inputTokensMax: Number.POSITIVE_INFINITY },
-        body,
-        inBody,
-      });
-    }
-    const served = await serveTarget(deps, call, {
-      target,
-      ask: (version) => askEmbeddings(version, asked, inputs),
-      render: (result, version) => renderEmbeddings(result, asked, `${version.model}@${version.number}`),
-    });
-    sayServed(c, served);
-    return answer(c, served.body, { contentType: "application/json" });
+    return answerOnce(deps, c, { call, write: writePlainly, run: (once) => embed(deps, c, { call: once, body, asked, inputs }) });
   };
+}
+
+type Embedding = { readonly call: Call; readonly body: Uint8Array; readonly asked: EmbeddingsRequest; readonly inputs: ModelInput[] };
+
+async function embed(deps: Deps, c: EdgeContext, { call, body, asked, inputs }: Embedding): Promise<Response> {
+  const target = await chooseTarget(deps, call);
+  if (isUpstream(target)) {
+    const sizes = { ...READ_ONLY, task: "embed", inputs: inputs.length, inputTokensMax: Number.POSITIVE_INFINITY };
+    return proxyOpenai(deps, c, { call, target, path: "/embeddings", sizes, body, inBody: { model: asked.model } });
+  }
+  const served = await serveTarget(deps, call, {
+    target,
+    ask: (version) => askEmbeddings(version, asked, inputs),
+    render: (result, version) => jsonAnswer(renderEmbeddings(result, asked, `${version.model}@${version.number}`)),
+  });
+  return answerServed(c, served);
 }
 
 function inputsOf(input: EmbeddingsRequest["input"]): ModelInput[] {

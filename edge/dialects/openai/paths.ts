@@ -1,5 +1,5 @@
 import type { PathDescription, PathGroup } from "../../openapi.ts";
-import { INFER_HEADERS } from "../headers.ts";
+import { INFER_HEADERS, INFER_REFUSALS, INFERRED_HEADERS } from "../headers.ts";
 import { ChatCompletion } from "./chat-answer.ts";
 import { Completion } from "./completion-answer.ts";
 import { ChatBody, CompletionBody } from "./completions.ts";
@@ -12,12 +12,14 @@ const INFER = {
   method: "post",
   scope: "infer",
   headers: INFER_HEADERS,
-  refusals: ["not_found", "overloaded", "engine_failed", "timeout"],
+  headersOut: INFERRED_HEADERS,
+  refusals: INFER_REFUSALS,
 } as const satisfies Partial<PathDescription>;
 
 /** With `stream`. */
 export const STREAM =
-  'Chunks as `data: {…}`, at last `data: [DONE]`. A stream that fails ends with `data: {"error":{…}}` instead; a comment comes every 15 s of silence.';
+  'Chunks as `data: {…}`, at last `data: [DONE]`. A stream that fails ends with `data: {"error":{…}}` instead; a comment comes every 15 s of silence. ' +
+  "What was delivered is billed, whoever cuts the stream; should the gateway die in it, at most 64 tokens a choice more.";
 
 export const openaiPaths: PathGroup = {
   name: "OpenAI",

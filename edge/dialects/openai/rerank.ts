@@ -3,11 +3,13 @@ import type { InferenceResult, RerankRequest as RerankTask } from "../../../shar
 import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { answer, parseJson, readBody } from "../../http.ts";
+import { parseJson, readBody } from "../../http.ts";
 import { READ_ONLY } from "../../serve/admit.ts";
 import { INPUTS_MAX, textInput } from "../../serve/ask.ts";
-import { callOf, sayServed } from "../../serve/call.ts";
-import { assertTask, chooseTarget, serveTarget } from "../../serve/serve.ts";
+import { answerServed, callOf } from "../../serve/call.ts";
+import { answerOnce } from "../../serve/once.ts";
+import { jsonAnswer, writePlainly } from "../../serve/rendered.ts";
+import { assertTask, type Call, chooseTarget, serveTarget } from "../../serve/serve.ts";
 import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
 
 /** The form that Cohere, Jina and others share (https://docs.cohere.com/reference/rerank); fields that we do not know are left alone. */
@@ -44,20 +46,25 @@ export function answerRerank(deps: Deps) {
     const asked = parseJson(body, RerankBody);
     const task = taskOf(asked);
     const call = callOf(c, { dialect: "openai", reference: asked.model, body, user: asked.user });
-    const target = await chooseTarget(deps, call);
-    if (isUpstream(target)) {
-      const inBody = { model: asked.model };
-      const sizes = { ...READ_ONLY, task: "rerank", inputs: task.documents.length, inputTokensMax: Number.POSITIVE_INFINITY };
-      return proxyOpenai(deps, c, { call, target, path: "/rerank", sizes, body, inBody });
-    }
-    const served = await serveTarget(deps, call, {
-      target,
-      ask: (version) => askRerank(version, task),
-      render: (result, version) => JSON.stringify({ id: `rerank-${call.requestId}`, ...renderRerank(result, { asked, task, version }) }),
-    });
-    sayServed(c, served);
-    return answer(c, served.body, { contentType: "application/json" });
+    return answerOnce(deps, c, { call, write: writePlainly, run: (once) => rank(deps, c, { call: once, body, asked, task }) });
   };
+}
+
+type Ranking = { readonly call: Call; readonly body: Uint8Array; readonly asked: RerankBody; readonly task: RerankTask };
+
+async function rank(deps: Deps, c: EdgeContext, { call, body, asked, task }: Ranking): Promise<Response> {
+  const target = await chooseTarget(deps, call);
+  if (isUpstream(target)) {
+    const sizes = { ...READ_ONLY, task: "rerank", inputs: task.documents.length, inputTokensMax: Number.POSITIVE_INFINITY };
+    return proxyOpenai(deps, c, { call, target, path: "/rerank", sizes, body, inBody: { model: asked.model } });
+  }
+  const served = await serveTarget(deps, call, {
+    target,
+    ask: (version) => askRerank(version, task),
+    render: (result, version) =>
+      jsonAnswer(JSON.stringify({ id: `rerank-${call.requestId}`, ...renderRerank(result, { asked, task, version }) })),
+  });
+  return answerServed(c, served);
 }
 
 function taskOf({ query, documents }: RerankBody): RerankTask {

@@ -4,9 +4,9 @@ import type { UpstreamVersion } from "../../../shared/models/version.ts";
 import type { Target } from "../../catalog.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
-import { answer, tell } from "../../http.ts";
-import { sayServed } from "../../serve/call.ts";
+import { answer } from "../../http.ts";
 import { type ProxyPlan, proxy } from "../../serve/proxy.ts";
+import { tellAll } from "../../serve/rendered.ts";
 import type { Call } from "../../serve/serve.ts";
 
 export const ModelField = z.string().min(1).max(200);
@@ -37,8 +37,7 @@ export async function proxyOpenai(deps: Deps, c: EdgeContext, { call, target, in
   const isStreamed = inBody.stream === true;
   const hidesUsage = isStreamed && inBody.stream_options?.include_usage !== true;
   const proxied = await proxy(deps, call, { ...plan, ...target, body, isStreamed, hidesUsage });
-  sayServed(c, proxied);
-  if (proxied.retryAfter !== undefined) tell(c, "Retry-After", proxied.retryAfter);
+  tellAll(c, proxied.headers);
   return answer(c, proxied.body, proxied);
 }
 
