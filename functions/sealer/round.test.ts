@@ -235,6 +235,25 @@ test("a clock that is off the store's closes nothing", async () => {
   expect(await world.seals.completeness(HOUR)).toMatchObject({ sealed: 0 });
 });
 
+test("a reader that begins while an hour is being sealed misses nothing of it", async () => {
+  let isSealed = false;
+  const world = createSealingWorld({
+    schedule: ONE_SHARD,
+    firstTenantAtMs: START_MS,
+    use: {
+      async after(operation, input) {
+        if (isSealed || operation !== "Query" || !JSON.stringify(input).includes("t#acme")) return;
+        isSealed = true; // between its two looks
+        await world.sealAt(HOUR_SEALED_MS);
+      },
+    },
+  });
+  await world.settle(rowAt(START_MS + 500));
+
+  expect(await listed(world.seals.ofTenant("acme", HOUR))).toHaveLength(1);
+  expect(isSealed).toBe(true);
+});
+
 test("a row reader refuses rows that are not those of the seal", async () => {
   const world = worldOf();
   await world.settle(rowAt(START_MS + 500));

@@ -1,4 +1,4 @@
-import type { LeanDynamo, WireItem } from "./lean-client.ts";
+import { type LeanDynamo, type WireItem, withLeanStore } from "./lean-client.ts";
 
 const QUERY_TIMEOUT_MS = 5_000;
 
@@ -11,11 +11,14 @@ export type KeyQuery = {
   readonly limit?: number;
 };
 
+type Page = { readonly Items?: readonly WireItem[]; readonly LastEvaluatedKey?: WireItem };
+
 /** A partition's items by key, one answer of the store at a time, read consistently. */
 export async function* queryPages(lean: LeanDynamo, query: KeyQuery): AsyncGenerator<readonly WireItem[]> {
   let start: WireItem | undefined;
   do {
-    const page: { Items?: WireItem[]; LastEvaluatedKey?: WireItem } = await lean.call("Query", inputOf(query, start), QUERY_TIMEOUT_MS);
+    const input = inputOf(query, start);
+    const page: Page = await withLeanStore(() => lean.call<Page>("Query", input, QUERY_TIMEOUT_MS));
     if (page.Items !== undefined && page.Items.length > 0) yield page.Items;
     start = page.LastEvaluatedKey;
   } while (start !== undefined);

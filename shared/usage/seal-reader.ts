@@ -96,10 +96,11 @@ async function* sealsOfHour(source: Source, hour: string, range: TimeRange): Asy
 }
 
 async function* ofTenant(source: Source, tenant: string, range: TimeRange): AsyncGenerator<TenantBucket> {
+  // Asked in this order: an hour that is sealed by now has been added up, and then every tenant in it has a total.
+  const known = await hours(source, range);
   const totalled = new Set<string>();
   for await (const { period } of source.totals.list(tenant, "hour", range)) totalled.add(period.name);
-  for (const { hour, sealed, of } of await hours(source, range)) {
-    // A sealed hour has been added up, and then every tenant in it has a total.
+  for (const { hour, sealed, of } of known) {
     if (sealed === of && !totalled.has(hour)) continue;
     for await (const { minute, shard, revision, tenants } of sealsOfHour(source, hour, range)) {
       const own = tenants.find((each) => each.tenant === tenant);
