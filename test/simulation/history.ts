@@ -19,6 +19,13 @@ export type History = {
   readonly counts: LinkCounts & { readonly kills: number; readonly steps: number; readonly answered: number };
 };
 
+export type Settings = {
+  /** Guards that the store does not ask. */
+  readonly ignored?: ReadonlySet<Guard>;
+  /** A step whose calls go wrong more often than others. */
+  readonly focus?: string | undefined;
+};
+
 /** The last minutes with traffic are sealed while the weather is still bad; before the first of them is due, sealers would find nothing. */
 const SEALING_MS = { from: 15 * MINUTE_MS, until: 17 * MINUTE_MS };
 const EARLY_SEALING_MS = { from: 0, until: 3 * MINUTE_MS };
@@ -28,14 +35,14 @@ const GATEWAY_STEPS_MAX = 150;
 const SEALER_STEPS_MAX = 600;
 
 /** One history from its seed: traffic, faults and kills, then calm, and at last the question whether all promises were kept. */
-export async function runHistory(seed: string, ignored: ReadonlySet<Guard> = new Set()): Promise<History> {
+export async function runHistory(seed: string, { ignored, focus }: Settings = {}): Promise<History> {
   const seeded = await seededStore();
   const world = createWorld(seed);
   const plan = drawPlan(world.random.fork("plan"), seeded);
-  const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX, ignored });
+  const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX, ...(ignored === undefined ? {} : { ignored }) });
   fillStore(store, seeded, world.nowMs());
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
-  const scene: Scene = { world, store, plan, counts, machines: new Set(), state: { weather: CALM, isCalm: false } };
+  const scene: Scene = { world, store, plan, counts, focus, machines: new Set(), state: { weather: CALM, isCalm: false } };
   const fleet = startParts(scene);
   for (const { atMs, weather } of plan.weathers) world.after(atMs, () => changeWeather(scene, weather));
   const attempts = Promise.all(plan.orders.map((each) => place(scene, fleet, each)));

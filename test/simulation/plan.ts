@@ -19,7 +19,7 @@ export type Plan = {
 };
 
 const ORDERS_MAX = 14;
-const CLOCK_ERRORS_MS = [...Array.from({ length: 9 }, () => 20), 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000];
+const CLOCK_ERRORS_MS = [...Array.from({ length: 24 }, () => 20), 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000];
 
 export function drawPlan(random: Random, seeded: Seeded): Plan {
   const trafficMs = random.pick([5_000, 30_000, 150_000]);

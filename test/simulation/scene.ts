@@ -10,6 +10,7 @@ export type Scene = {
   readonly store: FakeDynamo;
   readonly plan: Plan;
   readonly counts: LinkCounts;
+  readonly focus: string | undefined;
   readonly machines: Set<Machine>;
   readonly state: { weather: Weather; isCalm: boolean };
 };
@@ -33,7 +34,14 @@ export function keepRunning(scene: Scene, part: Part) {
   const { world, state, machines } = scene;
   const { random } = world;
   const machine = world.spawn(part.name, state.isCalm ? SOUND : drawClockError(random));
-  const link = createStoreLink({ world, machine, store: scene.store, weather: () => state.weather, counts: scene.counts });
+  const link = createStoreLink({
+    world,
+    machine,
+    store: scene.store,
+    weather: () => state.weather,
+    counts: scene.counts,
+    focus: scene.focus,
+  });
   machines.add(machine);
   machine.run(() => part.start(machine, link));
   if (state.isCalm) return;

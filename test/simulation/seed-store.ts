@@ -35,7 +35,7 @@ async function seedStore(): Promise<Seeded> {
   const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX });
   const machine = world.spawn("seeder", { offsetMs: 0, driftPpm: 0 });
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
-  const link = createStoreLink({ world, machine, store, weather: () => CALM, counts });
+  const link = createStoreLink({ world, machine, store, weather: () => CALM, counts, focus: undefined });
   const { deps } = startGateway(world, machine, link);
   const keys = machine.run(() => seedControl(deps));
   await world.runUntil(world.nowMs() + MINUTE_MS);

@@ -14,8 +14,9 @@ const ON_THEIR_WAY = 2 * EVENT_TOKENS_MAX;
 /** Every promise that a history has broken, in words; none, if all were kept. */
 export function violationsOf({ attempts, store, totals }: Evidence): string[] {
   const billed = billedRows(store);
+  const expired = expiredRows(store);
   return [
-    ...attempts.flatMap((attempt) => wrongBillsOf(attempt, billed.get(fingerprintOf(attempt.order)) ?? [])),
+    ...attempts.flatMap((attempt) => wrongBillsOf(attempt, { rows: billed.get(fingerprintOf(attempt.order)) ?? [], expired })),
     ...stuckRows(store),
     ...editedRows(store),
     ...editedSeals(store),
@@ -35,7 +36,16 @@ function billedRows(store: FakeDynamo): Map<string, Item[]> {
   return rows;
 }
 
-function wrongBillsOf(attempt: Attempt, rows: readonly Item[]): string[] {
+/** Addresses of rows that the sealer has settled, since nobody came back to them. */
+function expiredRows({ journal }: FakeDynamo): ReadonlySet<string> {
+  const isExpiry = ({ table, before = {}, after = {} }: FakeDynamo["journal"][number]) =>
+    table === "ledger" && text(before, "st") === "P" && number(after, "e") > number(before, "e");
+  return new Set(journal.filter(isExpiry).map(({ after }) => addressOf(after ?? {})));
+}
+
+type Bills = { readonly rows: readonly Item[]; readonly expired: ReadonlySet<string> };
+
+function wrongBillsOf(attempt: Attempt, { rows, expired }: Bills): string[] {
   const { order, ending, status, hasGatewayDied, tokens } = attempt;
   const what = `${order.isStream ? "stream" : "request"} ${order.body} (${ending})`;
   const [row] = rows;
@@ -45,7 +55,9 @@ function wrongBillsOf(attempt: Attempt, rows: readonly Item[]): string[] {
   if (ending === "refused" && row !== undefined && !hasGatewayDied) return [`${what} was refused with ${status} and is billed`];
   if (!order.isStream) return [];
   const tooMuch = Number(row === undefined ? 0 : number(row, "to")) - tokens;
-  const most = ending === "answered" ? 0 : (hasGatewayDied ? CHECKPOINT_TOKENS : 0) + ON_THEIR_WAY;
+  // Exact unless the row had to expire, be it that its gateway died or that it could not write: then it is billed as far as it was covered.
+  const isExpired = row !== undefined && expired.has(addressOf(row));
+  const most = ending === "answered" ? 0 : (isExpired ? CHECKPOINT_TOKENS : 0) + ON_THEIR_WAY;
   return tooMuch < 0 || tooMuch > most ? [`${what} delivered ${tokens} tokens and is billed ${tooMuch} more, where ${most} may be`] : [];
 }
 

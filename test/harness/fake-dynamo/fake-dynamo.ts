@@ -19,6 +19,8 @@ export type Written = {
 export type FakeDynamo = {
   /** Does what is asked, at once and as a whole. Throws what DynamoDB refuses, and an `Error` for what this fake does not know. */
   readonly apply: (operation: string, input: object, when: When) => object;
+  /** The name that guards give to what a write would do; undefined for reads and batches. */
+  readonly stepOf: (operation: string, input: object) => string | undefined;
   /** What a table holds, by its short name. */
   readonly items: (table: string) => readonly Item[];
   readonly journal: readonly Written[];
@@ -80,6 +82,7 @@ export function createFakeDynamo(settings: FakeSettings): FakeDynamo {
   const store: Store = { tables, journal, guards, ignored: settings.ignored ?? new Set(), shapeOf };
   return {
     apply: (operation, input, when) => asDynamo(() => apply(store, { operation, call: input as Call, when })), // FIELDS checks its names
+    stepOf: (operation, input) => stepOf(store, operation, input as Call), // as in apply
     items: (table) => tables.all(table),
     journal,
     guards,
@@ -125,6 +128,15 @@ function apply(store: Store, asked: Asked): object {
     default:
       return { Table: { TableName: store.shapeOf(call.TableName).name, TableStatus: "ACTIVE" } };
   }
+}
+
+function stepOf({ shapeOf }: Store, operation: string, call: Call): string | undefined {
+  if (operation === "PutItem") return putName(shapeOf(call.TableName).name, call.Item ?? {});
+  if (operation === "DeleteItem") return deleteName(shapeOf(call.TableName).name, call.Key ?? {});
+  if (operation !== "UpdateItem") return undefined;
+  const parser = createParser(call);
+  const condition = call.ConditionExpression === undefined ? undefined : parser.condition(call.ConditionExpression);
+  return updateName(shapeOf(call.TableName).name, parser.update(call.UpdateExpression ?? ""), condition);
 }
 
 function put(store: Store, call: Call, when: When): object {
