@@ -34,7 +34,7 @@ export const LEDGER = {
 export const LIMITS = {
   name: "limits",
   partitionKey: "pk",
-  purpose: "one item per tenant and policy: the theoretical arrival time of its leases",
+  purpose: "one item per policy of a tenant or key: how far its leases have spent it, or who holds its slots",
 } as const satisfies TableShape;
 
 export const IDEMPOTENCY = {
