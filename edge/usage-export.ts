@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { Month, rangeOfMonth } from "../shared/billing/month.ts";
-import { EXPORT_FORMATS, ExportedRow, type ExportFormat, exportText } from "../shared/usage/export.ts";
+import { EXPORT_FORMATS, ExportedRow, ExportedSeal, type ExportFormat, exportText } from "../shared/usage/export.ts";
 import type { Completeness, RowReader, SealReader } from "../shared/usage/sealed.ts";
 import type { Deps } from "./deps.ts";
 import { OpenaiFailure } from "./dialects/openai/failure.ts";
@@ -99,7 +99,7 @@ export const usageExportPaths: PathGroup = {
       summary: "Streams the tenant's part of each of a month's seals: digests, sums and counts per second",
       scope: "usage",
       query: SealsQuery,
-      answer: { status: 200, summary: "One seal a line", schema: z.object({}), contentType: CONTENT_TYPES.ndjson },
+      answer: { status: 200, summary: "One seal a line", schema: ExportedSeal, contentType: CONTENT_TYPES.ndjson },
       refusals: ["not_found"],
     },
   ],

@@ -7,11 +7,13 @@ import { registerBalanceCommands } from "./balance.ts";
 import { readSettings, type SettingFlags } from "./config.ts";
 import { createContext } from "./context.ts";
 import { registerInferCommand } from "./infer.ts";
+import { registerInvoiceCommands } from "./invoices.ts";
 import { registerKeyCommands } from "./keys.ts";
 import { registerLimitCommands } from "./limits.ts";
 import { registerModelCommands } from "./models.ts";
 import { createOutput, printable, type Streams } from "./output.ts";
 import { registerPeopleCommands } from "./people.ts";
+import { registerSellerCommands } from "./seller.ts";
 import { registerSplitCommands } from "./split.ts";
 import { registerStatusCommand } from "./status.ts";
 import { registerTenantCommands } from "./tenants.ts";
@@ -65,6 +67,8 @@ function createProgram(run: Run): Command {
   registerInferCommand(program, context);
   registerUsageCommand(program, context);
   registerBalanceCommands(program, context);
+  registerInvoiceCommands(program, context);
+  registerSellerCommands(program, context);
   registerWebhookCommands(program, context);
   return program;
 }

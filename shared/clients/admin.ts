@@ -9,6 +9,7 @@ import { Status } from "../status/status.ts";
 import { DeletionRevision } from "../tenants/deletion.ts";
 import { type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
 import type { Http } from "./http.ts";
+import { invoiceChangesOf, invoicesOf, sellerOf } from "./invoices.ts";
 import { webhooksOf } from "./webhooks.ts";
 
 type PageAsk = Partial<PageQuery>;
@@ -26,6 +27,8 @@ export function createAdminClient(http: Http) {
     audit: (query: Partial<AuditQuery>) => listOf(http, { path: ["admin", "audit"], query, item: AuditEntry }),
     splits: splitsOf(http),
     balances: balancesOf(http),
+    invoices: { ...invoicesOf(http, ["admin", "invoices"]), ...invoiceChangesOf(http) },
+    seller: sellerOf(http),
     webhooks: webhooksOf(http, ["admin", "webhooks"]),
   };
 }

@@ -2,8 +2,10 @@ import { type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport } from "../billing/credit.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
 import { LimitsReport } from "../limits/report.ts";
+import type { ExportFormat } from "../usage/export.ts";
 import { type UsageQuery, UsageReport } from "../usage/report.ts";
 import type { Http } from "./http.ts";
+import { invoicesOf } from "./invoices.ts";
 import { webhooksOf } from "./webhooks.ts";
 
 /** What a tenant reads and changes of itself with its key; models are called by the clients of their dialects. */
@@ -12,6 +14,10 @@ export type TenantClient = ReturnType<typeof createTenantClient>;
 export function createTenantClient(http: Http) {
   return {
     usage: (query: Partial<UsageQuery>) => http.ask({ method: "GET", path: ["v1", "usage"], query, answer: UsageReport }),
+    /** A month's rows or seals, line by line as they come. */
+    usageExport: (kind: "export" | "seals", query: { month: string; tenant?: string; format?: ExportFormat }) =>
+      http.stream({ method: "GET", path: ["v1", "usage", kind], query }),
+    invoices: invoicesOf(http, ["v1", "invoices"]),
     webhooks: webhooksOf(http, ["v1", "webhooks"]),
     limits: () => http.ask({ method: "GET", path: ["v1", "limits"], answer: LimitsReport }),
     balance: () => http.ask({ method: "GET", path: ["v1", "balance"], answer: BalanceReport }),

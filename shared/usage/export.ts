@@ -66,3 +66,35 @@ function cell(value: string | number | null): string {
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
+
+const Sums = z.array(
+  z.object({
+    model: z.string(),
+    version: z.int(),
+    arm: z.string(),
+    tier: Tier,
+    priceVersion: count,
+    requests: count,
+    inputs: count,
+    inputTokens: count,
+    outputTokens: count,
+    computeMs: count,
+  }),
+);
+
+/** A tenant's part of a seal as exports give it. */
+export const ExportedSeal = z
+  .object({
+    minute: z.string(),
+    shard: count,
+    revision: z.int().positive(),
+    tenant: z.object({
+      tenant: z.string(),
+      rowCount: count,
+      digest: z.string().meta({ description: "SHA-256 over the tenant's rows of this minute and shard, in order of their ids" }),
+      sums: Sums,
+      leases: z.array(z.object({ lease: z.string(), sums: Sums })),
+      perSecond: z.array(z.object({ model: z.string(), counts: z.array(count) })),
+    }),
+  })
+  .meta({ id: "ExportedSeal" });

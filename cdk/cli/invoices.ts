@@ -1,0 +1,191 @@
+import { writeFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { Failure } from "../../shared/base/failure.ts";
+import type { CreditNoteRevision } from "../../shared/billing/credit-note.ts";
+import { FORMATS, type Format, type InvoiceRevision } from "../../shared/billing/invoice.ts";
+import { printMinor } from "../../shared/billing/money.ts";
+import { InvoicePrices, PriceBook } from "../../shared/billing/price-book.ts";
+import { type LineDifference, type ReRated, reRate } from "../../shared/billing/re-rate.ts";
+import { type Check, verifyInvoice } from "../../shared/billing/verify-invoice.ts";
+import { everyItem } from "../../shared/clients/http.ts";
+import type { CliContext } from "./context.ts";
+import { exportInvoice, openExport, readJson } from "./invoice-folder.ts";
+import { table } from "./output.ts";
+
+type ListOptions = { readonly tenant?: string; readonly month?: string };
+
+export function registerInvoiceCommands(program: Command, context: CliContext) {
+  const invoices = program.command("invoices").description("what tenants owe");
+  registerReading(invoices, context);
+  registerChanging(invoices, context);
+  registerComputing(invoices, context);
+}
+
+/** Operators read all invoices; any other key reads its own tenant's. */
+async function asEither<T>(context: CliContext, read: (invoices: ReturnType<CliContext["tenant"]>["invoices"]) => Promise<T>): Promise<T> {
+  try {
+    return await read(context.admin().invoices);
+  } catch (error) {
+    if (error instanceof Failure && error.code === "forbidden") return read(context.tenant().invoices);
+    throw error;
+  }
+}
+
+function registerReading(invoices: Command, context: CliContext) {
+  invoices
+    .command("list")
+    .description("list invoices of a tenant or a month (default: the key's own tenant's)")
+    .option("--tenant <id>", "for operators: whose")
+    .option("--month <month>", "for operators: all tenants' of a month such as 2026-11")
+    .action(async (options: ListOptions) => {
+      const isOwn = options.tenant === undefined && options.month === undefined;
+      const source = isOwn ? context.tenant().invoices : context.admin().invoices;
+      context.output.print(await everyItem((page) => source.list({ ...options, ...page })), renderInvoices);
+    });
+  invoices
+    .command("show <id>")
+    .description("show an invoice such as acme-2026-11")
+    .action(async (id: string) => {
+      context.output.print(await asEither(context, (from) => from.show(id)), renderInvoice);
+    });
+  invoices
+    .command("save <id> <file>")
+    .description("write an invoice's document to a file")
+    .addOption(new Option("--format <format>", "which").choices(FORMATS).default("pdf"))
+    .action(async (id: string, file: string, { format }: { format: Format }) => {
+      const bytes = await asEither(context, (from) => from.document(id, format));
+      await writeFile(file, bytes);
+      context.output.print({ file, bytes: bytes.length }, () => `${file}: ${bytes.length} bytes`);
+    });
+}
+
+function registerChanging(invoices: Command, context: CliContext) {
+  const admin = () => context.admin().invoices;
+  invoices
+    .command("issue <id>")
+    .description("ask for an invoice; refused with how much of its month is sealed and audited, before all of it is")
+    .action(async (id: string) => context.output.print(await admin().issue(id), renderInvoice));
+  invoices
+    .command("pay <id>")
+    .description("record that an invoice was paid")
+    .requiredOption("--reference <text>", "of the payment")
+    .option("--at <time>", "when (default: now)")
+    .action(async (id: string, { reference, at }: { reference: string; at?: string }) => {
+      context.output.print(await admin().pay(id, { reference, ...(at === undefined ? {} : { paidAt: at }) }), renderInvoice);
+    });
+  invoices
+    .command("void <id>")
+    .description("take back an issued invoice that is neither paid nor credited; its number stays taken")
+    .requiredOption("--why <reason>", "kept in the history")
+    .action(async (id: string, { why }: { why: string }) => context.output.print(await admin().void(id, { reason: why }), renderInvoice));
+  invoices
+    .command("adjust <id> <minor>")
+    .description("correct a draft by hand, before tax, in the currency's minor unit; after `--` the amount may be negative")
+    .requiredOption("--id <id>", "of your choice: the same id again changes nothing")
+    .requiredOption("--why <reason>", "stands on the invoice")
+    .action(async (invoice: string, amountMinor: string, { id, why }: { id: string; why: string }) => {
+      context.output.print(await admin().adjust(invoice, { id, amountMinor, reason: why }), renderInvoice);
+    });
+  invoices
+    .command("credit <id> [minor]")
+    .description("give back some of an issued invoice, with its tax, in the currency's minor unit (default: all that is left)")
+    .requiredOption("--id <id>", "of your choice: the same id again changes nothing")
+    .requiredOption("--why <reason>", "stands on the credit note")
+    .action(async (invoice: string, minor: string | undefined, { id, why }: { id: string; why: string }) => {
+      const body = { id, reason: why, ...(minor === undefined ? {} : { amountMinor: minor }) };
+      context.output.print(await admin().credit(invoice, body), renderNote);
+    });
+}
+
+function registerComputing(invoices: Command, context: CliContext) {
+  invoices
+    .command("export <id> <folder>")
+    .description("write an invoice and all that it follows from into a folder: rows, seals, prices, documents")
+    .action(async (id: string, folder: string) => {
+      const exported = await asEither(context, (from) => exportInvoice({ invoices: from, tenant: context.tenant() }, id, folder));
+      context.output.print(exported, ({ files }) => files.map((file) => `${folder}/${file}`).join("\n"));
+    });
+  invoices
+    .command("verify <folder>")
+    .description("compute an exported invoice anew, row by row and offline; exit code 1 if anything differs")
+    .action(async (folder: string) => {
+      const { document, isDocumentIntact, prices, ...basis } = await openExport(folder);
+      const intact = {
+        name: "the document is the one that was issued",
+        count: 1,
+        differences: isDocumentIntact ? [] : ["its digest is another"],
+      };
+      const checks = [intact, ...(await verifyInvoice({ document, book: prices.revisions, seals: basis.seals(), rows: basis.rows() }))];
+      context.output.print(checks, renderChecks);
+      if (checks.some(({ differences }) => differences.length > 0)) throw new Failure("conflict", `${folder} does not add up.`);
+    });
+  invoices
+    .command("re-rate <folder>")
+    .description("show what another price book would make of an exported invoice's rows")
+    .requiredOption("--prices <file>", "JSON of a price book, or of its revisions as an export has them")
+    .action(async (folder: string, { prices }: { prices: string }) => {
+      const { document, ...basis } = await openExport(folder);
+      context.output.print(await reRate({ document, rows: basis.rows() }, revisionsIn(prices, await readJson(prices))), renderReRated);
+    });
+}
+
+function revisionsIn(file: string, json: unknown): InvoicePrices["revisions"] {
+  const whole = InvoicePrices.safeParse(json);
+  if (whole.success) return whole.data.revisions;
+  const book = PriceBook.safeParse(json);
+  if (book.success) return [{ revision: 1, body: book.data }];
+  throw new Failure(
+    "invalid_request",
+    `${file} is no price book: ${book.error.issues[0]?.path.join(".")} ${book.error.issues[0]?.message}`,
+  );
+}
+
+const money = (minor: string | bigint, currency: string) => printMinor(BigInt(minor), currency);
+
+function renderInvoices(invoices: readonly InvoiceRevision[]): string {
+  return table(
+    ["ID", "NUMBER", "STATE", "TOTAL", "LEFT", "", "SEALED"],
+    invoices.map((invoice) => [
+      invoice.id,
+      "issue" in invoice ? invoice.issue.name : "-",
+      invoice.state,
+      money(invoice.totals.totalMinor, invoice.currency),
+      "leftMinor" in invoice ? money(invoice.leftMinor, invoice.currency) : "-",
+      invoice.currency,
+      `${invoice.closed.sealed} of ${invoice.closed.of}`,
+    ]),
+  );
+}
+
+function renderInvoice(invoice: InvoiceRevision): string {
+  const { totals, currency, closed, adjustments, revision } = invoice;
+  const credits = "credits" in invoice ? invoice.credits : [];
+  const notes = [
+    `net ${money(totals.netMinor, currency)}, tax ${money(totals.taxMinor, currency)}; audited ${closed.audited} of ${closed.of}`,
+    ...("problem" in invoice && invoice.problem !== undefined ? [invoice.problem] : []),
+    ...("issue" in invoice ? [`issued ${invoice.issue.issuedAt}, due ${invoice.issue.dueAt}`] : []),
+    ...("payment" in invoice ? [`paid ${invoice.payment.paidAt}: ${invoice.payment.reference}`] : []),
+    ...("voided" in invoice ? [`void ${invoice.voided.at}: ${invoice.voided.reason}`] : []),
+    ...adjustments.map(({ id, amountMinor, reason }) => `adjusted by ${money(amountMinor, currency)} (${id}): ${reason}`),
+    ...credits.map(({ id, amountMinor, reason }) => `credited ${money(amountMinor, currency)} (${id}): ${reason}`),
+    `by ${revision.by} at ${revision.at}: ${revision.why}`,
+  ];
+  return `${renderInvoices([invoice])}\n\n${notes.join("\n")}`;
+}
+
+function renderNote(note: CreditNoteRevision): string {
+  return `${note.id} is ${note.state}${note.state === "issued" ? ` as ${note.name}` : ""}`;
+}
+
+function renderChecks(checks: readonly Check[]): string {
+  const lines = checks.map(({ name, count, differences }) => [differences.length === 0 ? "same" : "DIFFERS", count, name]);
+  const told = checks.flatMap(({ differences }) => differences);
+  return [table(["", "COUNT", "WHAT"], lines), ...told].join("\n");
+}
+
+function renderReRated({ currency, lines, beforeMinor, afterMinor }: ReRated): string {
+  const row = (what: string, { quantity, beforeMinor: before, afterMinor: after }: Omit<LineDifference, "what">) =>
+    [what, quantity, money(before, currency), money(after, currency), money(after - before, currency)] as const;
+  const rows = [...lines.map(({ what, ...line }) => row(what, line)), row("total with tax", { quantity: "", beforeMinor, afterMinor })];
+  return table(["WHAT", "QUANTITY", "BEFORE", "AFTER", `DIFFERENCE ${currency}`], rows);
+}
