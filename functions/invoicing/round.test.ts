@@ -4,6 +4,7 @@ import { askCredit } from "../../shared/billing/accept-credit.ts";
 import type { InvoiceIn } from "../../shared/billing/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
 import type { PriceBook } from "../../shared/billing/price-book.ts";
+import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";
 import { rowAt } from "../../test/harness/sealing.ts";
@@ -181,4 +182,22 @@ test("a round that has done its share says so, and the next ones go on from ther
   expect(first).toEqual({ hasMore: true });
   const numbers = await Promise.all(tenants.map(async (tenant) => (await issued(`${tenant}-2026-10`)).issue.number));
   expect(numbers.sort((a, b) => a - b)).toEqual(tenants.map((_, place) => place + 1));
+});
+
+test("a commitment is not due for months before its tenant was there", async () => {
+  const committed: PriceBook = { ...BOOK, commitment: "50", effectiveFrom: "2026-01-01T00:00:00Z" };
+  await world.setPrices({ ...committed, name: "committed" });
+  await world.setSeller();
+  await world.deps.tenants.append("old", 0, {
+    body: { id: "old", name: "old", isClosed: false, rate: RATE_DEFAULT },
+    change: { by: "test", why: "", atMs: Date.UTC(2026, 7, 1) },
+  });
+  await world.makeTenant("new", { priceBook: "committed", taxRateBps: 0 });
+  await world.sealAt(AUDITED);
+
+  await world.invoiceAt(AUDITED);
+
+  expect((await issued("new-2026-10")).totals.totalMinor).toBe("5000");
+  expect(await invoice("new-2026-09")).toBeUndefined();
+  expect(await world.deps.progress.read()).toEqual({ doneThrough: "2026-10" });
 });

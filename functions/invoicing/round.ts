@@ -2,12 +2,13 @@ import { Failure } from "../../shared/base/failure.ts";
 import type { Closed } from "../../shared/billing/invoice.ts";
 import type { InvoicingProgress } from "../../shared/billing/invoicing-progress.ts";
 import { monthAfter, monthAt, monthBefore, rangeOfMonth } from "../../shared/billing/month.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { TENANT_GROUP, type Tenant } from "../../shared/tenants/tenant.ts";
 import { billMonth, isAudited, type Outcome } from "./bill-month.ts";
 import { finishPendingCredit, settleCreditNotes } from "./credit-notes.ts";
 import type { InvoicingDeps } from "./deps.ts";
-import { firstMonth } from "./first-month.ts";
+import { firstMonth, wasThere } from "./first-month.ts";
 import { finishPendingInvoice } from "./issue.ts";
 
 /** Tenants that a round looks at, and months that it computes: the next one goes on from there. */
@@ -63,8 +64,8 @@ async function billTenants(deps: InvoicingDeps, start: Place, work: Work): Promi
     const { cursor } = place;
     const page = await deps.tenants.list(TENANT_GROUP, { limit: PAGE_TENANTS, ...(cursor === undefined ? {} : { cursor }) });
     let { isDone } = place;
-    for (const { body } of page.items) {
-      const outcome = await billTenant(deps, body, { place, work });
+    for (const tenant of page.items) {
+      const outcome = await billTenant(deps, tenant, { place, work });
       isDone &&= isFinal && (outcome === "done" || outcome === "issued");
     }
     place = { ...place, isDone, cursor: page.nextCursor };
@@ -73,19 +74,24 @@ async function billTenants(deps: InvoicingDeps, start: Place, work: Work): Promi
 }
 
 /** One tenant's trouble must not keep the others from their invoices; when the store is away the round ends. */
-async function billTenant(deps: InvoicingDeps, tenant: Tenant, { place, work }: { place: Place; work: Work }): Promise<Outcome | "failed"> {
+async function billTenant(
+  deps: InvoicingDeps,
+  tenant: Revision<Tenant>,
+  { place, work }: { place: Place; work: Work },
+): Promise<Outcome | "failed"> {
   const { month, closed } = place;
   work.left.tenants -= 1;
   try {
-    const outcome = await billMonth(deps, { tenant, month, closed, nowMs: work.nowMs });
+    if (!(await wasThere(deps, tenant, month))) return "done";
+    const outcome = await billMonth(deps, { tenant: tenant.body, month, closed, nowMs: work.nowMs });
     if (outcome === "drafted" || outcome === "issued") work.left.computed -= 1;
     return outcome;
   } catch (error) {
     if (error instanceof Failure && error.code === "unavailable") throw error;
     deps.log("error", "a month could not be billed", {
-      tenant: tenant.id,
+      tenant: tenant.body.id,
       month,
-      error: error instanceof Error ? error.message : String(error),
+      error,
     });
     return "failed";
   }
