@@ -7,6 +7,7 @@ import { openaiRoutes } from "./dialects/openai/routes.ts";
 import { docsRoutes } from "./docs.ts";
 import type { EdgeEnv } from "./env.ts";
 import { healthRoutes } from "./health.ts";
+import { metricsRoutes } from "./metrics.ts";
 import { answerFailure, answerNotFound } from "./middleware/answer-failure.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { capBody } from "./middleware/cap-body.ts";
@@ -29,5 +30,6 @@ export function createApp(deps: Deps) {
     .route("/v1", openaiRoutes(deps))
     .route("/v2", oipRoutes(deps))
     .route("/hf", hfRoutes(deps))
-    .route("/admin", adminRoutes(deps));
+    .route("/admin", adminRoutes(deps))
+    .route("/metrics", metricsRoutes(deps));
 }

@@ -18,6 +18,7 @@ import { peppersOf } from "../shared/keys/key.ts";
 import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
 import { createKeyUseStore } from "../shared/keys/key-use-store.dynamo.ts";
 import { createKeyUses } from "../shared/keys/key-uses.ts";
+import { createRevocationStore } from "../shared/keys/revocation-store.dynamo.ts";
 import { createLeaseStore } from "../shared/limits/lease-store.dynamo.ts";
 import { createSlotStore } from "../shared/limits/slot-store.dynamo.ts";
 import { logJson } from "../shared/log/log.ts";
@@ -91,6 +92,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     control,
     keyUses,
     trail: createTrail(dynamo),
+    revocation: createRevocationStore(dynamo),
     ledger,
     upstream,
     directory: createDirectory({ ...control, noteUse, clock, place, peppers: peppersOf(config.WEIR_PEPPERS) }),

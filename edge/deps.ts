@@ -15,6 +15,7 @@ import type { Webhook } from "../shared/events/webhook.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
 import type { Key } from "../shared/keys/key.ts";
 import type { KeyUseStore } from "../shared/keys/key-uses.ts";
+import type { RevocationStore } from "../shared/keys/revocation.ts";
 import type { CreditLimiter } from "../shared/limits/limiter.ts";
 import type { SlotLimiter } from "../shared/limits/slots.ts";
 import type { Log } from "../shared/log/log.ts";
@@ -55,6 +56,8 @@ export type Deps = {
   readonly trail: Trail;
   /** Which prices are in force. */
   readonly prices: Prices;
+  /** What the canary last measured of revocation. */
+  readonly revocation: Pick<RevocationStore, "read">;
   /** When keys were last used. */
   readonly keyUses: KeyUseStore;
   /** What keys are held to: requests and tokens, and how many run at the same time. */

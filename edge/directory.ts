@@ -4,6 +4,7 @@ import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import { createAddressLimit } from "../shared/keys/address.ts";
 import { isSecretOf, type Key, type KeyText, type Peppers, type StoredSecret } from "../shared/keys/key.ts";
 import type { Principal } from "../shared/keys/principal.ts";
+import { REVOCATION_BOUND_MS } from "../shared/keys/revocation.ts";
 import { policiesOf } from "../shared/limits/policy.ts";
 import type { Person } from "../shared/people/person.ts";
 import { RIGHTS_OF_ROLE, type Right, rightsOfScopes } from "../shared/people/rights.ts";
@@ -12,7 +13,7 @@ import { createCache } from "./cache.ts";
 
 const KEY_FRESH_MS = 5_000;
 /** A revoked key is refused everywhere after this time at the latest, and a person's new role is in force. */
-const KEY_HARD_MS = 30_000;
+const KEY_HARD_MS = REVOCATION_BOUND_MS;
 const KEYS_MAX = 50_000;
 /** A secret that does not fit may be newer than what is cached: the key is read again, but no more often than this. */
 const REREAD_MS = 1_000;

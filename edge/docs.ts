@@ -23,6 +23,7 @@ import { healthPaths } from "./health.ts";
 import { ownInvoicePaths } from "./invoices/own-routes.ts";
 import { ownKeyPaths } from "./key-routes.ts";
 import { limitPaths } from "./limit-routes.ts";
+import { metricsPaths } from "./metrics.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { usageExportPaths } from "./usage-export.ts";
 import { usagePaths } from "./usage-routes.ts";
@@ -52,6 +53,7 @@ const GROUPS = [
   sellerPaths,
   auditPaths,
   statusPaths,
+  metricsPaths,
   healthPaths,
 ];
 

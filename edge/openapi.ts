@@ -102,7 +102,7 @@ function operationOf(path: PathDescription, group: PathGroup, components: Compon
 
 /** Under `/admin` a part's scope, `operate` and persons' roles open a path; the middleware `authorizeAdmin` decides by the same table. */
 function whoMay({ method, path }: PathDescription, scope: Scope): string {
-  if (!path.startsWith("/admin")) return `Needs a key with the scope \`${scope}\`.`;
+  if (!/^\/(admin|metrics)/.test(path)) return `Needs a key with the scope \`${scope}\`.`;
   const scopes = scope === "operate" ? "`operate`" : `\`${scope}\` or \`operate\``;
   const roles = Role.options.filter((role) => {
     const rights = RIGHTS_OF_ROLE[role];

@@ -85,8 +85,14 @@ export function invoicingPart(doors: Doors): PartSpec {
   return part("invoicing", new URL("../../functions/invoicing/main.node.ts", import.meta.url), () => storeAccess(doors));
 }
 
-export function caretakerPart(doors: Doors): PartSpec {
-  return part("caretaker", new URL("../../functions/caretaker/main.node.ts", import.meta.url), () => storeAccess(doors));
+export function caretakerPart(secrets: Secrets, doors: Doors & { readonly gatewayUrl: string }): PartSpec {
+  return part("caretaker", new URL("../../functions/caretaker/main.node.ts", import.meta.url), () => ({
+    ...storeAccess(doors),
+    WEIR_ENV: PLACE.env,
+    WEIR_CELL: PLACE.cell,
+    WEIR_PEPPERS: JSON.stringify(secrets.peppers),
+    WEIR_GATEWAY_URL: doors.gatewayUrl,
+  }));
 }
 
 export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: FunctionDoors): PartSpec {

@@ -91,8 +91,9 @@ async function startParts({ config, folder, supervisor }: Machine, secrets: Secr
   const timers = [sealerPart(doors), balancesPart(doors), invoicingPart(doors), webhooksPart(config, secrets, doors)];
   await Promise.all(timers.map((timer) => supervisor.start("functions", timer)));
   const port = await supervisor.start("gateway", gatewayPart(config, secrets, { ...doors, inferenceUrl, intakeUrl }));
-  await supervisor.start("functions", caretakerPart(doors));
-  return { url: urlOfGateway({ host: config.host, port }), port, dynamo };
+  const url = urlOfGateway({ host: config.host, port });
+  await supervisor.start("functions", caretakerPart(secrets, { ...doors, gatewayUrl: url }));
+  return { url, port, dynamo };
 }
 
 async function urls(ports: [Promise<number>, Promise<number>]): Promise<[string, string]> {

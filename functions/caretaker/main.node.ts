@@ -9,7 +9,7 @@ const ROUND_TIMEOUT_MS = 5 * 60_000;
 
 /** The caretaker on one machine: a process with a timer. */
 const config = readConfig();
-const { round, close } = compose(config);
+const { round, close } = await compose(config);
 const everyMs = config.WEIR_EVERY_SECONDS * 1_000;
 runAsPart(
   process,

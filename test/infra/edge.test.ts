@@ -5,6 +5,7 @@ import { readConfig } from "../../edge/config.ts";
 import { ORIGIN_HEADER } from "../../edge/middleware/require-origin.ts";
 import { readWebFunctionConfig } from "../../edge/web-function/config.ts";
 import { withSecrets } from "../../edge/web-function/secrets.ts";
+import { readConfig as readCaretakerConfig } from "../../functions/caretaker/config.ts";
 import { readConfig as readInferenceConfig } from "../../functions/inference/config.ts";
 import { readConfig as readIntakeConfig } from "../../functions/intake/config.ts";
 import { cpuStage, edgeStage, gpuStage, templateOf } from "./synthesise.ts";
@@ -70,6 +71,17 @@ test.each(gpuStage.pools)("the environment of pool $name is a configuration that
   expect(config.WEIR_TIER).toBe(pool.tier);
   expect(config.WEIR_SESSION_MEMORY_MIB).toBeLessThan(pool.memoryMiB);
   expect(config.WEIR_CACHE_MIB).toBeLessThan(Number(at(created.properties, "EphemeralStorage.Size")));
+});
+
+test("the caretaker's environment is a configuration that it accepts, and it goes through the front as callers do", () => {
+  const created = resourceOf(templateOf(cpuStage), "AWS::Lambda::Function", "CaretakerScheduledFunction");
+  const environment = environmentOf(created);
+  const url = environment["WEIR_GATEWAY_URL"]?.replace(/<.*>/, "front.example");
+
+  const config = readCaretakerConfig({ ...environment, WEIR_GATEWAY_URL: url });
+
+  expect(config).toMatchObject({ WEIR_ENV: cpuStage.name, WEIR_CELL: cpuStage.cell, WEIR_TABLE_PREFIX: cpuStage.tablePrefix });
+  expect(environment["WEIR_GATEWAY_URL"]).toMatch(/^https:\/\/<FrontDistribution/);
 });
 
 test("no function's environment holds a secret", () => {

@@ -195,6 +195,7 @@ test("only the caretaker may change or delete what is written in the control pla
     "dynamodb:Query <Dynamocontrol.Arn>/index/group",
     "dynamodb:Scan <Dynamoidempotency.Arn>",
     "dynamodb:UpdateItem <Dynamocontrol.Arn>",
+    "secretsmanager:GetSecretValue <SecretsPeppers>",
   ]);
 });
 

@@ -12,6 +12,8 @@ import { CALLERS, type Caller } from "./callers.ts";
 import { PARAMETERS, ROWS, type Row, type Thing } from "./rows.ts";
 
 const RATE = { requestsPerSecond: 100_000, burst: 1_000_000 };
+/** Query parameters that must be said. */
+const SOME: Readonly<Record<string, string>> = { month: "2026-10" };
 const CHANGE = { by: "test", why: "", atMs: 0 };
 
 const INVOICE: Invoice = {
@@ -88,12 +90,7 @@ test("every route has a row, and every row a route and a description", async () 
   const routed = new Set(
     app.routes.filter(({ method }) => method !== "ALL").map(({ method, path }) => `${method} ${path.replace(/\{.*\}$/, "")}`),
   );
-  const document = z
-    .object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())) })
-    .parse(await (await app.request("/openapi.json")).json());
-  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`),
-  );
+  const described = (await readOperations()).map(({ line }) => line);
   const isOwn = (line: string) => /^GET \/(docs|openapi\.json)/.test(line); // the document does not describe itself
 
   const missing = [...routed].filter((line) => ROWS[line] === undefined);
@@ -166,7 +163,26 @@ test.each(["GET /v1/models", "GET /v2/models", "GET /v2/models/stats", "POST /v2
   },
 );
 
-test("a tenant's lists of keys, usage and balance are its own, and it cannot ask for another's", async () => {
+test("where the description has a query parameter `tenant`, another tenant's is refused as nobody's is", async () => {
+  const caller = await weir.makeKey("ours", "infer", "usage", "keys");
+  const askable = (await readOperations()).filter(
+    ({ line, parameters }) => line.includes(" /v1/") && parameters.some(({ name }) => name === "tenant"),
+  );
+
+  expect(askable.length).toBeGreaterThan(0);
+  for (const { line, parameters } of askable) {
+    const others = parameters
+      .filter(({ required, name }) => required && name !== "tenant")
+      .map(({ name }) => `&${name}=${SOME[name] ?? "x"}`);
+    const [asked, unknown] = await Promise.all(
+      ["theirs", "nobody"].map((tenant) => ask(`${line}?tenant=${tenant}${others.join("")}`, { key: caller })),
+    );
+    expect([line, asked]).toEqual([line, unknown]);
+    expect([line, asked?.status]).toEqual([line, 403]);
+  }
+});
+
+test("a tenant's lists of keys, usage and balance are its own", async () => {
   const caller = await weir.makeKey("ours", "infer", "usage", "keys");
   const theirs = (await everythingOfTheirs()).map(({ pk }) => pk?.S ?? "");
 
@@ -175,17 +191,24 @@ test("a tenant's lists of keys, usage and balance are its own, and it cannot ask
     expect(status).toBe(200);
     expect(theirs.filter((pk) => text.includes(pk.split("#")[1] ?? "?"))).toEqual([]);
   }
-  const [asked, unknown] = [
-    await ask("GET /v1/usage?tenant=theirs", { key: caller }),
-    await ask("GET /v1/usage?tenant=nobody", { key: caller }),
-  ];
-  expect(asked.status).toBe(403);
-  expect(asked).toEqual(unknown);
 });
 
 test("whatever was asked, nobody was billed for what was refused", async () => {
   expect((await weir.newRows()).filter((row) => row["sk"]?.startsWith("theirs#"))).toEqual([]);
 });
+
+/** What the gateway's own description says of its routes. */
+async function readOperations() {
+  const Operation = z.looseObject({ parameters: z.array(z.looseObject({ name: z.string(), required: z.boolean().default(false) })) });
+  const Document = z.object({ paths: z.record(z.string(), z.record(z.string(), Operation)) });
+  const { paths } = Document.parse(await (await app.request("/openapi.json")).json());
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { parameters }]) => ({
+      line: `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ":$1")}`,
+      parameters,
+    })),
+  );
+}
 
 async function bothOf(line: string, row: Row, key: string) {
   const { theirs, nobodys } = things[row.names ?? "tenant"];

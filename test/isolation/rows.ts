@@ -69,6 +69,8 @@ export const ROWS: Readonly<Record<string, Row>> = {
 
   "GET /v1/usage": usage,
   "GET /v1/limits": usage,
+  "GET /v1/usage/export": usage,
+  "GET /v1/usage/seals": usage,
   "GET /v1/balance": usage,
   "GET /v1/keys": keys,
   "POST /v1/keys": keys,
@@ -77,6 +79,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "DELETE /v1/keys/:id": ownKey,
 
   "GET /v1/invoices": ownInvoices,
+  "GET /v1/invoices/:id/prices": { ...ownInvoices, names: "invoice" },
   ...Object.fromEntries(
     ["/v1/invoices/:id", "/v1/invoices/:id/credits/:credit"].flatMap((path) =>
       ["", ...DOCUMENTS].map((form) => [`GET ${path}${form}`, { ...ownInvoices, names: "invoice" }] as const),
@@ -90,6 +93,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
     ),
   ),
 
+  "GET /metrics": reads("operate"),
   "GET /admin/status": reads("operate"),
   "POST /admin/tenants": changes("operate"),
   "GET /admin/tenants": reads("operate"),
@@ -143,6 +147,8 @@ export const ROWS: Readonly<Record<string, Row>> = {
       ["", ...DOCUMENTS].map((form) => [`GET ${path}${form}`, reads("billing")] as const),
     ),
   ),
+  "GET /admin/invoices/:id/prices": reads("billing"),
+  "POST /admin/invoices/:id/issue": changes("billing"),
   "GET /admin/invoices/:id/history": reads("billing"),
   "POST /admin/invoices/:id/pay": changes("billing"),
   "POST /admin/invoices/:id/void": changes("billing"),
