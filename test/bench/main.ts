@@ -6,6 +6,7 @@ import { benchInference } from "./inference.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchLimits } from "./limits.ts";
 import { benchOverload } from "./overload.ts";
+import { benchRating } from "./rating.ts";
 import { benchSoak } from "./soak.ts";
 import { benchStartup } from "./startup.ts";
 import { benchTokenising } from "./tokenising.ts";
@@ -19,6 +20,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   ledger: benchLedger,
   limits: benchLimits,
   overload: benchOverload,
+  rating: benchRating,
   soak: benchSoak,
   startup: benchStartup,
   tokenising: benchTokenising,
