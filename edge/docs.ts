@@ -25,6 +25,7 @@ import { ownKeyPaths } from "./key-routes.ts";
 import { limitPaths } from "./limit-routes.ts";
 import { metricsPaths } from "./metrics.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
+import { priceQuotePaths } from "./price-routes.ts";
 import { usageExportPaths } from "./usage-export.ts";
 import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
@@ -37,6 +38,7 @@ const GROUPS = [
   usagePaths,
   usageExportPaths,
   limitPaths,
+  priceQuotePaths,
   tenantPaths,
   keyPaths,
   modelPaths,

@@ -13,6 +13,7 @@ import { registerLimitCommands } from "./limits.ts";
 import { registerModelCommands } from "./models.ts";
 import { createOutput, printable, type Streams } from "./output.ts";
 import { registerPeopleCommands } from "./people.ts";
+import { registerPriceCommands } from "./prices.ts";
 import { registerSellerCommands } from "./seller.ts";
 import { registerSplitCommands } from "./split.ts";
 import { registerStatusCommand } from "./status.ts";
@@ -64,6 +65,7 @@ function createProgram(run: Run): Command {
   registerAuditCommand(program, context);
   registerModelCommands(program, context);
   registerSplitCommands(program, context);
+  registerPriceCommands(program, context);
   registerInferCommand(program, context);
   registerUsageCommand(program, context);
   registerBalanceCommands(program, context);

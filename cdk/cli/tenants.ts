@@ -5,6 +5,7 @@ import { RATE_DEFAULT, type TenantRevision } from "../../shared/tenants/tenant.t
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
 
+type BillOptions = { readonly discountBps?: number; readonly taxRateBps?: number; readonly why?: string };
 type CreateOptions = { readonly name?: string; readonly rate: number; readonly burst: number; readonly why?: string };
 
 export function registerTenantCommands(program: Command, context: CliContext) {
@@ -31,6 +32,18 @@ export function registerTenantCommands(program: Command, context: CliContext) {
     .description("show a tenant")
     .action(async (id: string) => {
       context.output.print(await context.admin().tenants.show(id), (each) => render([each]));
+    });
+  tenants
+    .command("bill <id> <book>")
+    .description("bill a tenant by a price book; what else is known of its billing stays")
+    .option("--discount-bps <bps>", "off all that the book charges, in 1/10,000", parseNumber)
+    .option("--tax-rate-bps <bps>", "of the total, in 1/10,000", parseNumber)
+    .option("--why <reason>", "kept in the history")
+    .action(async (id: string, priceBook: string, { why, ...rates }: BillOptions) => {
+      const { billing } = await context.admin().tenants.show(id);
+      const changed = { discountBps: 0, taxRateBps: 0, ...billing, priceBook, ...rates };
+      const tenant = await context.admin().tenants.change(id, { billing: changed, ...(why === undefined ? {} : { why }) });
+      context.output.print(tenant, (each) => render([each]));
     });
   tenants
     .command("close <id>")

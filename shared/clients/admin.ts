@@ -2,6 +2,7 @@ import type { z } from "zod";
 import { AuditEntry, type AuditQuery } from "../audit/audit.ts";
 import { type Page, type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport, CreditRevision, type NewAdjustment, type NewGrant } from "../billing/credit.ts";
+import { type PriceBookChange, PriceBookRevision } from "../billing/price-book.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewKey } from "../keys/key-requests.ts";
 import { type NewPerson, type PersonChange, PersonRevision } from "../people/person.ts";
 import { type SplitChange, SplitRevision } from "../routing/split.ts";
@@ -26,6 +27,7 @@ export function createAdminClient(http: Http) {
     people: peopleOf(http),
     audit: (query: Partial<AuditQuery>) => listOf(http, { path: ["admin", "audit"], query, item: AuditEntry }),
     splits: splitsOf(http),
+    prices: pricesOf(http),
     balances: balancesOf(http),
     invoices: { ...invoicesOf(http, ["admin", "invoices"]), ...invoiceChangesOf(http) },
     seller: sellerOf(http),
@@ -77,6 +79,16 @@ function splitsOf(http: Http) {
     show: (model: string) => http.ask({ method: "GET", path: [...root, model], answer: SplitRevision }),
     set: (model: string, body: SplitChange) => http.ask({ method: "PUT", path: [...root, model], body, answer: SplitRevision }),
     history: (model: string, page: PageAsk) => listOf(http, { path: [...root, model, "history"], query: page, item: SplitRevision }),
+  };
+}
+
+function pricesOf(http: Http) {
+  const root = ["admin", "prices"];
+  return {
+    set: (book: string, body: PriceBookChange) => http.ask({ method: "PUT", path: [...root, book], body, answer: PriceBookRevision }),
+    list: (page: PageAsk) => listOf(http, { path: root, query: page, item: PriceBookRevision }),
+    show: (book: string) => http.ask({ method: "GET", path: [...root, book], answer: PriceBookRevision }),
+    history: (book: string, page: PageAsk) => listOf(http, { path: [...root, book, "history"], query: page, item: PriceBookRevision }),
   };
 }
 

@@ -1,5 +1,7 @@
+import type * as z from "zod";
 import { type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport } from "../billing/credit.ts";
+import { type PriceQuestion, PriceQuote } from "../billing/quote.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
 import { LimitsReport } from "../limits/report.ts";
 import type { ExportFormat } from "../usage/export.ts";
@@ -21,6 +23,7 @@ export function createTenantClient(http: Http) {
     webhooks: webhooksOf(http, ["v1", "webhooks"]),
     limits: () => http.ask({ method: "GET", path: ["v1", "limits"], answer: LimitsReport }),
     balance: () => http.ask({ method: "GET", path: ["v1", "balance"], answer: BalanceReport }),
+    quote: (body: z.input<typeof PriceQuestion>) => http.ask({ method: "POST", path: ["v1", "price"], body, answer: PriceQuote }),
     keys: ownKeysOf(http),
   };
 }

@@ -46,6 +46,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "POST /v1/embeddings": inferModelInBody({ input: "x" }),
   "POST /v1/completions": inferModelInBody({ prompt: "x" }),
   "POST /v1/chat/completions": inferModelInBody({ messages: [{ role: "user", content: "x" }] }),
+  "POST /v1/price": { opens: ["infer", "usage"], names: "model", body: (model) => ({ model }) },
   "POST /v1/rerank": inferModelInBody({ query: "x", documents: ["x"] }),
   "POST /hf/:model": { ...inferModel, body: () => TEXTS },
   "POST /hf/:model/pipeline/:task": { ...inferModel, body: () => TEXTS },

@@ -6,6 +6,7 @@ import { ownInvoiceRoutes } from "../../invoices/own-routes.ts";
 import { ownKeyRoutes } from "../../key-routes.ts";
 import { limitRoutes } from "../../limit-routes.ts";
 import { requireScope } from "../../middleware/authenticate.ts";
+import { priceQuoteRoutes } from "../../price-routes.ts";
 import { usageExportRoutes } from "../../usage-export.ts";
 import { usageRoutes } from "../../usage-routes.ts";
 import { ownWebhookRoutes } from "../../webhook-routes.ts";
@@ -28,6 +29,7 @@ export function openaiRoutes(deps: Deps) {
     .route("/usage", usageRoutes(deps))
     .route("/usage", usageExportRoutes(deps))
     .route("/limits", limitRoutes(deps))
+    .route("/price", priceQuoteRoutes(deps))
     .route("/balance", ownBalanceRoutes(deps))
     .route("/invoices", ownInvoiceRoutes(deps))
     .route("/webhooks", ownWebhookRoutes(deps));
