@@ -18,9 +18,12 @@ export function ownBalanceRoutes(deps: Deps) {
   });
 }
 
-export async function balanceOf({ balances, clock }: Pick<Deps, "balances" | "clock">, { id, billing }: Tenant): Promise<BalanceReport> {
-  const { balance } = await balances.read(id);
-  return reportBalance(balance, { tenant: id, currency: null, isPrepaid: billing?.isPrepaid ?? false, nowMs: clock.nowMs() });
+type BalanceDeps = Pick<Deps, "balances" | "clock"> & { readonly control: Pick<Deps["control"], "prices"> };
+
+export async function balanceOf({ balances, clock, control }: BalanceDeps, { id, billing }: Tenant): Promise<BalanceReport> {
+  const [{ balance }, book] = await Promise.all([balances.read(id), billing && control.prices.current(billing.priceBook)]);
+  const about = { tenant: id, currency: book?.body.currency ?? null, isPrepaid: billing?.isPrepaid ?? false };
+  return reportBalance(balance, { ...about, nowMs: clock.nowMs() });
 }
 
 export const ownBalancePaths: PathGroup = {

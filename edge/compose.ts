@@ -48,6 +48,7 @@ import { createDirectory } from "./directory.ts";
 import { openIntake, openPools } from "./doors.ts";
 import { LEDGER_DRAIN_TIMEOUT_MS } from "./limits.ts";
 import { openLimits } from "./open-limits.ts";
+import { openSpender } from "./open-spender.ts";
 import { createPrices } from "./prices.ts";
 import { createBreakers } from "./serve/breakers.ts";
 import { createHealthNotes } from "./serve/health-notes.ts";
@@ -79,9 +80,10 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const upstream = createUpstreamClient(config.upstreamCredentials);
   const pools = openPools(config, log);
   const limits = openLimits({ ...limitStoresOf(lean, tablePrefix), clock });
+  const balances = createBalanceStore({ lean, tablePrefix });
+  const spending = openSpender({ store: balances, clock, ids, lessee: randomUUID() });
   const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
-  const records = { region: config.AWS_REGION, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT };
-  const [documents, bodies] = [createDocumentStore(records), createKeptBodies(records)];
+  const { documents, bodies } = openRecords(config);
   // Anybody may ask for it, so the store is asked once a second at most.
   const readiness = createCache({ load: () => isReady(lean, tablePrefix, ledger), clock, freshMs: 1_000, hardMs: 1_000, itemsMax: 1 });
   const deps: Deps = {
@@ -106,9 +108,10 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     blobs,
     intake: openIntake(config),
     documents,
-    balances: createBalanceStore({ lean, tablePrefix }),
+    balances,
+    spender: spending.spender,
     events: createEventStore({ lean, tablePrefix }),
-    resolveHost: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    resolveHost,
     idempotency: createIdempotencyStore({ lean, tablePrefix, clock, bodies }),
     ...openUsage({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
@@ -116,7 +119,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const close = async () => {
     const isWritten = await Promise.race([ledger.drain().then(() => true), sleep(LEDGER_DRAIN_TIMEOUT_MS, false, { ref: false })]);
     if (!isWritten) log("error", "the gateway ends although the ledger has not taken everything");
-    await limits.close();
+    await Promise.all([limits.close(), spending.close()]);
     await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
     blobs.close();
     documents.close();
@@ -124,6 +127,15 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     dynamo.client.destroy();
   };
   return { deps, close };
+}
+
+function openRecords({ AWS_REGION: region, WEIR_RECORDS_BUCKET: bucket, WEIR_S3_ENDPOINT: endpoint }: EdgeConfig) {
+  const records = { region, bucket, endpoint };
+  return { documents: createDocumentStore(records), bodies: createKeptBodies(records) };
+}
+
+async function resolveHost(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
 /** What people change. */

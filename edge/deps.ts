@@ -8,6 +8,7 @@ import type { DocumentStore } from "../shared/billing/document-store.ts";
 import type { Invoice } from "../shared/billing/invoice.ts";
 import type { PriceBook } from "../shared/billing/price-book.ts";
 import type { Seller } from "../shared/billing/seller.ts";
+import type { Spender } from "../shared/billing/spender.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
 import type { DeliveryStore } from "../shared/events/delivery.ts";
 import type { Resolve } from "../shared/events/target.ts";
@@ -76,6 +77,8 @@ export type Deps = {
   readonly idempotency: IdempotencyStore;
   /** Prepaid balances. */
   readonly balances: BalanceStore;
+  /** Spends them in this process, from leases. */
+  readonly spender: Spender;
   /** Invoices and credit notes as they are kept. */
   readonly documents: DocumentStore;
   /** What happened, and its deliveries to webhooks. */

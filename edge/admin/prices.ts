@@ -10,8 +10,9 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
+import { assertFitsPrepaid } from "./prepaid-books.ts";
 
-type PriceDeps = Pick<Deps, "clock" | "prices"> & { readonly control: Pick<Deps["control"], "prices"> };
+type PriceDeps = Pick<Deps, "clock" | "prices"> & { readonly control: Pick<Deps["control"], "prices" | "tenants"> };
 
 /** `/admin/prices`: what things cost, and from when on. */
 export function priceRoutes(deps: PriceDeps) {
@@ -42,6 +43,7 @@ async function setPrices(deps: PriceDeps, c: EdgeContext): Promise<{ book: Revis
   if (before !== undefined) {
     if (isDeepStrictEqual(before.body, body)) return { book: before, isNew: false };
     assertFollows(before.body, body, deps.clock.nowMs());
+    await assertFitsPrepaid(deps.control.tenants, body);
   }
   const book = await deps.control.prices.append(name, before?.revision ?? 0, { body, change: changeOf(c, deps.clock, why) });
   deps.prices.forget(name);

@@ -1,7 +1,6 @@
 import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
-import { isPathIndependent } from "../../shared/billing/price-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { DeletionRevision, newDeletion } from "../../shared/tenants/deletion.ts";
@@ -11,6 +10,7 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
+import { whyNotPrepaid } from "./prepaid-books.ts";
 
 type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants" | "deletions"> };
 type BillingDeps = TenantDeps & { readonly control: Pick<Deps["control"], "prices"> };
@@ -70,8 +70,12 @@ async function assertBillable({ control: { prices } }: BillingDeps, billing: Ten
   };
   const book = (await prices.current(billing.priceBook))?.body;
   if (book === undefined) return refuse(`there is no price book '${billing.priceBook}'`);
-  if (billing.isPrepaid && !isPathIndependent(book))
-    refuse("a prepaid tenant needs plain prices: no steps, allowances, rates or commitment");
+  const unfit = billing.isPrepaid ? whyNotPrepaid(book) : undefined;
+  if (unfit !== undefined) refuse(unfit);
+  if (billing.isPrepaid && billing.discountBps !== 0) {
+    const message = "billing.discountBps: a prepaid tenant's discount is a larger grant";
+    throw new Failure("invalid_request", message, { field: "billing.discountBps" });
+  }
   const old = before && (await prices.current(before.priceBook))?.body;
   if (old !== undefined && old.currency !== book.currency) refuse(`is in ${book.currency}, and this tenant is billed in ${old.currency}`);
 }

@@ -4,6 +4,7 @@ import type { Target } from "../catalog.ts";
 import type { Deps } from "../deps.ts";
 import { limitWork } from "./limit-work.ts";
 import { assertMaxCost } from "./max-cost.ts";
+import { prepay } from "./prepay.ts";
 import type { Call } from "./serve.ts";
 
 /** How much work a request is at most, known once its body is read and its target chosen, before any of it is done. */
@@ -50,5 +51,21 @@ export async function admit(deps: Deps, call: Call, asking: Asking): Promise<Ter
   if (call.maxCost !== undefined) await assertMaxCost(deps, call, { ...asking, prices });
   const ended = await limitWork(deps, call, asking.sizes);
   const terms = prices === undefined ? FREE : { priceVersion: prices.revision };
-  return ended === undefined ? terms : { ...terms, ended };
+  const paid = prices === undefined ? undefined : await orEnd(ended, () => prepay(deps, call, { ...asking, prices }));
+  if (paid === undefined) return ended === undefined ? terms : { ...terms, ended };
+  const bothEnded = (billed: Billed | undefined) => {
+    paid.ended(billed);
+    ended?.(billed);
+  };
+  return { ...terms, lease: paid.lease, ended: bothEnded };
+}
+
+/** What a request has taken of limits is free again if it is refused after that. */
+async function orEnd<T>(ended: Terms["ended"], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    ended?.(undefined);
+    throw cause;
+  }
 }

@@ -51,7 +51,7 @@ export type Request = {
   readonly mostPico: bigint;
 };
 
-type Settings = { readonly store: BalanceStore; readonly clock: Clock; readonly ids: Ids; readonly lessee: string };
+export type SpenderSettings = { readonly store: BalanceStore; readonly clock: Clock; readonly ids: Ids; readonly lessee: string };
 type Purse = {
   readonly lease: string;
   takes: number;
@@ -72,7 +72,7 @@ type Account = {
   refill: Promise<void> | undefined;
 };
 
-export function createSpender(settings: Settings): Spender {
+export function createSpender(settings: SpenderSettings): Spender {
   // What falls out of this cache is returned like an idle account's.
   // Bounded by size: `max` would allocate all places when the process starts.
   const accounts = new LRUCache<string, Account>({
@@ -102,7 +102,7 @@ export function createSpender(settings: Settings): Spender {
   };
 }
 
-async function hold(settings: Settings, account: Account, { acceptedAtMs, book, mostPico }: Request): Promise<Hold> {
+async function hold(settings: SpenderSettings, account: Account, { acceptedAtMs, book, mostPico }: Request): Promise<Hold> {
   const { clock } = settings;
   account.lastHoldAtMs = clock.nowMs();
   // Others who wait for the same credits may use them up first; each turn is one change of the balance.
@@ -121,7 +121,7 @@ async function hold(settings: Settings, account: Account, { acceptedAtMs, book, 
   throw new Failure("overloaded", "Too many requests wait for this tenant's balance. Try again.", { retryAfterMs: 1_000 });
 }
 
-function holdOn(settings: Settings, account: Account, { purse, mostPico }: { purse: Purse; mostPico: bigint }): Hold {
+function holdOn(settings: SpenderSettings, account: Account, { purse, mostPico }: { purse: Purse; mostPico: bigint }): Hold {
   purse.heldPico += mostPico;
   purse.inFlight += 1;
   let isOpen = true;
@@ -139,7 +139,7 @@ function holdOn(settings: Settings, account: Account, { purse, mostPico }: { pur
 type Need = { readonly book: string; readonly mostPico: bigint; readonly missingPico: bigint };
 
 /** One at a time per tenant: whoever needs credits waits for the same ones. */
-function refill(settings: Settings, account: Account, need: Need): Promise<void> {
+function refill(settings: SpenderSettings, account: Account, need: Need): Promise<void> {
   account.refill ??= take(settings, account, need).finally(() => {
     account.refill = undefined;
   });
@@ -147,13 +147,13 @@ function refill(settings: Settings, account: Account, need: Need): Promise<void>
 }
 
 /** Whoever needs the credits will see why there are none. */
-async function refillQuietly(settings: Settings, account: Account, { book, mostPico }: Pick<Need, "book" | "mostPico">) {
+async function refillQuietly(settings: SpenderSettings, account: Account, { book, mostPico }: Pick<Need, "book" | "mostPico">) {
   const isRefused = account.refused !== undefined && account.refused.untilMs > settings.clock.nowMs();
   if (account.refill === undefined && !isRefused)
     await refill(settings, account, { book, mostPico, missingPico: mostPico }).catch(() => {});
 }
 
-async function take(settings: Settings, account: Account, { book, mostPico, missingPico }: Need) {
+async function take(settings: SpenderSettings, account: Account, { book, mostPico, missingPico }: Need) {
   const { store, clock, ids, lessee } = settings;
   const nowMs = clock.nowMs();
   adapt(account, nowMs);
@@ -194,7 +194,7 @@ function adapt(account: Account, nowMs: number) {
 }
 
 /** Nothing begins on a purse that is retired; it is returned when its last request has ended. */
-async function retire(settings: Settings, account: Account) {
+async function retire(settings: SpenderSettings, account: Account) {
   const { purse } = account;
   account.purse = undefined;
   if (purse === undefined || purse.isRetired) return;
@@ -203,7 +203,7 @@ async function retire(settings: Settings, account: Account) {
 }
 
 /** What cannot be returned now is returned by the audit. */
-async function close({ store, clock }: Settings, tenant: string, { lease, spentPico }: Purse) {
+async function close({ store, clock }: SpenderSettings, tenant: string, { lease, spentPico }: Purse) {
   await changeBalance(store, tenant, (balance) => closeLease(balance, { lease, spentPico, nowMs: clock.nowMs() })).catch(() => {});
 }
 

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { applyCredit } from "../../shared/billing/apply-credit.ts";
+import { balancePico, leasedPico } from "../../shared/billing/balance.ts";
+import { picoOf } from "../../shared/billing/money.ts";
+import { PriceBook } from "../../shared/billing/price-book.ts";
+import { type Serving, startServing } from "../../test/harness/serving.ts";
+
+const CHANGE = { by: "test", why: "", atMs: 0 };
+const PER_REQUEST = picoOf("0.5");
+
+let weir: Serving;
+beforeAll(async () => {
+  weir = await startServing();
+  const { prices, tenants } = weir.deps.control;
+  const book = {
+    name: "plain",
+    currency: "EUR",
+    effectiveFrom: "2026-01-01T00:00:00Z",
+    entries: [{ perRequest: { price: "0.5" }, per1000OutputTokens: { price: "1" } }],
+  };
+  await prices.append("plain", 0, { body: PriceBook.parse(book), change: CHANGE });
+  const acme = await tenants.current("acme");
+  if (acme === undefined) throw new Error("no tenant");
+  const billing = { priceBook: "plain", discountBps: 0, taxRateBps: 0, isPrepaid: true };
+  await tenants.append("acme", acme.revision, { body: { ...acme.body, billing }, change: CHANGE });
+});
+afterAll(() => weir.close());
+
+const MESSAGES = { messages: [{ role: "user", content: "x" }] };
+const ROUTES: readonly [path: string, body: object][] = [
+  ["/v1/embeddings", { model: "minilm", input: "x" }],
+  ["/v1/completions", { model: "smol", prompt: "x", max_tokens: 4 }],
+  ["/v1/chat/completions", { model: "smol", ...MESSAGES, max_tokens: 4, stream: true }],
+  ["/hf/minilm", { inputs: "x" }],
+  ["/v2/models/minilm/infer", { inputs: [{ name: "text", datatype: "BYTES", shape: [1], data: ["x"] }] }],
+  ["/v2/models/smol/generate_stream", { text_input: "x", parameters: { max_tokens: 4 } }],
+];
+
+const balance = async () => (await weir.deps.balances.read("acme")).balance;
+
+async function grant(id: string, amount: string) {
+  const credit = { tenant: "acme", id, kind: "grant", amountPico: `${picoOf(amount)}`, expiresAt: null, priority: 0 } as const;
+  const stamp = { by: "test", why: "", atMs: weir.clock.nowMs() };
+  await applyCredit({ balances: weir.deps.balances, credits: weir.deps.control.credits }, { credit, stamp });
+}
+
+test.each(ROUTES)("without credits %s is refused with 402 before any work, in its dialect's form", async (path, body) => {
+  const refused = await weir.post(path, body);
+
+  expect(refused.status).toBe(402);
+  expect(await refused.text()).toMatch(/This request may cost 0\.5\d*, and 0 of the prepaid balance is free\./);
+  expect([...weir.model.asked, ...weir.model.generations]).toEqual([]);
+  expect(await weir.ledgerItems()).toEqual([]);
+  expect((await balance()).leases).toEqual([]);
+});
+
+test.each(ROUTES)(
+  "with credits %s is served, its row names the lease that pays for it, and what it did not cost comes back",
+  async (path, body) => {
+    weir.clock.advance(2_000); // a refusal is known for a second
+    await grant(`for${path.replaceAll("/", "-")}`, "10");
+    const before = await balance();
+
+    const served = await weir.post(path, body);
+    await served.text();
+    const [row] = await weir.newRows();
+    await weir.deps.spender.drain();
+
+    expect(served.status).toBe(200);
+    const after = await balance();
+    const costPico = PER_REQUEST + BigInt(row?.["to"] ?? "0") * picoOf("0.001");
+    expect(after.leases.map(({ id }) => id)).toContain(row?.["ls"]);
+    expect([row?.["pv"], row?.["st"]]).toEqual(["1", "S"]);
+    expect(leasedPico(after) - leasedPico(before)).toBe(costPico);
+    expect(balancePico(before) - balancePico(after)).toBe(costPico);
+  },
+);
+
+test("a hundred requests are paid for by a few writes of the balance", async () => {
+  await grant("many", "1000");
+  const { version } = await weir.deps.balances.read("acme");
+
+  for (let request = 0; request < 100; request += 1) await weir.post("/v1/embeddings", { model: "minilm", input: "x" });
+
+  expect((await weir.deps.balances.read("acme")).version - version).toBeLessThan(15);
+  expect((await weir.newRows()).every((row) => row["ls"] !== undefined)).toBe(true);
+  await weir.deps.spender.drain();
+});
+
+test("what fails costs nothing", async () => {
+  const before = balancePico(await balance());
+  weir.model.next(() => Promise.reject(new Error("broken")));
+
+  const failed = await weir.post("/v1/embeddings", { model: "minilm", input: "x" });
+  await weir.deps.spender.drain();
+
+  expect(failed.status).toBeGreaterThanOrEqual(500);
+  expect(balancePico(await balance())).toBe(before);
+});
+
+test("a tenant that pays afterwards has no lease", async () => {
+  const key = await weir.makeKey("globex", "infer");
+
+  await weir.post("/v1/embeddings", { model: "minilm", input: "x" }, { authorization: `Bearer ${key}` });
+
+  const rows = (await weir.newRows()).filter((row) => row["sk"]?.startsWith("globex"));
+  expect(rows).toHaveLength(1);
+  expect(rows[0]?.["ls"]).toBeUndefined();
+  expect((await weir.deps.balances.read("globex")).version).toBe(0);
+});
