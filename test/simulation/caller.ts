@@ -10,7 +10,7 @@ export type Order = {
   readonly key: string;
   readonly path: string;
   readonly body: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly idempotencyKey: string | undefined;
   readonly isStream: boolean;
   /** When its caller loses patience; absent, never. */
   readonly leavesAfterMs?: number;
@@ -96,9 +96,10 @@ async function converse(world: World, { app, machine }: Gateway, { order, seen }
   return order.isStream && !isWholeStream(seen.text) ? "broken" : "answered";
 }
 
-function requestOf({ key, body, headers }: Order, signal: AbortSignal): RequestInit {
+function requestOf({ key, body, idempotencyKey }: Order, signal: AbortSignal): RequestInit {
   const head = { authorization: `Bearer ${key}`, "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) };
-  return { method: "POST", headers: { ...head, ...headers }, body, signal };
+  const named = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
+  return { method: "POST", headers: { ...head, ...named }, body, signal };
 }
 
 function isWholeStream(text: string): boolean {

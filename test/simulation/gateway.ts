@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Hono } from "hono";
 import { v7 as uuidV7 } from "uuid";
 import { createApp } from "../../edge/app.ts";
@@ -7,6 +8,7 @@ import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import { type Ids, toBase62 } from "../../shared/base/id.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createIdempotencyStore, type KeptBodies } from "../../shared/usage/idempotency-store.dynamo.ts";
 import type { Random } from "../harness/random.ts";
 import { createEngine } from "./engine.ts";
 import { createSdkLink } from "./sdk-link.ts";
@@ -26,14 +28,32 @@ export const CONFIG = readConfig({
 
 export type Gateway = { readonly app: Hono<EdgeEnv>; readonly machine: Machine; readonly deps: Deps };
 
+export type Stores = { readonly link: LeanDynamo; readonly bodies: KeptBodies };
+
+/** Where large answers are kept: one place for all machines, which takes its time. */
+export function createBodies(world: World): KeptBodies {
+  const kept = new Map<string, Uint8Array>();
+  return {
+    async put(key, bytes) {
+      await sleep(1 + world.random.below(40));
+      kept.set(key, bytes);
+    },
+    async get(key) {
+      await sleep(1 + world.random.below(40));
+      return kept.get(key);
+    },
+  };
+}
+
 /** The product's own gateway on a machine of the world; its engine is simulated, and its store is seen through a link. */
-export function startGateway(world: World, machine: Machine, link: LeanDynamo): Gateway {
+export function startGateway(world: World, machine: Machine, { link, bodies }: Stores): Gateway {
   return machine.run(() => {
     const { clock } = machine;
     const ids = idsOf(world.random);
     const composed = compose(CONFIG, { clock, ids, log: () => {}, store: { lean: link, dynamo: createSdkLink(link, TABLE_PREFIX) } });
     const pools = new Map([["cpu", { name: "cpu", tier: "cpu" as const, client: createEngine(world.random) }]]);
-    const deps = { ...composed.deps, pools };
+    const idempotency = createIdempotencyStore({ lean: link, tablePrefix: TABLE_PREFIX, clock, bodies });
+    const deps = { ...composed.deps, pools, idempotency };
     return { machine, deps, app: createApp(deps) };
   });
 }

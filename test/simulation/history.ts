@@ -2,7 +2,7 @@ import { MINUTE_MS } from "../../shared/usage/period.ts";
 import { createFakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Guard } from "../harness/fake-dynamo/guards.ts";
 import { type Asked, type Attempt, ask, attemptOf } from "./caller.ts";
-import { type Gateway, startGateway, TABLE_PREFIX } from "./gateway.ts";
+import { createBodies, type Gateway, startGateway, TABLE_PREFIX } from "./gateway.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { calmDown, changeWeather, keepRunning, type Scene } from "./scene.ts";
 import { sealAll, startSealer } from "./sealing.ts";
@@ -31,6 +31,8 @@ const SEALING_MS = { from: 15 * MINUTE_MS, until: 17 * MINUTE_MS };
 const EARLY_SEALING_MS = { from: 0, until: 3 * MINUTE_MS };
 /** Long enough for every void marker, late call and pause to have its end. */
 const CALM_MS = 2 * MINUTE_MS;
+const ATTEMPTS_MAX = 12;
+const RETRY_MS_MAX = 20_000;
 const GATEWAY_STEPS_MAX = 150;
 const SEALER_STEPS_MAX = 600;
 
@@ -50,7 +52,7 @@ export async function runHistory(seed: string, { ignored, focus }: Settings = {}
   calmDown(scene);
   await world.runUntil(world.nowMs() + CALM_MS);
   const asked = await Promise.race([attempts, Promise.reject(new Error(`seed ${seed}: a caller still waits after ${CALM_MS} ms of calm`))]);
-  const made = asked.map(attemptOf);
+  const made = asked.flat().map(attemptOf);
   const totals = await sealAll(world, store);
   const violations = violationsOf({ attempts: made, store, totals });
   const answered = made.filter(({ ending }) => ending === "answered").length;
@@ -60,12 +62,13 @@ export async function runHistory(seed: string, { ignored, focus }: Settings = {}
 /** Answers the gateways, as they come and go. */
 function startParts(scene: Scene): (Gateway | undefined)[] {
   const fleet: (Gateway | undefined)[] = [];
+  const bodies = createBodies(scene.world);
   for (let place = 0; place < scene.plan.gatewayCount; place += 1) {
     keepRunning(scene, {
       name: `gateway ${place}`,
       killStepsMax: GATEWAY_STEPS_MAX,
       start: (machine, link) => {
-        fleet[place] = startGateway(scene.world, machine, link);
+        fleet[place] = startGateway(scene.world, machine, { link, bodies });
       },
       ended: () => {
         fleet[place] = undefined;
@@ -91,7 +94,19 @@ function sealingOf({ sealersAheadMs }: Plan) {
   return sealersAheadMs === 0 ? SEALING_MS : EARLY_SEALING_MS;
 }
 
-async function place({ world }: Scene, fleet: readonly (Gateway | undefined)[], { atMs, order }: Plan["orders"][number]): Promise<Asked> {
+/** An order is asked once, or with an Idempotency-Key again and again until it is answered, be it twice at once. */
+async function place({ world }: Scene, fleet: readonly (Gateway | undefined)[], { atMs, order }: Plan["orders"][number]): Promise<Asked[]> {
   await world.wait(atMs);
-  return ask(world, world.random.pick(fleet), order);
+  const attempt = () => ask(world, world.random.pick(fleet), order);
+  if (order.idempotencyKey === undefined) return [await attempt()];
+  const askUntilAnswered = async (attemptsMax: number) => {
+    const made: Asked[] = [];
+    while (made.length < attemptsMax && made.at(-1)?.ending !== "answered") {
+      if (made.length > 0) await world.wait(world.random.below(RETRY_MS_MAX));
+      made.push(await attempt());
+    }
+    return made;
+  };
+  const impatient = world.random.chance(0.3) ? [askUntilAnswered(1)] : [];
+  return (await Promise.all([askUntilAnswered(ATTEMPTS_MAX), ...impatient])).flat();
 }

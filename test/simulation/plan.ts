@@ -23,7 +23,7 @@ const CLOCK_ERRORS_MS = [...Array.from({ length: 24 }, () => 20), 2_000, 28_000,
 
 export function drawPlan(random: Random, seeded: Seeded): Plan {
   const trafficMs = random.pick([5_000, 30_000, 150_000]);
-  const streamShare = random.pick([0.2, 0.5, 1]);
+  const shares = { streamShare: random.pick([0.2, 0.5, 1]), keyedShare: random.pick([0, 0.4, 1]) };
   const count = 3 + random.below(ORDERS_MAX);
   return {
     gatewayCount: 1 + random.below(3),
@@ -32,13 +32,15 @@ export function drawPlan(random: Random, seeded: Seeded): Plan {
     trafficMs,
     orders: Array.from({ length: count }, (_, number) => ({
       atMs: random.below(trafficMs),
-      order: drawOrder(random, seeded, { number, streamShare }),
+      order: drawOrder(random, seeded, { number, ...shares }),
     })),
     weathers: drawWeathers(random, trafficMs),
   };
 }
 
-function drawOrder(random: Random, { keys }: Seeded, { number, streamShare }: { number: number; streamShare: number }): Order {
+type Shares = { readonly streamShare: number; readonly keyedShare: number };
+
+function drawOrder(random: Random, { keys }: Seeded, { number, streamShare, keyedShare }: Shares & { number: number }): Order {
   const tenant = random.pick(TENANTS);
   const isStream = random.chance(streamShare);
   const prompt = `request ${number} ${random.below(1e9)}`;
@@ -48,7 +50,7 @@ function drawOrder(random: Random, { keys }: Seeded, { number, streamShare }: { 
     key: keys[tenant],
     path: isStream ? "/v1/completions" : "/v1/embeddings",
     body: JSON.stringify(body),
-    headers: {},
+    idempotencyKey: random.chance(keyedShare) ? `key of ${prompt}` : undefined,
     isStream,
     ...(random.chance(0.15) ? { leavesAfterMs: random.below(8_000) } : {}),
     readingMs: random.pick([1, 5, 40, 40, 3_000]),

@@ -6,7 +6,7 @@ import { createFakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
 import { CHANGE, storeKey } from "../harness/gateway.ts";
 import { EMBED, GENERATE } from "../harness/serving.ts";
-import { startGateway, TABLE_PREFIX } from "./gateway.ts";
+import { createBodies, startGateway, TABLE_PREFIX } from "./gateway.ts";
 import { CALM, createStoreLink } from "./store-link.ts";
 import { createWorld } from "./world.ts";
 
@@ -36,7 +36,7 @@ async function seedStore(): Promise<Seeded> {
   const machine = world.spawn("seeder", { offsetMs: 0, driftPpm: 0 });
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
   const link = createStoreLink({ world, machine, store, weather: () => CALM, counts, focus: undefined });
-  const { deps } = startGateway(world, machine, link);
+  const { deps } = startGateway(world, machine, { link, bodies: createBodies(world) });
   const keys = machine.run(() => seedControl(deps));
   await world.runUntil(world.nowMs() + MINUTE_MS);
   return { keys: await keys, items: store.items("control") };

@@ -16,7 +16,10 @@ export function violationsOf({ attempts, store, totals }: Evidence): string[] {
   const billed = billedRows(store);
   const expired = expiredRows(store);
   return [
-    ...attempts.flatMap((attempt) => wrongBillsOf(attempt, { rows: billed.get(fingerprintOf(attempt.order)) ?? [], expired })),
+    ...attempts.flatMap((attempt) => {
+      const rows = billed.get(fingerprintOf(attempt.order)) ?? [];
+      return attempt.order.idempotencyKey === undefined ? wrongBillsOf(attempt, { rows, expired }) : wrongRetryOf(attempt, rows);
+    }),
     ...stuckRows(store),
     ...editedRows(store),
     ...editedSeals(store),
@@ -59,6 +62,17 @@ function wrongBillsOf(attempt: Attempt, { rows, expired }: Bills): string[] {
   const isExpired = row !== undefined && expired.has(addressOf(row));
   const most = ending === "answered" ? 0 : (isExpired ? CHECKPOINT_TOKENS : 0) + ON_THEIR_WAY;
   return tooMuch < 0 || tooMuch > most ? [`${what} delivered ${tokens} tokens and is billed ${tooMuch} more, where ${most} may be`] : [];
+}
+
+/** With a key: however often it was asked, one row at most; and whoever was answered got what that row says. */
+function wrongRetryOf({ order, ending, tokens }: Attempt, rows: readonly Item[]): string[] {
+  const what = `the ${order.isStream ? "stream" : "request"} with a key ${order.body} (${ending})`;
+  const [row] = rows;
+  if (rows.length > 1) return [`${what} has ${rows.length} billing rows`];
+  if (ending !== "answered") return [];
+  if (row === undefined) return [`${what} has no billing row`];
+  const billed = number(row, "to");
+  return order.isStream && billed !== tokens ? [`${what} delivered ${tokens} tokens and is billed ${billed}`] : [];
 }
 
 function stuckRows(store: FakeDynamo): string[] {

@@ -21,6 +21,8 @@ export function conjunctsOf(condition: Condition): readonly Condition[] {
 /** Names a put by its table, the kind of its key and its one-letter attributes: `ledger: put m st='P'`. */
 export function putName(table: string, item: Item): string {
   const letters = Object.entries(item).flatMap(([name, value]) => (!KEYS.has(name) && isLetter(value) ? [`${name}=${shown(value)}`] : []));
+  // A key that begins with a tenant's name says nothing of its kind.
+  if (table === "idempotency") return `${table}: put`;
   const key = item["sk"] !== undefined && table !== "ledger" ? `${prefixOf(item["pk"])} ${prefixOf(item["sk"])}` : prefixOf(item["pk"]);
   return [`${table}: put`, key, ...letters].filter((word) => word !== "").join(" ");
 }

@@ -2,6 +2,8 @@
 export type Value =
   | { readonly S: string }
   | { readonly N: string }
+  /** Bytes, in base64. */
+  | { readonly B: string }
   | { readonly BOOL: boolean }
   | { readonly NULL: true }
   | { readonly SS: readonly string[] }
@@ -12,7 +14,7 @@ export type Item = { readonly [name: string]: Value };
 /** Names and places in lists, from an item's attribute downwards. */
 export type Path = readonly (string | number)[];
 
-const KINDS = new Set(["S", "N", "BOOL", "NULL", "SS", "L", "M"]);
+const KINDS = new Set(["S", "N", "B", "BOOL", "NULL", "SS", "L", "M"]);
 
 export function kindOf(value: Value): string {
   const kinds = Object.keys(value);
