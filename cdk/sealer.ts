@@ -8,7 +8,7 @@ import { ScheduledFunction } from "./scheduled-function.ts";
 const EVERY = Duration.minutes(5);
 const MEMORY_MIB = 1024;
 
-/** Closes the ledger's minutes. It reads rows, expires those that nobody came back to, and writes seals and totals. */
+/** Closes the ledger's minutes. It reads rows, expires those that nobody came back to, writes seals and totals, and forgets Idempotency-Keys. */
 export class Sealer extends Construct {
   constructor(scope: Construct, id: string, { stage, dynamo }: { stage: StageConfig; dynamo: Dynamo }) {
     super(scope, id);
@@ -28,6 +28,7 @@ export class Sealer extends Construct {
       "dynamodb:UpdateItem",
       "dynamodb:DeleteItem",
     ]);
+    grantTable(dynamo.idempotency, role, ["dynamodb:UpdateItem", "dynamodb:DeleteItem"]);
     // When the first tenant was made: nothing can have been metered before.
     grantTable(dynamo.control, role, ["dynamodb:Query"]);
     for (const index of CONTROL.indexes) grantIndex(dynamo.control, role, index.name);

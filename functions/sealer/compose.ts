@@ -5,6 +5,7 @@ import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { type Log, logJson } from "../../shared/log/log.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import { createIdentities } from "../../shared/usage/idempotency-store.dynamo.ts";
 import type { ShardSchedule } from "../../shared/usage/row.ts";
 import { createSealStore } from "../../shared/usage/seal-store.dynamo.ts";
 import { createSealingStore } from "../../shared/usage/sealing-store.dynamo.ts";
@@ -18,7 +19,7 @@ export type SealerSettings = {
   readonly lean: LeanDynamo;
   readonly tablePrefix: string;
   readonly schedule: ShardSchedule;
-  readonly identities?: Identities;
+  readonly identities: Identities;
   readonly firstTenantAtMs: () => Promise<number | undefined>;
   readonly log: Log;
 };
@@ -40,8 +41,9 @@ export function compose(config: SealerConfig) {
   const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
   const lean = createPatientLean(createLeanDynamo(dynamo, systemClock));
   const tenants = createTenantStore(dynamo);
+  const identities = createIdentities({ lean, tablePrefix, clock: systemClock });
   return {
-    round: composeRound({ lean, tablePrefix, schedule, firstTenantAtMs: () => firstTenantAtMs(tenants), log: logJson }),
+    round: composeRound({ lean, tablePrefix, schedule, identities, firstTenantAtMs: () => firstTenantAtMs(tenants), log: logJson }),
     close: async () => {
       await lean.close();
       dynamo.client.destroy();

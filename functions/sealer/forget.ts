@@ -11,21 +11,19 @@ const BUCKETS_AT_ONCE = 16;
 
 /** The answers of Idempotency-Keys in a minute that was read a day later are kept no longer, and its hour is remembered for their keys. */
 export async function dropAnswers(deps: SealerDeps, minute: string, identities: readonly Identity[]): Promise<void> {
-  if (identities.length === 0 || deps.identities === undefined) return;
+  if (identities.length === 0) return;
   await deps.sealing.addToAgenda("forget", minute.slice(0, 13));
   await runBounded(identities, IDENTITIES_AT_ONCE, deps.identities.dropAnswer);
 }
 
 /** Removes what is remembered of an hour's Idempotency-Keys; false if it was told to stop before the end, and the next round begins anew. */
 export async function forgetHour(deps: SealerDeps, hour: string, budget: Budget): Promise<boolean> {
-  const { identities: store } = deps;
-  if (store === undefined) return false;
   for (const minute of minutesOf(hour)) {
     if (budget.signal.aborted) return false;
     const buckets = Array.from({ length: shardCountAt(deps.schedule, minute) }, (_, shard) => ({ minute, shard }));
     budget.bucketsLeft -= buckets.length;
     await runBounded(buckets, BUCKETS_AT_ONCE, async (bucket) => {
-      for await (const identities of identitiesIn(deps, bucket)) await runBounded(identities, IDENTITIES_AT_ONCE, store.remove);
+      for await (const identities of identitiesIn(deps, bucket)) await runBounded(identities, IDENTITIES_AT_ONCE, deps.identities.remove);
     });
   }
   return true;

@@ -2,6 +2,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import { IDENTITY_KEPT_MS } from "../../shared/usage/idempotency.ts";
+import { createIdempotencyStore, createIdentities } from "../../shared/usage/idempotency-store.dynamo.ts";
 import { createLedger } from "../../shared/usage/ledger.dynamo.ts";
 import { HOUR_MS, MINUTE_MS, periodAt, startOf } from "../../shared/usage/period.ts";
 import { minuteOf } from "../../shared/usage/row.ts";
@@ -40,11 +42,16 @@ test("on a real engine: from the first tenant to the re-audit, by the gateway's 
   const source = { lean, tablePrefix: "weir", schedule: SCHEDULE };
   const ledger = createLedger({ ...source, clock: systemClock, log: () => {} });
   for (let row = 0; row < 30; row += 1) await ledger.settle(rowAt(HOUR.fromMs + row * 100_000), 5_000);
-  const stream = rowAt(HOUR.fromMs + 40 * MINUTE_MS);
+  const stream = rowAt(HOUR.fromMs + 40 * MINUTE_MS, { idempotency: "acme#key" });
+  const keys = createIdempotencyStore({ ...source, clock: systemClock, bodies: { put: async () => {}, get: async () => undefined } });
+  const claim = { id: "acme#key", requestId: stream.requestId, epoch: 1, fingerprint: "f", claimedAtMs: HOUR.fromMs };
+  await keys.claim(claim, undefined);
+  await keys.keep(claim, { contentType: "application/json", headers: {}, body: Buffer.from("{}") });
   const reserved = await ledger.reserve({ ...stream, epoch: 1, expiresInMs: 60_000 }, 5_000);
   const progress = { servedVersion: 1, tier: "cpu", inputTokens: 7, outputTokens: 64, computeMs: 3 } as const;
   await reserved.checkpoint({ ...progress, expiresInMs: -HOUR_MS }, 5_000);
-  const round = composeRound({ ...source, firstTenantAtMs: () => firstTenantAtMs(tenants), log: () => {} });
+  const identities = createIdentities({ ...source, clock: systemClock });
+  const round = composeRound({ ...source, identities, firstTenantAtMs: () => firstTenantAtMs(tenants), log: () => {} });
 
   await roundsAt(round, HOUR.toMs + HOUR_MS / 4);
   const sealing = createSealingStore(source);
@@ -55,12 +62,19 @@ test("on a real engine: from the first tenant to the re-audit, by the gateway's 
   expect(await seals.firstUnsealed(HOUR)).toMatchObject({ minute: minuteOf(HOUR.fromMs + 40 * MINUTE_MS) });
   // The hours in between are not what is tried here.
   await sealing.moveOn(periodAt("hour", systemClock.nowMs()).name);
+  expect((await keys.find("acme#key"))?.answer).toBeDefined();
   await roundsAt(round, systemClock.nowMs());
 
+  expect((await keys.find("acme#key"))?.answer).toBeUndefined();
   expect(await seals.completeness(HOUR)).toEqual({ sealed: 120, audited: 120, of: 120 });
   const [total] = await listed(createTotalReader(totals).totals("acme", "month", HOUR));
   expect(total?.sums).toMatchObject([{ requests: 31, inputTokens: 31 * 7, outputTokens: 64 }]);
   const rows = await listed(createRowReader({ ...source, seals }).rows("acme", HOUR));
   expect(rows).toHaveLength(31);
   expect(rows.find(({ requestId }) => requestId === stream.requestId)).toMatchObject({ outcome: "cut", outputTokens: 64 });
+
+  const forgottenMs = HOUR.toMs + IDENTITY_KEPT_MS;
+  await sealing.moveOn(periodAt("hour", forgottenMs).name);
+  await roundsAt(round, forgottenMs);
+  expect(await keys.find("acme#key")).toBeUndefined();
 });

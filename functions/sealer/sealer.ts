@@ -1,5 +1,6 @@
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import type { Log } from "../../shared/log/log.ts";
+import { IDENTITY_KEPT_MS, type IdempotencyStore } from "../../shared/usage/idempotency.ts";
 import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import type { ShardSchedule } from "../../shared/usage/row.ts";
 import type { SealStore } from "../../shared/usage/seal-store.ts";
@@ -7,11 +8,8 @@ import type { SealingStore } from "../../shared/usage/sealing-store.ts";
 import type { TotalStore } from "../../shared/usage/total-store.ts";
 
 /** What is remembered of Idempotency-Keys, as far as it is to be forgotten; an item that answers for another request by then stays. */
-export type Identities = {
-  readonly dropAnswer: (identity: Identity) => Promise<void>;
-  readonly remove: (identity: Identity) => Promise<void>;
-};
-export type Identity = { readonly id: string; readonly requestId: string };
+export type Identities = Pick<IdempotencyStore, "dropAnswer" | "remove">;
+export type Identity = Parameters<Identities["remove"]>[0];
 
 /** What rounds work with; time comes with each round. */
 export type SealerDeps = {
@@ -21,8 +19,7 @@ export type SealerDeps = {
   readonly seals: SealStore;
   readonly sealing: SealingStore;
   readonly totals: TotalStore;
-  /** Absent, nothing is forgotten. */
-  readonly identities?: Identities;
+  readonly identities: Identities;
   /** When the first tenant was made, since nothing can have been metered before; undefined while there is none. */
   readonly firstTenantAtMs: () => Promise<number | undefined>;
   readonly log: Log;
@@ -34,7 +31,7 @@ export const SEAL_AFTER_MS = 15 * MINUTE_MS;
 export const AUDIT_AFTER_MS = 24 * HOUR_MS;
 
 /** Idempotency-Keys are forgotten this long after their hour's end; their answers when the hour is read again. */
-export const FORGET_AFTER_MS = 35 * 24 * HOUR_MS;
+export const FORGET_AFTER_MS = IDENTITY_KEPT_MS;
 
 /** What a round may still do, so that rounds end: buckets are what costs. */
 export type Budget = { bucketsLeft: number; readonly signal: AbortSignal };

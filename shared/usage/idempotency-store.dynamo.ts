@@ -25,12 +25,8 @@ export type KeptBodies = {
   readonly get: (key: string) => Promise<Uint8Array | undefined>;
 };
 
-export type IdempotencySettings = {
-  readonly lean: LeanDynamo;
-  readonly tablePrefix: string;
-  readonly clock: Clock;
-  readonly bodies: KeptBodies;
-};
+type StepSettings = { readonly lean: LeanDynamo; readonly tablePrefix: string; readonly clock: Clock };
+export type IdempotencySettings = StepSettings & { readonly bodies: KeptBodies };
 
 /**
  * Attributes: `ri` the request that answers, `e` its epoch, `h` the fingerprint, `c` when it was claimed, `hd` content type and headers of its answer,
@@ -45,6 +41,13 @@ export function createIdempotencyStore(settings: IdempotencySettings): Idempoten
       if (body.kind === "inline") return body.bytes;
       return body.kind === "object" ? settings.bodies.get(body.key) : undefined;
     },
+    ...createIdentities(settings),
+  };
+}
+
+/** What the sealer does with items; it needs no place for bodies. */
+export function createIdentities(settings: StepSettings): Pick<IdempotencyStore, "dropAnswer" | "remove"> {
+  return {
     async dropAnswer(claim) {
       await change(settings, claim, { UpdateExpression: "REMOVE hd, b, bk" });
     },
@@ -55,13 +58,13 @@ export function createIdempotencyStore(settings: IdempotencySettings): Idempoten
   };
 }
 
-async function find(settings: IdempotencySettings, id: string): Promise<Claimed | undefined> {
+async function find(settings: StepSettings, id: string): Promise<Claimed | undefined> {
   const { Item } = await call<{ Item?: WireItem }>(settings, "GetItem", { Key: keyOf(id), ConsistentRead: true });
   return Item && claimedOf(id, Item);
 }
 
 /** Each attempt has a request id of its own, so an item that names ours is ours: its acknowledgement was lost. */
-async function claimItem(settings: IdempotencySettings, claim: Claim, before: Claimed | undefined): Promise<boolean> {
+async function claimItem(settings: StepSettings, claim: Claim, before: Claimed | undefined): Promise<boolean> {
   const condition =
     before === undefined
       ? { ConditionExpression: "attribute_not_exists(pk)" }
@@ -100,7 +103,7 @@ function bodyKey({ id, requestId }: Claim): string {
 
 /** Changes an item that still names this request; false if it does not. Repeating it changes nothing more. */
 function change(
-  settings: IdempotencySettings,
+  settings: StepSettings,
   { id, requestId }: Pick<Claim, "id" | "requestId">,
   { UpdateExpression, values = {} }: { UpdateExpression: string; values?: Record<string, WireValue> },
 ): Promise<boolean> {
@@ -119,12 +122,12 @@ async function unlessMoved(work: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-function call<T>(settings: IdempotencySettings, operation: "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem", input: object): Promise<T> {
+function call<T>(settings: StepSettings, operation: "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem", input: object): Promise<T> {
   return settings.lean.call<T>(operation, { TableName: tableName(settings.tablePrefix, IDEMPOTENCY), ...input }, CALL_TIMEOUT_MS);
 }
 
 /** Repeats a step that may be repeated until the store has said yes or no; fails with `unavailable` when the time is over. */
-async function persist<T>({ clock }: IdempotencySettings, step: () => Promise<T>): Promise<T> {
+async function persist<T>({ clock }: StepSettings, step: () => Promise<T>): Promise<T> {
   const deadlineMs = clock.nowMs() + STEP_TIMEOUT_MS;
   for (let failures = 0; ; failures += 1) {
     try {

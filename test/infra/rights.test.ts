@@ -136,10 +136,11 @@ test("intake changes versions and content, and cannot touch the ledger, limits o
   ]);
 });
 
-test("the sealer reads rows and expires them, and writes nothing but seals beside", () => {
+test("the sealer reads rows and expires them, forgets keys of requests, and writes nothing but seals beside", () => {
   const rights = rightsOf(cpuStage, "SealerScheduledRole").filter((right) => !right.startsWith("sqs:"));
 
   expect(rights).toEqual([
+    "dynamodb:DeleteItem <Dynamoidempotency.Arn>",
     "dynamodb:DeleteItem <Dynamoseals.Arn>",
     "dynamodb:GetItem <Dynamoseals.Arn>",
     "dynamodb:PutItem <Dynamoseals.Arn>",
@@ -148,6 +149,7 @@ test("the sealer reads rows and expires them, and writes nothing but seals besid
     "dynamodb:Query <Dynamocontrol.Arn>/index/group",
     "dynamodb:Query <Dynamoledger.Arn>",
     "dynamodb:Query <Dynamoseals.Arn>",
+    "dynamodb:UpdateItem <Dynamoidempotency.Arn>",
     "dynamodb:UpdateItem <Dynamoledger.Arn>",
     "dynamodb:UpdateItem <Dynamoseals.Arn>",
   ]);

@@ -1,9 +1,11 @@
 import { composeRound } from "../../functions/sealer/compose.ts";
 import { firstTenantAtMs } from "../../functions/sealer/first-tenant.ts";
+import type { Clock } from "../../shared/base/clock.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { startTimer } from "../../shared/schedule/timer.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import { createIdentities } from "../../shared/usage/idempotency-store.dynamo.ts";
 import { HOUR_MS, MINUTE_MS, periodAt } from "../../shared/usage/period.ts";
 import type { Total } from "../../shared/usage/sealed.ts";
 import { createTotalStore } from "../../shared/usage/total-store.dynamo.ts";
@@ -29,23 +31,24 @@ export function startSealer(machine: Machine, link: LeanDynamo, aheadMs: number)
     name: machine.name,
     everyMs: EVERY_MS,
     roundTimeoutMs: ROUND_TIMEOUT_MS,
-    round: sealerRound(createPatientLean(lean)),
+    round: sealerRound(createPatientLean(lean), machine.clock),
     clock: { nowMs: () => machine.clock.nowMs() + aheadMs },
     log: () => {},
   });
 }
 
-function sealerRound(lean: LeanDynamo) {
+function sealerRound(lean: LeanDynamo, clock: Clock) {
   const tenants = createTenantStore(createSdkLink(lean, TABLE_PREFIX));
+  const identities = createIdentities({ lean, tablePrefix: TABLE_PREFIX, clock });
   const settings = { lean, tablePrefix: TABLE_PREFIX, schedule: CONFIG.WEIR_SHARDS, log: () => {} };
-  return composeRound({ ...settings, firstTenantAtMs: () => firstTenantAtMs(tenants) });
+  return composeRound({ ...settings, identities, firstTenantAtMs: () => firstTenantAtMs(tenants) });
 }
 
 /** Seals and reads again all that there is, as the rounds of the following day would, and answers the totals of the month. */
 export async function sealAll(world: World, store: FakeDynamo): Promise<readonly Total[]> {
   const atMs = world.nowMs() + AUDITED_AFTER_MS;
   const lean = directLink(store, atMs);
-  const round = sealerRound(lean);
+  const round = sealerRound(lean, world);
   for (let count = 0; (await round({ nowMs: atMs, signal: new AbortController().signal })).hasMore; count += 1) {
     if (count === ROUNDS_MAX) throw new Error(`the sealer has not come to an end in ${ROUNDS_MAX} rounds`);
   }
