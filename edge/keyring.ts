@@ -2,7 +2,7 @@ import { Failure } from "../shared/base/failure.ts";
 import type { Page, PageQuery } from "../shared/base/page.ts";
 import type { Revision } from "../shared/dynamo/revision-log.ts";
 import { type Key, type KeyMint, type KeyOwner, keyGroupOf, makeKey, peppersOf, rotateKey } from "../shared/keys/key.ts";
-import type { CreatedKey, KeyRevision, KeyRotation } from "../shared/keys/key-requests.ts";
+import type { CreatedKey, KeyChange, KeyRevision, KeyRotation } from "../shared/keys/key-requests.ts";
 import { changeOf, stamped } from "./admin/change.ts";
 import type { Deps } from "./deps.ts";
 import type { EdgeContext } from "./env.ts";
@@ -23,6 +23,7 @@ export function createKeyring(deps: KeyringDeps) {
     create: (owner: KeyOwner, asked: Asked) => createKey(deps, { mint, owner }, asked),
     rotate: (current: Revision<Key>, rotation: KeyRotation, c: EdgeContext) => rotate(deps, { mint, current, rotation }, c),
     revoke: (current: Revision<Key>, asked: Asked) => revoke(deps, current, asked),
+    limit: (current: Revision<Key>, change: KeyChange, c: EdgeContext) => limit(deps, { current, change }, c),
     show: (key: Revision<Key>) => show(deps, key),
     list: (tenant: string, query: PageQuery) => list(deps, tenant, query),
     /** The key of that id, if `isVisible`; a key that may not be seen is not found. */
@@ -65,6 +66,19 @@ async function revoke(deps: KeyringDeps, current: Revision<Key>, { c, why }: Ask
   const revoked = await deps.control.keys.append(id, current.revision, { body, change: changeOf(c, deps.clock, why) });
   deps.directory.forget(id);
   return shownKey(revoked, undefined);
+}
+
+async function limit(
+  deps: KeyringDeps,
+  { current, change }: { current: Revision<Key>; change: KeyChange },
+  c: EdgeContext,
+): Promise<KeyRevision> {
+  const { id, isRevoked } = current.body;
+  if (isRevoked) throw new Failure("conflict", "The key is revoked.", { field: "id" });
+  const body = { ...current.body, limits: change.limits };
+  const limited = await deps.control.keys.append(id, current.revision, { body, change: changeOf(c, deps.clock, change.why) });
+  deps.directory.forget(id);
+  return show(deps, limited);
 }
 
 async function find(deps: KeyringDeps, id: string, isVisible: (key: Key) => boolean): Promise<Revision<Key>> {

@@ -40,6 +40,16 @@ test("a tenant's limits are set as a whole, shown to its keys, and taken away", 
   expect(await stored()).toEqual({});
 });
 
+test("a key's own limits are set beside its tenant's", async () => {
+  const key = await gateway.makeKey("acme", "usage");
+
+  const set = await weir(`limits set-key ${key.split("_")[3]} --rate 2.5 --per-day 10`);
+
+  expect(set.code).toBe(0);
+  expect(set.out).toMatch(/2\.5 \(3\) +10/);
+  expect((await weir("limits show", key)).out).toMatch(/^key-daily +requests +10 +86400 +9/m);
+});
+
 test("what names no limit, or one that is none, is not understood, and nothing is sent", async () => {
   await weir("limits set acme --tokens 5");
 

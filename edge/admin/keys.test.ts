@@ -205,3 +205,19 @@ function meetingAt(keys: RevisionLog<Key>, count: number): RevisionLog<Key> {
     },
   };
 }
+
+test("a key's limits are replaced as a whole; ones that mean nothing, and a revoked key's, are refused and nothing is stored", async () => {
+  const created = await create({ limits: { tokensPerMinute: 1_000 } });
+  const path = `/admin/keys/${created.id}`;
+  const stored = async () => (await gateway.deps.control.keys.current(created.id))?.body.limits;
+
+  const changed = await gateway.ask("PATCH", path, { body: { limits: { concurrentRequests: 2 }, why: "noisy" } });
+  const refused = await gateway.ask("PATCH", path, { body: { limits: { concurrentRequests: 0 } } });
+
+  expect(changed.json).toMatchObject({ limits: { concurrentRequests: 2 }, revision: { number: 2, why: "noisy" } });
+  expect(refused).toMatchObject({ status: 400, json: { error: { field: "limits.concurrentRequests" } } });
+  expect(await stored()).toEqual({ concurrentRequests: 2 });
+  await gateway.ask("DELETE", path);
+  expect((await gateway.ask("PATCH", path, { body: { limits: {} } })).status).toBe(409);
+  expect(await stored()).toEqual({ concurrentRequests: 2 });
+});

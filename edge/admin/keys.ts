@@ -3,7 +3,7 @@ import * as z from "zod";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import type { Scope } from "../../shared/keys/key.ts";
-import { CreatedKey, KeyRevision, KeyRotation, NewKey } from "../../shared/keys/key-requests.ts";
+import { CreatedKey, KeyChange, KeyRevision, KeyRotation, NewKey } from "../../shared/keys/key-requests.ts";
 import { OPERATOR_SCOPES } from "../../shared/people/rights.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
@@ -26,6 +26,10 @@ export function keyRoutes(deps: KeyringDeps) {
       return c.json(await keyring.list(tenant, query));
     })
     .get("/:id", async (c) => c.json(await keyring.show(await keyring.find(c.req.param("id")))))
+    .patch("/:id", async (c) => {
+      const change = await readJson(c, KeyChange);
+      return c.json(await keyring.limit(await keyring.find(c.req.param("id")), change, c));
+    })
     .post("/:id/rotate", async (c) => {
       const rotation = await readOptionalJson(c, KeyRotation);
       return c.json(await keyring.rotate(await keyring.find(c.req.param("id")), rotation, c));
@@ -92,6 +96,15 @@ export const keyPaths: PathGroup = {
       scope: "operate",
       answer: { status: 200, summary: "The key", schema: KeyRevision },
       refusals: ["not_found"],
+    },
+    {
+      method: "patch",
+      path: "/admin/keys/{id}",
+      summary: "Replaces a key's own limits",
+      scope: "operate",
+      body: KeyChange,
+      answer: { status: 200, summary: "The key", schema: KeyRevision },
+      refusals: ["not_found", "conflict"],
     },
     {
       method: "post",

@@ -3,7 +3,7 @@ import { AuditEntry, type AuditQuery } from "../audit/audit.ts";
 import { type Page, type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport, CreditRevision, type NewAdjustment, type NewGrant } from "../billing/credit.ts";
 import { type PriceBookChange, PriceBookRevision } from "../billing/price-book.ts";
-import { CreatedKey, KeyRevision, type KeyRotation, type NewKey } from "../keys/key-requests.ts";
+import { CreatedKey, type KeyChange, KeyRevision, type KeyRotation, type NewKey } from "../keys/key-requests.ts";
 import { type NewPerson, type PersonChange, PersonRevision } from "../people/person.ts";
 import { type SplitChange, SplitRevision } from "../routing/split.ts";
 import { Status } from "../status/status.ts";
@@ -57,6 +57,7 @@ function keysOf(http: Http) {
     create: (body: NewKey) => http.ask({ method: "POST", path: root, body, answer: CreatedKey }),
     list: (tenant: string, page: PageAsk) => listOf(http, { path: root, query: { tenant, ...page }, item: KeyRevision }),
     show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: KeyRevision }),
+    change: (id: string, body: KeyChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: KeyRevision }),
     rotate: (id: string, body: RotationAsk) => http.ask({ method: "POST", path: [...root, id, "rotate"], body, answer: CreatedKey }),
     revoke: (id: string, why?: string) => http.ask({ method: "DELETE", path: [...root, id], headers: reason(why), answer: KeyRevision }),
   };

@@ -47,6 +47,10 @@ export type NewKey = z.infer<typeof NewKey>;
 export const NewOwnKey = z.strictObject({ scopes: Scopes, ...Wanted }).meta({ id: "NewOwnKey" });
 export type NewOwnKey = z.infer<typeof NewOwnKey>;
 
+/** `limits` replaces all that there were; empty, it takes them away. */
+export const KeyChange = z.strictObject({ limits: KeyLimits, why: Why.optional() }).meta({ id: "KeyChange" });
+export type KeyChange = z.infer<typeof KeyChange>;
+
 export const KeyRotation = z
   .strictObject({
     overlapSeconds: z

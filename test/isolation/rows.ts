@@ -114,6 +114,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "GET /admin/keys": reads("operate"),
   "GET /admin/keys/:id": reads("operate"),
   "POST /admin/keys/:id/rotate": changes("operate"),
+  "PATCH /admin/keys/:id": changes("operate"),
   "DELETE /admin/keys/:id": changes("operate"),
   "GET /admin/models": reads("models"),
   "GET /admin/models/:name": reads("models"),
