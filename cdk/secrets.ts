@@ -26,6 +26,9 @@ export class Secrets extends Construct {
     const peppers = this.create("Peppers", "HMAC peppers of keys by version: add one, never take one away that keys were made with", {
       generateSecretString: { ...LETTERS_AND_DIGITS, secretStringTemplate: "{}", generateStringKey: "1" },
     });
+    const receipts = this.create("Receipts", "What signing keys of receipts are made of, by version: add one, never take one away", {
+      generateSecretString: { ...LETTERS_AND_DIGITS, secretStringTemplate: "{}", generateStringKey: "1" },
+    });
     const origins = {
       a: this.create("OriginA", "One of two that the gateway accepts from CloudFront", { generateSecretString: LETTERS_AND_DIGITS }),
       b: this.create("OriginB", "One of two that the gateway accepts from CloudFront", { generateSecretString: LETTERS_AND_DIGITS }),
@@ -33,12 +36,13 @@ export class Secrets extends Construct {
     const upstream = this.create("Upstream", "Keys of foreign engines: an object of WEIR_UPSTREAM_… names and values", {
       secretStringValue: SecretValue.unsafePlainText("{}"), // empty, so nothing is given away
     });
-    this.secrets = [peppers, origins.a, origins.b, upstream];
+    this.secrets = [peppers, receipts, origins.a, origins.b, upstream];
     this.peppers = peppers;
     this.pepperEnvironment = { WEIR_SECRET_PEPPERS: peppers.secretArn, WEIR_SECRETS_REVISION: String(revision) };
     this.activeOrigin = origins[origin].secretValue;
     this.environment = {
       WEIR_SECRET_PEPPERS: peppers.secretArn,
+      WEIR_SECRET_RECEIPTS: receipts.secretArn,
       WEIR_SECRET_ORIGIN_A: origins.a.secretArn,
       WEIR_SECRET_ORIGIN_B: origins.b.secretArn,
       WEIR_SECRET_UPSTREAM: upstream.secretArn,

@@ -16,6 +16,7 @@ import { holdBytes } from "./middleware/hold-bytes.ts";
 import { limitRate } from "./middleware/limit-rate.ts";
 import { requireOrigin } from "./middleware/require-origin.ts";
 import { stampRequest } from "./middleware/stamp-request.ts";
+import { receiptRoutes } from "./receipt-routes.ts";
 
 /** The gateway's table of contents. */
 export function createApp(deps: Deps) {
@@ -25,6 +26,7 @@ export function createApp(deps: Deps) {
     .use(stampRequest(deps), requireOrigin(deps), crossOrigin(), capBody())
     .route("/health", healthRoutes(deps))
     .route("/v2/health", oipHealthRoutes(deps))
+    .route("/.well-known", receiptRoutes(deps))
     .route("/", docsRoutes(deps))
     .use(authenticate(deps), limitRate(deps), holdBytes()) // everything below needs a key
     .route("/v1", openaiRoutes(deps))

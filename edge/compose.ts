@@ -9,6 +9,7 @@ import { createCreditStore } from "../shared/billing/credit-store.dynamo.ts";
 import { createDocumentStore } from "../shared/billing/document-store.s3.ts";
 import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../shared/billing/invoice-store.dynamo.ts";
 import { createPriceBookStore } from "../shared/billing/price-book-store.dynamo.ts";
+import { receiptKeysOf } from "../shared/billing/receipt.ts";
 import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
@@ -112,6 +113,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     spender: spending.spender,
     events: createEventStore({ lean, tablePrefix }),
     resolveHost,
+    receiptKeys: receiptKeysOf(config.WEIR_RECEIPT_KEYS),
     idempotency: createIdempotencyStore({ lean, tablePrefix, clock, bodies }),
     ...openUsage({ lean, tablePrefix, schedule }),
     isReady: async () => readiness.get(""),
@@ -121,9 +123,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     if (!isWritten) log("error", "the gateway ends although the ledger has not taken everything");
     await Promise.all([limits.close(), spending.close()]);
     await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
-    blobs.close();
-    documents.close();
-    bodies.close();
+    for (const bucket of [blobs, documents, bodies]) bucket.close();
     dynamo.client.destroy();
   };
   return { deps, close };

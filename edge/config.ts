@@ -74,6 +74,8 @@ const Environment = z.object({
   WEIR_S3_ENDPOINT: z.url().optional(),
   /** HMAC peppers by version, `{"1":"…"}`; the highest makes new keys. */
   WEIR_PEPPERS: jsonOf(z.record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(16))),
+  /** Keys that sign receipts by version, `{"1":"…"}`; the highest signs. None: nothing is signed. */
+  WEIR_RECEIPT_KEYS: jsonOf(z.record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(32))).default({}),
   WEIR_POOLS: jsonOf(z.array(Pool)),
   WEIR_INTAKE: jsonOf(FunctionDoor),
   /** From which minute the ledger has how many shards; see shared/usage/row.ts. */

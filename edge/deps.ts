@@ -7,6 +7,7 @@ import type { CreditNote } from "../shared/billing/credit-note.ts";
 import type { DocumentStore } from "../shared/billing/document-store.ts";
 import type { Invoice } from "../shared/billing/invoice.ts";
 import type { PriceBook } from "../shared/billing/price-book.ts";
+import type { ReceiptKeys } from "../shared/billing/receipt.ts";
 import type { Seller } from "../shared/billing/seller.ts";
 import type { Spender } from "../shared/billing/spender.ts";
 import type { RevisionLog } from "../shared/dynamo/revision-log.ts";
@@ -75,6 +76,8 @@ export type Deps = {
   readonly sealed: Sealed;
   /** Which request answers for an Idempotency-Key, and its answer. */
   readonly idempotency: IdempotencyStore;
+  /** What signs receipts; empty where nothing does. */
+  readonly receiptKeys: ReceiptKeys;
   /** Prepaid balances. */
   readonly balances: BalanceStore;
   /** Spends them in this process, from leases. */

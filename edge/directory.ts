@@ -126,6 +126,7 @@ async function load(settings: DirectorySettings, id: string): Promise<Entry | un
     ...(models === undefined ? {} : { models }),
     ...(tenant.body.billing === undefined ? {} : { billing: tenant.body.billing }),
     ...duplicateWindowOf(tenant.body),
+    ...(key.receipts === true ? { wantsReceipts: true } : {}),
   };
   const expiresAtMs = key.expiresAt === undefined ? Number.POSITIVE_INFINITY : Date.parse(key.expiresAt);
   const isAllowedFrom = key.cidrs && createAddressLimit(key.cidrs);

@@ -26,6 +26,7 @@ import { limitPaths } from "./limit-routes.ts";
 import { metricsPaths } from "./metrics.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
 import { priceQuotePaths } from "./price-routes.ts";
+import { receiptPaths } from "./receipt-routes.ts";
 import { usageExportPaths } from "./usage-export.ts";
 import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
@@ -56,6 +57,7 @@ const GROUPS = [
   auditPaths,
   statusPaths,
   metricsPaths,
+  receiptPaths,
   healthPaths,
 ];
 

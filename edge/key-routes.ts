@@ -39,12 +39,12 @@ function isOwnOf(c: EdgeContext): (key: Key) => boolean {
 }
 
 async function createOwnKey(deps: KeyringDeps, keyring: Keyring, c: EdgeContext): Promise<CreatedKey> {
-  const { why, name, limits, ...wanted } = await readJson(c, NewOwnKey);
+  const { why, name, limits, receipts, ...wanted } = await readJson(c, NewOwnKey);
   const asking = await askingKey(deps, c);
   const { tenant, person, limits: ownLimits } = asking.body;
   const grant = narrow(wanted, holderOf(c, asking.body));
   // A key that is held to limits of its own hands the same ones on; and a person's key makes that person's keys, which end with the role.
-  const kept = { limits: ownLimits ?? limits, person };
+  const kept = { limits: ownLimits ?? limits, person, receipts };
   const said = Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined));
   return keyring.create({ tenant, name, ...grant, ...(person === undefined ? {} : { scopes: [] }), ...said }, { c, why });
 }

@@ -14,6 +14,7 @@ type CreateOptions = Whose & {
   readonly models?: string[];
   readonly cidrs?: string[];
   readonly expires?: string;
+  readonly receipts?: true;
   readonly why?: string;
 };
 type RotateOptions = Whose & { readonly overlap?: number; readonly why?: string };
@@ -69,6 +70,7 @@ function registerCreate(keys: Command, context: CliContext) {
     .option("--models <models>", "what it may name, such as minilm,smol@2 (default: all that its tenant may use)", parseList)
     .option("--cidrs <ranges>", "where it may be used from, such as 10.0.0.0/8", parseList)
     .option("--expires <time>", "the first instant at which it is refused, such as 2027-01-01T00:00:00Z")
+    .option("--receipts", "have its answers bring a signed receipt without being asked for one")
     .option("--why <reason>", "kept in the history")
     .action(async (options: CreateOptions) => printCreated(context, await create(context, options)));
 }

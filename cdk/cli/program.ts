@@ -14,6 +14,7 @@ import { registerModelCommands } from "./models.ts";
 import { createOutput, printable, type Streams } from "./output.ts";
 import { registerPeopleCommands } from "./people.ts";
 import { registerPriceCommands } from "./prices.ts";
+import { registerReceiptCommands } from "./receipts.ts";
 import { registerSellerCommands } from "./seller.ts";
 import { registerSplitCommands } from "./split.ts";
 import { registerStatusCommand } from "./status.ts";
@@ -63,6 +64,7 @@ function createProgram(run: Run): Command {
   registerLimitCommands(program, context);
   registerPeopleCommands(program, context);
   registerAuditCommand(program, context);
+  registerReceiptCommands(program, context);
   registerModelCommands(program, context);
   registerSplitCommands(program, context);
   registerPriceCommands(program, context);

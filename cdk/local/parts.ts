@@ -105,6 +105,7 @@ export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: Functi
     WEIR_ENV: PLACE.env,
     WEIR_CELL: PLACE.cell,
     WEIR_PEPPERS: JSON.stringify(secrets.peppers),
+    WEIR_RECEIPT_KEYS: JSON.stringify(secrets.receiptKeys),
     WEIR_WEBHOOK_TARGETS: config.webhookTargets,
     WEIR_POOLS: JSON.stringify([
       { name: POOL, tier: "cpu", kind: "http", url: doors.inferenceUrl },

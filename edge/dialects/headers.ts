@@ -4,9 +4,11 @@ import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { TIMEOUT_HEADER, TIMEOUT_SECONDS_MIN } from "../serve/deadline.ts";
 import { MAX_COST_HEADER } from "../serve/max-cost.ts";
 import { IDEMPOTENCY_HEADER } from "../serve/once.ts";
+import { RECEIPT_HEADER } from "../serve/receipt.ts";
 
 /** What a caller of any dialect may say in headers. */
 export const INFER_HEADERS = [
+  { name: RECEIPT_HEADER, summary: "`1`: the answer brings a signed receipt; `0`: it does not, although the key's setting says so" },
   {
     name: IDEMPOTENCY_HEADER,
     summary: `1 to 255 printable ASCII characters, quoted or bare. The same key and body within ${ANSWER_KEPT_MS / 3_600_000} h is answered again and billed once (\`Idempotent-Replayed: true\`); while it is worked on, 409 with \`Retry-After\`; another body, 422`,
@@ -30,6 +32,11 @@ export const INFERRED_HEADERS = [
   { name: "Weir-Arm", summary: "The arm of the split" },
   { name: "Weir-Tier", summary: "Where it was computed" },
   { name: "Weir-Degraded", summary: "Why a fallback answered; absent if none did" },
+  {
+    name: RECEIPT_HEADER,
+    summary:
+      "A compact JWS (EdDSA) over what is billed, see `/.well-known/weir-receipts`; on a stream the comment `: weir-receipt …` before its end",
+  },
   { name: "Idempotent-Replayed", summary: "`true`: the answer of an earlier request with the same Idempotency-Key, which was billed then" },
 ];
 

@@ -1,10 +1,13 @@
 import { hash } from "node:crypto";
+import { Failure } from "../../shared/base/failure.ts";
+import type { Principal } from "../../shared/keys/principal.ts";
 import type { EdgeContext } from "../env.ts";
 import { answer, callerSignal, tell } from "../http.ts";
 import { patienceMs } from "./deadline.ts";
 import { EVENT_STREAM } from "./generate.ts";
 import { MAX_COST_HEADER } from "./max-cost.ts";
 import type { Answered } from "./metering.ts";
+import { RECEIPT_HEADER } from "./receipt.ts";
 import { STREAM_HEADERS, servedHeaders, tellAll, type Write, writePlainly } from "./rendered.ts";
 import type { Call, Served } from "./serve.ts";
 
@@ -25,9 +28,18 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     bodyBytes: asked.body.byteLength,
     tell: (name, value) => tell(c, name, value),
     signal: callerSignal(c),
+    wantsReceipt: wantsReceipt(c.req.header("weir-receipt"), principal),
     timeoutMs: patienceMs((name) => c.req.header(name)),
     maxCost: c.req.header(MAX_COST_HEADER),
   };
+}
+
+/** `1` and `0`, as structured fields write numbers and as people do; what the header does not say, the key does. */
+function wantsReceipt(header: string | undefined, { wantsReceipts = false }: Principal): boolean {
+  if (header === undefined) return wantsReceipts;
+  const said = { "1": true, "?1": true, true: true, "0": false, "?0": false, false: false }[header.trim()];
+  if (said === undefined) throw new Failure("invalid_request", `${RECEIPT_HEADER}: must be 1 or 0`, { field: RECEIPT_HEADER });
+  return said;
 }
 
 /** Writes what was served: who served it in the headers, the body as the dialect does. */

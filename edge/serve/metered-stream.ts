@@ -5,6 +5,7 @@ import { STREAM_TIMEOUT_MS } from "../limits.ts";
 import { type Cut, orNothing, streamEvents } from "./event-stream.ts";
 import type { Meter, Reached } from "./metering.ts";
 import { readOn } from "./read-on.ts";
+import { receiptComment } from "./receipt.ts";
 
 export type Piece = {
   /** Of whole server-sent events; empty where an event brings nothing for the caller. */
@@ -57,14 +58,11 @@ type State = { cut: Cut | undefined; delivered: Reached | undefined; isClosed: b
 async function* meteredPieces(source: MeteredSource, state: State): AsyncGenerator<string, void> {
   try {
     for await (const { text, isLast } of source.pieces) {
-      state.kept.add(text);
       if (isLast) {
-        state.isClosed = true;
-        const metered = { ...source.reached(), outcome: source.signal.aborted ? "cancelled" : "ok" } as const;
-        await source.meter.settle(metered, { contentType: source.contentType, body: state.kept.whole() });
-        yield text;
+        yield await endOf(source, state, text);
         return;
       }
+      state.kept.add(text);
       if (await mayLeave(source, state, text)) yield text;
     }
     throw new Error("the stream ended without its end");
@@ -78,6 +76,16 @@ async function* meteredPieces(source: MeteredSource, state: State): AsyncGenerat
     // Not closed here means that the caller has left in the middle.
     await close(source, state, "cancelled");
   }
+}
+
+/** Makes the row of a whole stream durable, and answers with what may leave then. */
+async function endOf(source: MeteredSource, state: State, text: string): Promise<string> {
+  state.isClosed = true;
+  const metered = { ...source.reached(), outcome: source.signal.aborted ? "cancelled" : "ok" } as const;
+  const end = receiptComment(source.meter.receiptOf(metered)) + text;
+  state.kept.add(end);
+  await source.meter.settle(metered, { contentType: source.contentType, body: state.kept.whole() });
+  return end;
 }
 
 /** The texts of a stream that is kept for a retry, as long as they are not too many. */

@@ -5,6 +5,7 @@ import type { Deps } from "../deps.ts";
 import { CHECKPOINT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { type Asking, admit, type Terms } from "./admit.ts";
 import { type Coverage, createCoverage, ROW_LIFE_MS } from "./coverage.ts";
+import { assertReceipts, RECEIPT_HEADER, receiptOf } from "./receipt.ts";
 import { type Rendered, STREAM_HEADERS, servedHeaders } from "./rendered.ts";
 import { type Call, remainingMs, type Served } from "./serve.ts";
 
@@ -25,6 +26,8 @@ export type Meter = {
   readonly answer: (metered: Metered, rendered: Rendered) => Promise<Answered>;
   /** Settles a stream before its last piece leaves, or what of it was delivered. */
   readonly settle: (metered: Metered, stream?: KeptStream) => Promise<void>;
+  /** Of a stream that is about to be settled, signed; undefined where none is wanted. */
+  readonly receiptOf: (metered: Metered) => string | undefined;
   /** Whether the answer is kept for a retry. */
   readonly isKept: boolean;
   /** Nothing was delivered, so nothing is billed. */
@@ -55,6 +58,7 @@ export async function underMeter<T>(
 }
 
 async function openMeter(deps: Deps, call: Call, plan: MeterPlan): Promise<Meter> {
+  assertReceipts(deps, call);
   const terms = onceTold(await admit(deps, call, plan));
   if (!isReserved(call, plan, terms)) return settledOnly(deps, call, terms);
   try {
@@ -84,10 +88,11 @@ function settledOnly(deps: Deps, call: Call, terms: Terms): Meter {
     isKept: false,
     prepare: () => {},
     cover: () => undefined,
+    receiptOf: (metered) => receiptOf(deps, call, rowOf(call, terms, metered)),
     settle,
     async answer(metered, rendered) {
       await settle(metered);
-      return answeredBy(metered, rendered);
+      return answeredBy(metered, rendered, receiptOf(deps, call, rowOf(call, terms, metered)));
     },
     void: () => terms.ended?.(undefined),
   };
@@ -101,13 +106,14 @@ async function reserve(deps: Deps, call: Call, { target, sizes, terms }: MeterPl
   const { epoch } = (await call.once?.claim()) ?? { epoch: 1 };
   const row = await deps.ledger.reserve({ ...known, epoch, expiresInMs: ROW_LIFE_MS }, timeoutMs);
   const coverage = createCoverage({ checkpoint: (progress) => row.checkpoint(progress, CHECKPOINT_TIMEOUT_MS), choices, outputTokensMax });
-  return reservedMeter({ call, terms, row, coverage });
+  return reservedMeter(deps, { call, terms, row, coverage });
 }
 
 type Reserved = { readonly call: Call; readonly terms: Terms; readonly row: ReservedRow; readonly coverage: Coverage };
 
-function reservedMeter({ call, terms, row, coverage }: Reserved): Meter {
+function reservedMeter(deps: Deps, { call, terms, row, coverage }: Reserved): Meter {
   const { once } = call;
+  const signed = (metered: Metered) => receiptOf(deps, call, rowOf(call, terms, metered));
   /** Kept before it is settled: a row that is settled without its answer could neither be replayed nor asked for anew. */
   async function settle(metered: Metered, kept: KeptAnswer | undefined) {
     coverage.close();
@@ -117,13 +123,13 @@ function reservedMeter({ call, terms, row, coverage }: Reserved): Meter {
   }
   return {
     isKept: once !== undefined,
+    receiptOf: signed,
     prepare: (reached) => coverage.prepare(countsOf(reached)),
     cover: (reached) => coverage.cover(countsOf(reached)),
     settle: (metered, stream) => settle(metered, stream && { ...stream, headers: { ...keptHeaders(call, metered), ...STREAM_HEADERS } }),
     async answer(metered, rendered) {
-      const answered = answeredBy(metered, rendered);
-      const headers = { ...keptHeaders(call, metered), ...answered.headers };
-      await settle(metered, { contentType: rendered.contentType, headers, body: Buffer.from(rendered.body) });
+      const answered = answeredBy(metered, rendered, signed(metered));
+      await settle(metered, once && keptOf(call, metered, answered));
       return answered;
     },
     void() {
@@ -134,8 +140,13 @@ function reservedMeter({ call, terms, row, coverage }: Reserved): Meter {
   };
 }
 
-function answeredBy(metered: Metered, rendered: Rendered): Answered {
-  return { ...rendered, headers: { ...servedHeaders(metered), ...rendered.headers } };
+function answeredBy(metered: Metered, rendered: Rendered, receipt: string | undefined): Answered {
+  const headers = { ...servedHeaders(metered), ...rendered.headers };
+  return { ...rendered, headers: receipt === undefined ? headers : { ...headers, [RECEIPT_HEADER]: receipt } };
+}
+
+function keptOf(call: Call, metered: Metered, { contentType, headers, body }: Answered): KeptAnswer {
+  return { contentType, headers: { ...keptHeaders(call, metered), ...headers }, body: Buffer.from(body) };
 }
 
 /** A replay tells the id of the request that was billed. */

@@ -39,6 +39,8 @@ export type Call = {
   readonly timeoutMs: number;
   /** `Weir-Max-Cost` as the caller wrote it: what the request may cost. */
   readonly maxCost?: string | undefined;
+  /** Whether its answer brings a signed receipt. */
+  readonly wantsReceipt?: boolean;
   /** With an Idempotency-Key: what sees to it that it is answered once. */
   readonly once?: Once;
 };

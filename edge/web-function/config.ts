@@ -11,8 +11,9 @@ const Environment = z.object({
     context.addIssue("must be host:port");
     return z.NEVER;
   }),
-  /** ARNs in Secrets Manager. The first holds WEIR_PEPPERS as it is, the next two one origin secret each, the last an object of WEIR_UPSTREAM_… names. */
+  /** ARNs in Secrets Manager. The first two hold WEIR_PEPPERS and WEIR_RECEIPT_KEYS as they are, the next two one origin secret each, the last an object of WEIR_UPSTREAM_… names. */
   WEIR_SECRET_PEPPERS: z.string().optional(),
+  WEIR_SECRET_RECEIPTS: z.string().optional(),
   WEIR_SECRET_ORIGIN_A: z.string().optional(),
   WEIR_SECRET_ORIGIN_B: z.string().optional(),
   WEIR_SECRET_UPSTREAM: z.string().optional(),

@@ -5,7 +5,13 @@ import { readWebFunctionConfig } from "./config.ts";
 import { withSecrets } from "./secrets.ts";
 
 const BASE = { AWS_REGION: "eu-central-1", AWS_LAMBDA_HTTP_ENDPOINT: "0.0.0.0:3000" };
-const ARNS = { WEIR_SECRET_PEPPERS: "arn:p", WEIR_SECRET_ORIGIN_A: "arn:a", WEIR_SECRET_ORIGIN_B: "arn:b", WEIR_SECRET_UPSTREAM: "arn:u" };
+const ARNS = {
+  WEIR_SECRET_PEPPERS: "arn:p",
+  WEIR_SECRET_RECEIPTS: "arn:r",
+  WEIR_SECRET_ORIGIN_A: "arn:a",
+  WEIR_SECRET_ORIGIN_B: "arn:b",
+  WEIR_SECRET_UPSTREAM: "arn:u",
+};
 
 let store: TestSecretsManager | undefined;
 afterEach(() => store?.close());
@@ -21,14 +27,21 @@ async function resolve(secrets: Record<string, string>, environment: Record<stri
   }
 }
 
-test("the environment gains the peppers, both origin secrets and the engines' keys, and loses nothing", async () => {
-  const secrets = { "arn:p": '{"1":"pepper"}', "arn:a": "origin a", "arn:b": "origin b", "arn:u": '{"WEIR_UPSTREAM_OPENAI":"sk"}' };
+test("the environment gains the peppers, the receipts' keys, both origin secrets and the engines' keys, and loses nothing", async () => {
+  const secrets = {
+    "arn:p": '{"1":"pepper"}',
+    "arn:r": '{"1":"signing"}',
+    "arn:a": "origin a",
+    "arn:b": "origin b",
+    "arn:u": '{"WEIR_UPSTREAM_OPENAI":"sk"}',
+  };
 
   const environment = await resolve(secrets, { ...ARNS, WEIR_CELL: "c7" });
 
   expect(environment).toMatchObject({
     WEIR_CELL: "c7",
     WEIR_PEPPERS: '{"1":"pepper"}',
+    WEIR_RECEIPT_KEYS: '{"1":"signing"}',
     WEIR_ORIGIN_SECRETS: '["origin a","origin b"]',
     WEIR_UPSTREAM_OPENAI: "sk",
   });

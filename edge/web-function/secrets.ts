@@ -7,8 +7,9 @@ const Upstream = z.record(z.string().regex(/^WEIR_UPSTREAM_[A-Z0-9_]{1,60}$/), z
 /** Adds to the environment what stands in Secrets Manager; a secret without an ARN is left as the environment has it. */
 export async function withSecrets(config: WebFunctionConfig, secrets: SecretReader): Promise<NodeJS.ProcessEnv> {
   const read = (arn: string | undefined) => (arn === undefined ? undefined : secrets.read(arn));
-  const [peppers, originA, originB, upstream] = await Promise.all([
+  const [peppers, receipts, originA, originB, upstream] = await Promise.all([
     read(config.WEIR_SECRET_PEPPERS),
+    read(config.WEIR_SECRET_RECEIPTS),
     read(config.WEIR_SECRET_ORIGIN_A),
     read(config.WEIR_SECRET_ORIGIN_B),
     read(config.WEIR_SECRET_UPSTREAM),
@@ -17,6 +18,7 @@ export async function withSecrets(config: WebFunctionConfig, secrets: SecretRead
   return {
     ...config.environment,
     ...(peppers === undefined ? {} : { WEIR_PEPPERS: peppers }),
+    ...(receipts === undefined ? {} : { WEIR_RECEIPT_KEYS: receipts }),
     ...(origins.length === 0 ? {} : { WEIR_ORIGIN_SECRETS: JSON.stringify(origins) }),
     ...(upstream === undefined ? {} : Upstream.parse(JSON.parse(upstream))),
   };

@@ -2,6 +2,7 @@ import type * as z from "zod";
 import { type PageQuery, pageOf } from "../base/page.ts";
 import { BalanceReport } from "../billing/credit.ts";
 import { type PriceQuestion, PriceQuote } from "../billing/quote.ts";
+import { ReceiptKeySet } from "../billing/receipt.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
 import { LimitsReport } from "../limits/report.ts";
 import type { ExportFormat } from "../usage/export.ts";
@@ -24,6 +25,7 @@ export function createTenantClient(http: Http) {
     limits: () => http.ask({ method: "GET", path: ["v1", "limits"], answer: LimitsReport }),
     balance: () => http.ask({ method: "GET", path: ["v1", "balance"], answer: BalanceReport }),
     quote: (body: z.input<typeof PriceQuestion>) => http.ask({ method: "POST", path: ["v1", "price"], body, answer: PriceQuote }),
+    receiptKeys: () => http.ask({ method: "GET", path: [".well-known", "weir-receipts"], answer: ReceiptKeySet }),
     keys: ownKeysOf(http),
   };
 }

@@ -31,6 +31,9 @@ const Wanted = {
   cidrs: Key.shape.cidrs.meta({ description: "Where it may be used from, such as `10.0.0.0/8`; absent, from anywhere" }),
   expiresAt: Key.shape.expiresAt.meta({ description: "The first instant at which it is refused" }),
   limits: KeyLimits.optional(),
+  receipts: Key.shape.receipts.meta({
+    description: "Whether its answers bring a signed receipt, `Weir-Receipt`, without being asked for one",
+  }),
   why: Why.optional(),
 };
 

@@ -42,6 +42,8 @@ export const Key = z.object({
   person: z.string().optional(),
   /** Of its own, beside its tenant's. */
   limits: KeyLimits.optional(),
+  /** Whether its answers bring a signed receipt without being asked for one. */
+  receipts: z.boolean().optional(),
 });
 export type Key = z.infer<typeof Key>;
 

@@ -18,6 +18,8 @@ export type Principal = {
   readonly models?: ReadonlySet<string>;
   /** How long an equal request without an Idempotency-Key counts as a retry; absent, never. */
   readonly duplicateWindowMs?: number;
+  /** Whether its answers bring a receipt unless they are asked not to. */
+  readonly wantsReceipts?: boolean;
 };
 
 /** Who asks for a model. */

@@ -14,6 +14,7 @@ export function createMeterDouble(fails: (step: "cover" | "settle") => boolean =
   return {
     steps,
     isKept: false,
+    receiptOf: () => undefined,
     prepare: () => {},
     async cover({ outputTokens }) {
       refuse("cover");

@@ -21,6 +21,7 @@ async function gatewayConfigOf(stage: StageConfig) {
   const platform = readWebFunctionConfig({ ...environment, AWS_REGION: stage.region, AWS_LAMBDA_HTTP_ENDPOINT: "0.0.0.0:3000" });
   const values: Record<string, string> = {
     [String(platform.WEIR_SECRET_PEPPERS)]: '{"1":"48 letters and digits"}',
+    [String(platform.WEIR_SECRET_RECEIPTS)]: '{"1":"48 letters and digits that a key is made of"}',
     [String(platform.WEIR_SECRET_ORIGIN_A)]: "the first origin secret",
     [String(platform.WEIR_SECRET_ORIGIN_B)]: "the second origin secret",
     [String(platform.WEIR_SECRET_UPSTREAM)]: "{}",

@@ -35,6 +35,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "GET /health/ready": everybody,
   "GET /v2/health/live": everybody,
   "GET /v2/health/ready": everybody,
+  "GET /.well-known/weir-receipts": everybody,
   "GET /openapi.json": everybody,
   "GET /docs": everybody,
   "GET /docs/": everybody,
