@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemIds } from "../../shared/base/id.ts";
 import { applyCredit } from "../../shared/billing/apply-credit.ts";
 import { balancePico, leasedPico } from "../../shared/billing/balance.ts";
 import { picoOf } from "../../shared/billing/money.ts";
 import { PriceBook } from "../../shared/billing/price-book.ts";
+import { createSpender } from "../../shared/billing/spender.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
+import { createApp } from "../app.ts";
 
 const CHANGE = { by: "test", why: "", atMs: 0 };
 const PER_REQUEST = picoOf("0.5");
@@ -87,7 +90,40 @@ test("a hundred requests are paid for by a few writes of the balance", async () 
   await weir.deps.spender.drain();
 });
 
+test("two gateways at once serve no more than the balance covers, and what neither served is still there", async () => {
+  await takeAll();
+  await grant("shared", "10");
+  const spenders = ["one", "other"].map((lessee) =>
+    createSpender({ store: weir.deps.balances, clock: weir.clock, ids: systemIds, lessee }),
+  );
+  const gateways = spenders.map((spender) => createApp({ ...weir.deps, spender }));
+  const headers = { authorization: `Bearer ${weir.key}`, "content-type": "application/json" };
+  const body = JSON.stringify({ model: "minilm", input: "x" });
+
+  const asked = Array.from({ length: 60 }, (_, index) => gateways[index % 2]?.request("/v1/embeddings", { method: "POST", headers, body }));
+  const statuses = (await Promise.all(asked)).map((answer) => answer?.status);
+  await Promise.all(spenders.map((spender) => spender.drain()));
+
+  const served = statuses.filter((status) => status === 200).length;
+  expect(statuses.filter((status) => status !== 200 && status !== 402)).toEqual([]);
+  expect(served).toBeLessThanOrEqual(20);
+  expect(served).toBeGreaterThan(10); // the last credits may lie in the other's lease
+  expect((await weir.newRows()).filter((row) => row["st"] === "S")).toHaveLength(served);
+  expect(balancePico(await balance())).toBe(picoOf("10") - BigInt(served) * PER_REQUEST);
+});
+
+/** Leaves nothing of what earlier tests have granted. */
+async function takeAll() {
+  await weir.deps.spender.drain();
+  const left = balancePico(await balance());
+  const credit = { tenant: "acme", id: `all-${left}`, kind: "adjustment", amountPico: `${-left}`, expiresAt: null, priority: 0 } as const;
+  if (left > 0n) await applyCredit({ balances: weir.deps.balances, credits: weir.deps.control.credits }, { credit, stamp: CHANGE });
+  await weir.newRows();
+}
+
 test("what fails costs nothing", async () => {
+  weir.clock.advance(2_000);
+  await grant("to-fail", "10");
   const before = balancePico(await balance());
   weir.model.next(() => Promise.reject(new Error("broken")));
 
