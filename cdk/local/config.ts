@@ -13,6 +13,8 @@ export type LocalConfig = {
   readonly stateDir: string;
   /** Where webhooks may lead: `any` lets them lead to this machine, by http, for whoever tries them. */
   readonly webhookTargets: "public" | "any";
+  /** Whose `X-Forwarded-For` counts, as the gateway reads it; empty on a machine without a proxy in front. */
+  readonly trustedProxies: string;
   /** Credentials of upstream engines, `WEIR_UPSTREAM_…`: the only variables that are handed on as they are. */
   readonly upstreamCredentials: Environment;
 };
@@ -27,6 +29,7 @@ const LocalEnvironment = z.object({
   WEIR_PORT: Port.default(8787),
   WEIR_STATE_DIR: z.string().min(1).default(".weir"),
   WEIR_WEBHOOK_TARGETS: z.enum(["public", "any"]).default("public"),
+  WEIR_TRUSTED_PROXIES: z.string().default("[]"),
 });
 
 const StoreEnvironment = z.object({
@@ -39,13 +42,14 @@ const StoreEnvironment = z.object({
 export function readLocalConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
   const parsed = LocalEnvironment.safeParse(environment);
   if (!parsed.success) throw new StartRefusal(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
-  const { WEIR_HOST, WEIR_PORT, WEIR_STATE_DIR, WEIR_WEBHOOK_TARGETS } = parsed.data;
+  const { WEIR_HOST, WEIR_PORT, WEIR_STATE_DIR, WEIR_WEBHOOK_TARGETS, WEIR_TRUSTED_PROXIES } = parsed.data;
   const upstream = Object.entries(environment).filter(([name]) => name.startsWith("WEIR_UPSTREAM_"));
   return {
     host: WEIR_HOST,
     port: WEIR_PORT,
     stateDir: resolve(WEIR_STATE_DIR),
     webhookTargets: WEIR_WEBHOOK_TARGETS,
+    trustedProxies: WEIR_TRUSTED_PROXIES,
     upstreamCredentials: Object.fromEntries(upstream.map(([name, value]) => [name, value ?? ""])),
   };
 }

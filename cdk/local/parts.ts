@@ -111,6 +111,7 @@ export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: Functi
       { name: POOL, tier: "cpu", kind: "http", url: doors.inferenceUrl },
       { name: EDGE_POOL, tier: "edge", kind: "wasm", cacheDir: join(config.stateDir, "edge-cache") },
     ]),
+    WEIR_TRUSTED_PROXIES: config.trustedProxies,
     WEIR_DOCS_ASSETS: DOCS_ASSETS,
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: doors.intakeUrl }),
   }));

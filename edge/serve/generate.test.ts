@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Failure, type FailureCode } from "../../shared/base/failure.ts";
 import type { CallLimits } from "../../shared/inference/contract.ts";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
-import { failsAfter, type Generate, gives, hangsAfter } from "../../test/harness/generation-double.ts";
+import { failsAfter, type Generate, gives, hangsAfter, paced } from "../../test/harness/generation-double.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 import { readEvents } from "../../test/harness/stream-reading.ts";
 import { REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
@@ -234,4 +234,25 @@ test("an engine is not asked for more than a caller takes who does not read", as
   expect(given).toBeLessThan(EVENTS_MAX / 4);
   controller.abort();
   await expect.poll(() => weir.newRows()).toMatchObject([{ oc: "cancelled" }]);
+});
+
+test("a key that is revoked in the middle of a stream ends no stream: it is finished and billed, and nothing new begins with it", async () => {
+  const key = await weir.makeKey("acme", "infer");
+  const authorization = `Bearer ${key}`;
+  const { generate, next } = paced(begun, said("one "), said("two"), finished, done);
+  weir.model.nextGeneration(generate);
+  next();
+  next();
+  const answer = await stream({ headers: { authorization } });
+
+  await weir.revoke(key);
+  weir.clock.advance(30_000);
+  const refused = await ask({}, { headers: { authorization } });
+  for (let step = 0; step < 3; step += 1) next();
+  const read = readEvents(await answer.text());
+
+  expect(refused.status).toBe(401);
+  expect(read).toMatchObject({ isDone: true, error: undefined });
+  expect(await weir.newRows()).toMatchObject([{ oc: "ok", to: "2", k: key.split("_")[3] }]);
+  weir.clock.advance(-30_000);
 });
