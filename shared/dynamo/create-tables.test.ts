@@ -20,10 +20,8 @@ test("every table is made with its keys and indexes", async () => {
     { AttributeName: "pk", KeyType: "HASH" },
     { AttributeName: "sk", KeyType: "RANGE" },
   ]);
-  expect(Table?.GlobalSecondaryIndexes?.map((index) => [index.IndexName, index.Projection?.ProjectionType])).toEqual([
-    ["group", "KEYS_ONLY"],
-    ["audit", "KEYS_ONLY"],
-  ]);
+  const indexes = Table?.GlobalSecondaryIndexes?.map((index) => [index.IndexName, index.Projection?.ProjectionType].join(" "));
+  expect(indexes?.toSorted()).toEqual(["audit KEYS_ONLY", "group KEYS_ONLY"]); // engines list them in an order of their own
 });
 
 test("tables that are there stay as they are, also when two processes start together", async () => {
