@@ -1,9 +1,10 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { Failure } from "../../shared/base/failure.ts";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
 import { ANSWER_KEPT_MS, claimIdOf } from "../../shared/usage/idempotency.ts";
 import { answerEvents, answerJson, contentEvent, DONE, startEngine, usageEvent } from "../../test/harness/engine.ts";
-import { paced } from "../../test/harness/generation-double.ts";
+import { failsAfter, paced } from "../../test/harness/generation-double.ts";
 import { startS3, type TestS3 } from "../../test/harness/s3.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 
@@ -193,18 +194,19 @@ test("many at once: one works, the others are told so, and one row is billed", a
   expect(await weir.newRows()).toHaveLength(1);
 });
 
-test("OpenAI's own client sends the key that it is given, again with each retry", async () => {
-  const client = new OpenAI({ baseURL: `${weir.url}/v1`, apiKey: weir.key, maxRetries: 2 });
-  const idempotencyKey = `stainless-node-retry-${newKey()}`;
-  const ask = () =>
-    client.embeddings.create({ model: "minilm", input: "x", encoding_format: "float" }, { headers: { "Idempotency-Key": idempotencyKey } });
+/** As clients that are made like OpenAI's have it: a key of their own, the same for all attempts of one request. */
+class RetryingClient extends OpenAI {
+  protected override idempotencyHeader = "Idempotency-Key";
+}
 
-  const first = await ask();
-  const { data: second, response } = await ask().withResponse();
+test("OpenAI's client, told the header's name, retries with the key that it makes, and one row is billed", async () => {
+  const client = new RetryingClient({ baseURL: `${weir.url}/v1`, apiKey: weir.key, maxRetries: 3 });
+  weir.model.nextGeneration(failsAfter(new Failure("engine_failed", "The worker crashed."), begun));
 
-  expect(second).toEqual(first);
-  expect(response.headers.get("idempotent-replayed")).toBe("true");
-  expect(await weir.newRows()).toHaveLength(1);
+  const answer = await client.completions.create({ model: "smol", prompt: "a weir" });
+
+  expect(answer.choices).toHaveLength(1);
+  expect(await weir.newRows()).toMatchObject([{ oc: "ok", e: "2", ik: expect.stringMatching(/^acme#/) }]);
 });
 
 test("an engine's whole answer and its stream are kept too, and it is not asked again", async () => {

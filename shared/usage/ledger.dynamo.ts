@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../base/clock.ts";
 import { Failure } from "../base/failure.ts";
 import { acceptedAtMsOf } from "../base/id.ts";
@@ -7,7 +8,7 @@ import { LEDGER, tableName } from "../dynamo/tables.ts";
 import type { Log } from "../log/log.ts";
 import { annulRow, type EarlierSettings, findEarlierRow } from "./earlier-row.dynamo.ts";
 import { createGroupWriter, type GroupWriter } from "./group-writer.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger, ReservedRow } from "./ledger.ts";
 import { reserveRow } from "./reserved-row.dynamo.ts";
 import { ledgerAddress, type ShardSchedule, type UsageRow } from "./row.ts";
 import { type Address, settledItem, voidMarker } from "./wire-row.ts";
@@ -34,6 +35,7 @@ export function createLedger(settings: LedgerSettings): Ledger {
     clock: settings.clock,
     write: (items) => writeBatch(settings, items),
   });
+  const busy = new Set<Promise<void>>();
   return {
     assertSoundClock: () => assertSoundClock(settings.lean),
     settle: (row, timeoutMs) => settle(settings, writer, { row, timeoutMs }),
@@ -41,7 +43,7 @@ export function createLedger(settings: LedgerSettings): Ledger {
       assertSoundClock(settings.lean);
       const address = ledgerAddress(reservation, settings.schedule);
       const rows = { ...settings, markVoid: (voided: Address) => markVoid(settings, writer, voided) };
-      return reserveRow(rows, { address, reservation, timeoutMs });
+      return tracked(busy, await reserveRow(rows, { address, reservation, timeoutMs }));
     },
     findEarlier: (request) => findEarlierRow(earlierOf(settings, writer), ledgerAddress(request, settings.schedule)),
     annul(request, row) {
@@ -49,7 +51,27 @@ export function createLedger(settings: LedgerSettings): Ledger {
       const address = ledgerAddress(request, settings.schedule);
       return annulRow(earlierOf(settings, writer), { address, row, atMs, ageMs: atMs - acceptedAtMsOf(request.requestId) });
     },
-    drain: () => writer.drain(),
+    async drain() {
+      await nextTurn(); // what ends with its connection has begun to settle then
+      while (busy.size > 0) await Promise.allSettled(busy);
+      await writer.drain();
+    },
+  };
+}
+
+/** The same row, whose steps a drain waits for: a stream that a deployment ends is billed to the token, not by its checkpoint. */
+function tracked(busy: Set<Promise<void>>, row: ReservedRow): ReservedRow {
+  const track = (step: Promise<void>) => {
+    busy.add(step);
+    const done = () => busy.delete(step);
+    step.then(done, done);
+    return step;
+  };
+  return {
+    checkpoint: (progress, timeoutMs) => track(row.checkpoint(progress, timeoutMs)),
+    settle: (settled, timeoutMs) => track(row.settle(settled, timeoutMs)),
+    void: () => track(row.void()),
+    release: () => track(row.release()),
   };
 }
 

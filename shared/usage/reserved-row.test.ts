@@ -89,3 +89,25 @@ test("giving up after settling leaves a marker, so that nobody is billed for wha
 
   expect(await billed()).toEqual([]);
 });
+
+test("a drain waits for steps that are under way", async () => {
+  const row = await ledger.reserve(reservation, TIMEOUT_MS);
+  void row.settle(rowOf(reservation), TIMEOUT_MS);
+
+  await ledger.drain();
+
+  expect(await billed()).toMatchObject([{ requests: 1 }]);
+});
+
+test("a released row is void, unless it turns out to be settled", async () => {
+  const settled = await ledger.reserve(reservation, TIMEOUT_MS);
+  await settled.settle(rowOf(reservation), TIMEOUT_MS);
+  const other = { ...reservation, requestId: systemIds.requestId(clock.nowMs()) };
+  const pending = await ledger.reserve(other, TIMEOUT_MS);
+
+  await Promise.all([settled.release(), pending.release()]);
+  await ledger.drain();
+
+  expect(await billed()).toMatchObject([{ requests: 1 }]);
+  expect(await ledger.findEarlier(other)).toMatchObject({ state: "void" });
+});
