@@ -1,6 +1,7 @@
 import { type Adjustment, type Closed, invoiceId } from "../../shared/billing/invoice.ts";
 import { type Evidence, type InvoiceDocument, makeDocument } from "../../shared/billing/invoice-document.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
+import { prepaidLine } from "../../shared/billing/prepaid-line.ts";
 import { createSealsDigest } from "../../shared/billing/seals-digest.ts";
 import type { Seller } from "../../shared/billing/seller.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
@@ -24,7 +25,7 @@ export async function compute(
   if (billing === undefined) return undefined;
   const book = await revisionsOf(deps.books, billing.priceBook);
   if (book.length === 0) throw new Error(`the tenant ${tenant.id} has the price book ${billing.priceBook}, which does not exist`);
-  const rated = await rateMonth(deps, { tenant: tenant.id, month }, { book, discountBps: billing.discountBps });
+  const { rated, paid } = await rateMonth(deps, { tenant: tenant.id, month }, { book, discountBps: billing.discountBps });
   if (rated.lines.length === 0 && rated.unpriced.length === 0 && adjustments.length === 0) return undefined;
   const { address, taxId, name = tenant.name } = billing;
   const buyer = { tenant: tenant.id, name, ...(address === undefined ? {} : { address }), ...(taxId === undefined ? {} : { taxId }) };
@@ -36,7 +37,7 @@ export async function compute(
     currency: rated.currency,
     taxRateBps: billing.taxRateBps,
     priceBook: { name: billing.priceBook, revisions: revisionsIn(rated.lines), discountBps: billing.discountBps },
-    lines: rated.lines,
+    lines: [...rated.lines, ...prepaidLine(paid)],
     adjustments,
     unpriced: rated.unpriced,
     closed,

@@ -4,30 +4,50 @@ import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { PriceBook, PriceRevision } from "../../shared/billing/price-book.ts";
 import { createRater, needsRows, type Rated, type Rater } from "../../shared/billing/rating.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
-import { startOf } from "../../shared/usage/period.ts";
+import { periodAt, startOf } from "../../shared/usage/period.ts";
 import type { InvoicingDeps } from "./deps.ts";
 
-/** A month of one tenant, as far as it is sealed: from its hours' totals, or row by row where the book wants that. Memory does not grow with the rows. */
-export async function rateMonth(
-  deps: Pick<InvoicingDeps, "totals" | "rows">,
-  usage: { readonly tenant: string; readonly month: string },
-  pricing: { readonly book: readonly PriceRevision[]; readonly discountBps: number },
-): Promise<Rated> {
-  const { tenant, month } = usage;
-  const rater = createRater(pricing.book, { month, discountBps: pricing.discountBps });
-  if (needsRows(pricing.book, month)) await addRows(deps, rater, usage);
+export type Month = { readonly tenant: string; readonly month: string };
+export type Pricing = { readonly book: readonly PriceRevision[]; readonly discountBps: number };
+type Sources = Pick<InvoicingDeps, "totals" | "rows" | "seals">;
+
+/**
+ * A month of one tenant, as far as it is sealed: from its hours' totals, or row by row where the book wants that. `paid` is what of it drew from a
+ * prepaid balance. Memory does not grow with the rows.
+ */
+export async function rateMonth(deps: Sources, usage: Month, { book, discountBps }: Pricing): Promise<{ rated: Rated; paid: Rated }> {
+  const terms = { month: usage.month, discountBps };
+  const [rater, paid] = [createRater(book, terms), createRater(book, terms)];
+  if (needsRows(book, usage.month)) await addRows(deps, { rater, paid }, usage);
   else {
-    for await (const { period, sums, seconds } of deps.totals.totals(tenant, "hour", rangeOfMonth(month))) {
-      const hourMs = startOf(period.name);
-      for (const sum of sums) rater.addSum({ ...sum, hourMs });
-      for (const { model, histogram } of seconds) rater.addHistogram({ model, hourMs, seconds: histogram });
-    }
+    await addTotals(deps, rater, usage);
+    await addLeases(deps, paid, usage);
   }
-  return rater.finish();
+  return { rated: rater.finish(), paid: paid.finish() };
 }
 
-async function addRows({ rows }: Pick<InvoicingDeps, "rows">, rater: Rater, { tenant, month }: { tenant: string; month: string }) {
-  for await (const row of rows.rows(tenant, rangeOfMonth(month))) rater.add({ ...row, acceptedAtMs: acceptedAtMsOf(row.requestId) });
+async function addRows({ rows }: Sources, { rater, paid }: { rater: Rater; paid: Rater }, { tenant, month }: Month) {
+  for await (const row of rows.rows(tenant, rangeOfMonth(month))) {
+    const rateable = { ...row, acceptedAtMs: acceptedAtMsOf(row.requestId) };
+    rater.add(rateable);
+    if (row.lease !== undefined) paid.add(rateable);
+  }
+}
+
+async function addTotals({ totals }: Sources, rater: Rater, { tenant, month }: Month) {
+  for await (const { period, sums, seconds } of totals.totals(tenant, "hour", rangeOfMonth(month))) {
+    const hourMs = startOf(period.name);
+    for (const sum of sums) rater.addSum({ ...sum, hourMs });
+    for (const { model, histogram } of seconds) rater.addHistogram({ model, hourMs, seconds: histogram });
+  }
+}
+
+/** Totals do not tell which sums were prepaid; seals do. */
+async function addLeases({ seals }: Sources, paid: Rater, { tenant, month }: Month) {
+  for await (const bucket of seals.ofTenant(tenant, rangeOfMonth(month))) {
+    const hourMs = startOf(periodAt("hour", startOf(bucket.minute)).name);
+    for (const { sums } of bucket.tenant.leases) for (const sum of sums) paid.addSum({ ...sum, hourMs });
+  }
 }
 
 /** A book's revisions in their order; none if there is no such book. */

@@ -182,7 +182,7 @@ test("a round that has done its share says so, and the next ones go on from ther
   expect(first).toEqual({ hasMore: true });
   const numbers = await Promise.all(tenants.map(async (tenant) => (await issued(`${tenant}-2026-10`)).issue.number));
   expect(numbers.sort((a, b) => a - b)).toEqual(tenants.map((_, place) => place + 1));
-});
+}, 60_000);
 
 test("a commitment is not due for months before its tenant was there", async () => {
   const committed: PriceBook = { ...BOOK, commitment: "50", effectiveFrom: "2026-01-01T00:00:00Z" };
@@ -200,4 +200,19 @@ test("a commitment is not due for months before its tenant was there", async () 
   expect((await issued("new-2026-10")).totals.totalMinor).toBe("5000");
   expect(await invoice("new-2026-09")).toBeUndefined();
   expect(await world.deps.progress.read()).toEqual({ doneThrough: "2026-10" });
+});
+
+test("what a prepaid tenant has used stands on its invoice and is taken off again; what it used without a lease is due", async () => {
+  await world.makeTenant("paid", { isPrepaid: true, taxRateBps: 1_900 });
+  await world.makeTenant("mixed", { isPrepaid: true, taxRateBps: 0, discountBps: 1_000 });
+  await world.setSeller();
+  for (const minute of [0, 1, 90]) await world.settle(rowAt(OCTOBER + minute * MINUTE_MS, { tenant: "paid", lease: "l1" }));
+  await world.settle(rowAt(OCTOBER, { tenant: "mixed", lease: "l2" }));
+  await world.settle(rowAt(OCTOBER + MINUTE_MS, { tenant: "mixed", inputTokens: 0 }));
+  await world.sealAt(AUDITED);
+
+  await world.invoiceAt(AUDITED);
+
+  expect((await issued("paid-2026-10")).totals).toEqual({ netMinor: "0", taxMinor: "0", totalMinor: "0" });
+  expect((await issued("mixed-2026-10")).totals.totalMinor).toBe("45");
 });

@@ -5,6 +5,7 @@ import { startSeal } from "../usage/seal-builder.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { documentLine, type InvoiceDocument, taxesOf, totalsOf } from "./invoice-document.ts";
 import { minorOf } from "./money.ts";
+import { prepaidLine } from "./prepaid-line.ts";
 import type { PriceRevision } from "./price-book.ts";
 import { createRater, type Rated } from "./rating.ts";
 import { createSealsDigest } from "./seals-digest.ts";
@@ -26,7 +27,8 @@ const DIFFERENCES_MAX = 20;
 /** Computes an invoice anew from its rows, and says what differs: seals, sums, lines, rounding, taxes, total. Memory does not grow with the rows. */
 export async function verifyInvoice({ document, book, seals, rows }: Basis): Promise<readonly Check[]> {
   const buckets = startCheck("every bucket's rows have its seal's digest, sums and counts per second");
-  const rater = createRater(book, { month: document.month, discountBps: document.priceBook.discountBps });
+  const terms = { month: document.month, discountBps: document.priceBook.discountBps };
+  const [rater, paid] = [createRater(book, terms), createRater(book, terms)];
   const digest = createSealsDigest();
   const source = rows[Symbol.asyncIterator]();
   for await (const bucket of seals) {
@@ -44,14 +46,16 @@ export async function verifyInvoice({ document, book, seals, rows }: Basis): Pro
         return [buckets.done()]; // from here on every bucket would have the rows of another
       }
       seal.add(next.value);
-      rater.add({ ...next.value, acceptedAtMs: acceptedAtMsOf(next.value.requestId) });
+      const rateable = { ...next.value, acceptedAtMs: acceptedAtMsOf(next.value.requestId) };
+      rater.add(rateable);
+      if (next.value.lease !== undefined) paid.add(rateable);
     }
     const [content] = seal.finish().tenants;
     if (content === undefined || textOf(content) !== textOf(bucket.tenant))
       buckets.add(`${nameOf(bucket)}: its rows are not those that were sealed`);
   }
   if (!(await source.next()).done) buckets.add("there are rows that no seal speaks of");
-  return [buckets.done(), checkEvidence(document, digest.finish()), ...checkMoney(document, rater.finish())];
+  return [buckets.done(), checkEvidence(document, digest.finish()), ...checkMoney(document, rater.finish(), paid.finish())];
 }
 
 function startCheck(name: string) {
@@ -78,11 +82,13 @@ function checkEvidence({ evidence }: InvoiceDocument, found: ReturnType<ReturnTy
   return check.done();
 }
 
-function checkMoney(document: InvoiceDocument, rated: Rated): Check[] {
+function checkMoney(document: InvoiceDocument, rated: Rated, paid: Rated): Check[] {
   const { lines, taxes, totals, currency } = document;
   const priced = startCheck("rows and prices give the invoice's lines");
   const said = lines.filter(({ component }) => component !== "adjustment").map((line) => canonicalJson(line));
-  const made = rated.lines.map((line) => documentLine(line, lines[0]?.taxRateBps ?? 0)).map((line) => canonicalJson(line));
+  const made = [...rated.lines, ...prepaidLine(paid)]
+    .map((line) => documentLine(line, lines[0]?.taxRateBps ?? 0))
+    .map((line) => canonicalJson(line));
   priced.count = said.length;
   const [saidTexts, madeTexts] = [new Set(said), new Set(made)];
   for (const text of said.filter((each) => !madeTexts.has(each))) priced.add(`in the invoice only: ${text}`);

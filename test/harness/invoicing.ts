@@ -7,6 +7,7 @@ import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { createSdkLink } from "../simulation/sdk-link.ts";
+import type { LeanUse } from "./fake-dynamo/lean.ts";
 import { SELLER_OF_TESTS } from "./invoices.ts";
 import { createSealingWorld, roundsAt, type SealingWorld } from "./sealing.ts";
 
@@ -23,19 +24,15 @@ export type InvoicingWorld = SealingWorld & {
   readonly setSeller: () => Promise<void>;
 };
 
-export function createInvoicingWorld(
-  startMs: number,
-  change: (deps: InvoicingDeps) => Partial<InvoicingDeps> = () => ({}),
-): InvoicingWorld {
-  const world = createSealingWorld({ schedule: SCHEDULE, firstTenantAtMs: startMs });
+export function createInvoicingWorld(startMs: number, settings: { use?: LeanUse } = {}): InvoicingWorld {
+  const world = createSealingWorld({ schedule: SCHEDULE, firstTenantAtMs: startMs, ...settings });
   const objects = new Map<string, Uint8Array>();
   const documents = {
     put: async (key: string, bytes: Uint8Array) => void objects.set(key, bytes),
     get: async (key: string) => objects.get(key),
   };
   const log = (_: string, message: string, fields?: object) => void world.logged.push(`${message} ${JSON.stringify(fields)}`);
-  const made = composeDeps({ dynamo: createSdkLink(world.lean, "weir"), lean: world.lean, schedule: SCHEDULE, documents, log });
-  const deps = { ...made, ...change(made) };
+  const deps = composeDeps({ dynamo: createSdkLink(world.lean, "weir"), lean: world.lean, schedule: SCHEDULE, documents, log });
   const round = createRound(deps);
   const by = { by: "test", why: "", atMs: startMs };
   return {
