@@ -43,7 +43,10 @@ export function createLedger(settings: LedgerSettings): Ledger {
       assertSoundClock(settings.lean);
       const address = ledgerAddress(reservation, settings.schedule);
       const rows = { ...settings, markVoid: (voided: Address) => markVoid(settings, writer, voided) };
-      return tracked(busy, await reserveRow(rows, { address, reservation, timeoutMs }));
+      const row = tracked(busy, await reserveRow(rows, { address, reservation, timeoutMs }));
+      if (isSoundClock(settings.lean)) return row;
+      void row.void();
+      throw clockIsOff(settings.lean);
     },
     findEarlier: (request) => findEarlierRow(earlierOf(settings, writer), ledgerAddress(request, settings.schedule)),
     annul(request, row) {
@@ -94,7 +97,11 @@ async function settle(settings: LedgerSettings, writer: GroupWriter, { row, time
   const address = ledgerAddress(row, settings.schedule);
   const item = settledItem(address, { ...row, acceptedAtMs: acceptedAtMsOf(row.requestId) });
   const outcome = await writer.write(item, timeoutMs);
-  if (outcome === "written") return;
+  if (outcome === "written") {
+    if (isSoundClock(settings.lean)) return;
+    void markVoid(settings, writer, address);
+    throw clockIsOff(settings.lean);
+  }
   // A row that may be there although nobody acknowledged it is voided, so that a caller without an answer is not billed.
   if (outcome === "unknown") void markVoid(settings, writer, address);
   throw storeUnavailable(new Error(`the usage row was not acknowledged within ${timeoutMs} ms`));
@@ -115,13 +122,15 @@ async function writeBatch(settings: LedgerSettings, items: readonly WireItem[]):
 }
 
 function assertSoundClock(lean: LeanDynamo) {
-  const skewMs = lean.clockSkewMs();
-  if (Math.abs(skewMs) <= CLOCK_SKEW_MS_MAX) return;
-  throw new Failure(
-    "unavailable",
-    `This gateway's clock is ${Math.round(skewMs / 1000)} s off the store's; metered work waits until it is right.`,
-    {
-      retryAfterMs: 30_000,
-    },
-  );
+  if (!isSoundClock(lean)) throw clockIsOff(lean);
+}
+
+/** Asked after the store has answered, too: a clock that has jumped looks right until then, and a row that lies hours off may be sealed by nobody. */
+function isSoundClock(lean: LeanDynamo): boolean {
+  return Math.abs(lean.clockSkewMs()) <= CLOCK_SKEW_MS_MAX;
+}
+
+function clockIsOff(lean: LeanDynamo): Failure {
+  const message = `This gateway's clock is ${Math.round(lean.clockSkewMs() / 1000)} s off the store's; metered work waits until it is right.`;
+  return new Failure("unavailable", message, { retryAfterMs: 30_000 });
 }

@@ -146,6 +146,15 @@ test("while the clock is off the store's nothing is metered, and it heals by its
   expect(await items()).toHaveLength(1);
 });
 
+test("a clock that was found wrong only by the answer to a row's own write bills nothing", async () => {
+  clock.advance(-14 * 3_600_000); // no answer has shown the store's time yet
+
+  await expect(ledger.settle(newRow(), TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable", retryAfterMs: 30_000 });
+  await ledger.drain();
+
+  expect((await items()).map((item) => item["st"]?.S).toSorted()).toEqual(["S", "X"]);
+});
+
 test("a row with a number that is none is our own mistake, and keeps no other row from the store", async () => {
   const [bad, good] = [ledger.settle(newRow({ computeMs: Number.NaN }), TIMEOUT_MS), ledger.settle(newRow(), TIMEOUT_MS)];
 
