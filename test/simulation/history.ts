@@ -9,7 +9,7 @@ import { sealAll, startSealer } from "./sealing.ts";
 import { fillStore, seededStore } from "./seed-store.ts";
 import { CALM, type LinkCounts } from "./store-link.ts";
 import { violationsOf } from "./verdict.ts";
-import { createWorld } from "./world.ts";
+import { createWorld, type World } from "./world.ts";
 
 export type History = {
   readonly seed: string;
@@ -31,6 +31,7 @@ const SEALING_MS = { from: 15 * MINUTE_MS, until: 17 * MINUTE_MS };
 const EARLY_SEALING_MS = { from: 0, until: 3 * MINUTE_MS };
 /** Long enough for every void marker, late call and pause to have its end. */
 const CALM_MS = 2 * MINUTE_MS;
+const PATIENCE_MINUTES_MAX = 30;
 const ATTEMPTS_MAX = 12;
 const RETRY_MS_MAX = 20_000;
 const GATEWAY_STEPS_MAX = 150;
@@ -50,13 +51,24 @@ export async function runHistory(seed: string, { ignored, focus }: Settings = {}
   const attempts = Promise.all(plan.orders.map((each) => place(scene, fleet, each)));
   await world.runUntil(world.nowMs() + plan.trafficMs + sealingOf(plan).until);
   calmDown(scene);
+  const asked = await finished(world, attempts);
   await world.runUntil(world.nowMs() + CALM_MS);
-  const asked = await Promise.race([attempts, Promise.reject(new Error(`seed ${seed}: a caller still waits after ${CALM_MS} ms of calm`))]);
   const made = asked.flat().map(attemptOf);
   const totals = await sealAll(world, store);
   const violations = violationsOf({ attempts: made, store, totals });
   const answered = made.filter(({ ending }) => ending === "answered").length;
   return { seed, violations, attempts: made, guards: store.guards, counts: { ...counts, ...world.counts, answered } };
+}
+
+/** Lets the patient have their answers. */
+async function finished<T>(world: World, attempts: Promise<T>): Promise<T> {
+  const waiting = Symbol("waiting");
+  for (let minute = 0; minute < PATIENCE_MINUTES_MAX; minute += 1) {
+    await world.runUntil(world.nowMs() + MINUTE_MS);
+    const seen = await Promise.race([attempts, Promise.resolve(waiting)]);
+    if (seen !== waiting) return seen as T; // what else a race of the two gives
+  }
+  throw new Error(`seed ${world.seed}: a caller still waits after ${PATIENCE_MINUTES_MAX} minutes of calm`);
 }
 
 /** Answers the gateways, as they come and go. */
