@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCli } from "../../cdk/cli/program.ts";
 import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
 import type { PriceBook } from "../../shared/billing/price-book.ts";
+import { receiptKeySetOf, receiptKeysOf, signReceipt } from "../../shared/billing/receipt.ts";
+import { ExportedRow } from "../../shared/usage/export.ts";
 import { DAY_MS, HOUR_MS } from "../../shared/usage/period.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
 import { type GatewayOverWorld, gatewayOver } from "../harness/gateway-over-world.ts";
@@ -215,6 +217,31 @@ test("whatever is changed in an export is found", async () => {
   expect(price.out).toMatch(/^DIFFERS +\d+ +rows and prices give the invoice's lines$/m);
   expect(total.out).toMatch(/DIFFERS +1 +the document is the one that was issued/);
   expect([row, missing, price, total].map(({ code }) => code)).toEqual([1, 1, 1, 1]);
+});
+
+test("receipts of requests are held against the exported invoice, one by one", async () => {
+  const [signing, place] = [receiptKeysOf({ "1": "a text that receipt keys are made of" }), join(folder, "globex")];
+  const [kept, keys] = [join(folder, "receipts.txt"), join(folder, "receipt-keys.json")];
+  const rows = readFileSync(join(place, "rows.ndjson"), "utf8").trim().split("\n").slice(0, 20);
+  const receipts = rows.map((line) => {
+    const { requestId, tenant, task, outcome, acceptedAt, model, servedVersion, ...row } = ExportedRow.parse(JSON.parse(line));
+    const { inputs, inputTokens, outputTokens, computeMs, priceVersion } = row;
+    const counts = { inputs, inputTokens, outputTokens, computeMs, priceVersion };
+    return { schema: 1, requestId, tenant, task, outcome, acceptedAt, model: `${model}@${servedVersion}`, ...counts } as const;
+  });
+  const [first, ...others] = receipts;
+  if (first === undefined) throw new Error("globex has rows");
+  writeFileSync(keys, JSON.stringify(receiptKeySetOf(signing)));
+  const reconcileWith = (some: readonly (typeof first)[]) => {
+    writeFileSync(kept, some.map((receipt) => `: weir-receipt ${signReceipt(receipt, signing)}\n`).join(""));
+    return weir(`receipts reconcile ${place} ${kept} --keys ${keys}`);
+  };
+
+  const all = await reconcileWith(receipts);
+  const less = await reconcileWith([{ ...first, inputTokens: first.inputTokens + 1 }, ...others]);
+
+  expect(all).toMatchObject({ code: 0, out: expect.stringMatching(/^20 receipts match their rows; \d+ rows have no receipt\n$/) });
+  expect(less).toMatchObject({ code: 1, out: expect.stringContaining(`${first.requestId}: differs in inputTokens`) });
 });
 
 test("re-rating shows what another book would make of the same rows, per line and in total", async () => {
