@@ -45,7 +45,8 @@ test("events are answered one by one, and one that fails does not end the loop",
 
   await expect.poll(() => reported.length, { timeout: 10_000 }).toBe(3);
   stop.abort();
-  await expect(loop).rejects.toMatchObject({ name: "AbortError" });
+  // It waits for the next event by now, or is about to.
+  await expect(loop.catch(({ name }) => name)).resolves.toBeOneOf([undefined, "AbortError"]);
 
   const root = "/2018-06-01/runtime/invocation";
   expect(reported).toEqual([

@@ -54,7 +54,7 @@ test("the command line asks every kind of model, each in the form of its task", 
   );
   const json = await weir(platform, "--json", "infer", "minilm", "a weir", "--task", "keywords");
   expect(JSON.parse(json)).toMatchObject({ task: "keywords", model: "minilm@1", outputs: { keywords: [expect.stringContaining("weir")] } });
-});
+}, 90_000);
 
 test("a bad folder is rejected with its reason, one that never ends too, and the others answer on", async () => {
   const bad = fileURLToPath(new URL("../fixtures/bad-models/bad-labels", import.meta.url));

@@ -13,6 +13,7 @@ let platform: TestPlatform;
 beforeAll(async () => {
   platform = await startPlatform();
   await raiseLimit(platform);
+  await isServing(); // the model is loaded before anything is timed
 });
 afterAll(() => platform.remove());
 

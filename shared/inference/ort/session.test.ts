@@ -89,7 +89,9 @@ describe("a decoder's session", () => {
     });
     const past: Tensor = { type: "float32", data: new Float32Array(2 * 3 * 8).fill(0.5), dims: [1, 2, 3, 8] };
     const places: Tensor = { ...integers(0, 0, 3, 0, 1, 3), dims: [1, 2, 1, 3] };
-    const feeds = { input_ids: integers(7), position_ids: integers(3), attention_mask: integers(1, 1, 1, 1), weir_places: places };
+    const kept: Tensor = { ...integers(0), dims: [1] };
+    const asked = { input_ids: integers(7), position_ids: integers(3), attention_mask: integers(1, 1, 1, 1) };
+    const feeds = { ...asked, weir_places: places, weir_kept: kept };
     const pasts = { "past_key_values.0.key": past, "past_key_values.0.value": past };
 
     const results = await session.run({ ...feeds, ...pasts }, { "present.0.key": undefined, "weir_present.0.key": undefined });
