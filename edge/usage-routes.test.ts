@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { systemClock } from "../shared/base/clock.ts";
 import { systemIds } from "../shared/base/id.ts";
+import { createDynamo } from "../shared/dynamo/client.ts";
+import { createLeanDynamo } from "../shared/dynamo/lean-client.ts";
+import { createLedger } from "../shared/usage/ledger.dynamo.ts";
 import { UsageReport } from "../shared/usage/report.ts";
 import type { UsageRow } from "../shared/usage/row.ts";
 import { startGateway, type TestGateway } from "../test/harness/gateway.ts";
@@ -44,7 +48,13 @@ async function settle(tenant: string, atMs: number, served: { version: number; a
     priceVersion: 0,
     fingerprint: "f",
   };
-  await gateway.deps.ledger.settle(row, 5_000);
+  // A ledger that stands where the row does: the gateway's own takes no rows of hours ago.
+  const { WEIR_DYNAMO_ENDPOINT: endpoint, WEIR_SHARDS: schedule } = gateway.deps.config;
+  const dynamo = createDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint });
+  const lean = createLeanDynamo(dynamo, systemClock);
+  await createLedger({ lean, tablePrefix: "weir", schedule, clock: { nowMs: () => atMs }, log: () => {} }).settle(row, 5_000);
+  await lean.close();
+  dynamo.client.destroy();
 }
 
 const read = async (query = "", key = acmeKey) => {

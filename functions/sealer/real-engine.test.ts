@@ -40,8 +40,11 @@ test("on a real engine: from the first tenant to the re-audit, by the gateway's 
   await tenants.append("acme", 0, { body, change });
   await tenants.append("acme", 1, { body: { ...body, name: "Acme Ltd" }, change: { ...change, atMs: HOUR.toMs } });
   const source = { lean, tablePrefix: "weir", schedule: SCHEDULE };
-  const ledger = createLedger({ ...source, clock: systemClock, log: () => {} });
-  for (let row = 0; row < 30; row += 1) await ledger.settle(rowAt(HOUR.fromMs + row * 100_000), 5_000);
+  // The ledger stands in that hour: it takes no rows of yesterday.
+  let atMs = HOUR.fromMs;
+  const ledger = createLedger({ ...source, clock: { nowMs: () => atMs }, log: () => {} });
+  for (let row = 0; row < 30; row += 1, atMs += 100_000) await ledger.settle(rowAt(atMs), 5_000);
+  atMs = HOUR.fromMs + 40 * MINUTE_MS;
   const stream = rowAt(HOUR.fromMs + 40 * MINUTE_MS, { idempotency: "acme#key" });
   const keys = createIdempotencyStore({ ...source, clock: systemClock, bodies: { put: async () => {}, get: async () => undefined } });
   const claim = { id: "acme#key", requestId: stream.requestId, epoch: 1, fingerprint: "f", claimedAtMs: HOUR.fromMs };
@@ -49,7 +52,7 @@ test("on a real engine: from the first tenant to the re-audit, by the gateway's 
   await keys.keep(claim, { contentType: "application/json", headers: {}, body: Buffer.from("{}") });
   const reserved = await ledger.reserve({ ...stream, epoch: 1, expiresInMs: 60_000 }, 5_000);
   const progress = { servedVersion: 1, tier: "cpu", inputTokens: 7, outputTokens: 64, computeMs: 3 } as const;
-  await reserved.checkpoint({ ...progress, expiresInMs: -HOUR_MS }, 5_000);
+  await reserved.checkpoint({ ...progress, expiresInMs: 2 * HOUR_MS }, 5_000);
   const identities = createIdentities({ ...source, clock: systemClock });
   const round = composeRound({ ...source, identities, firstTenantAtMs: () => firstTenantAtMs(tenants), log: () => {} });
 

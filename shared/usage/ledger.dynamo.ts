@@ -15,6 +15,8 @@ import { type Address, settledItem, voidMarker } from "./wire-row.ts";
 
 /** Beyond this the row's minute could lie, so metered work is refused until the clock is right. */
 const CLOCK_SKEW_MS_MAX = 30_000;
+/** No request waits so long for its row, and no minute is sealed so early. */
+const AGE_MS_MAX = 10 * 60_000;
 /** How long a void marker is repeated before it is given up, loudly. */
 const MARKER_TIMEOUT_MS = 15 * 60_000;
 const ANNUL_TIMEOUT_MS = 10_000;
@@ -44,7 +46,7 @@ export function createLedger(settings: LedgerSettings): Ledger {
       const address = ledgerAddress(reservation, settings.schedule);
       const rows = { ...settings, markVoid: (voided: Address) => markVoid(settings, writer, voided) };
       const row = tracked(busy, await reserveRow(rows, { address, reservation, timeoutMs }));
-      if (isSoundClock(settings.lean)) return row;
+      if (isSoundAddress(settings, reservation.requestId)) return row;
       void row.void();
       throw clockIsOff(settings.lean);
     },
@@ -98,7 +100,7 @@ async function settle(settings: LedgerSettings, writer: GroupWriter, { row, time
   const item = settledItem(address, { ...row, acceptedAtMs: acceptedAtMsOf(row.requestId) });
   const outcome = await writer.write(item, timeoutMs);
   if (outcome === "written") {
-    if (isSoundClock(settings.lean)) return;
+    if (isSoundAddress(settings, row.requestId)) return;
     void markVoid(settings, writer, address);
     throw clockIsOff(settings.lean);
   }
@@ -125,12 +127,21 @@ function assertSoundClock(lean: LeanDynamo) {
   if (!isSoundClock(lean)) throw clockIsOff(lean);
 }
 
-/** Asked after the store has answered, too: a clock that has jumped looks right until then, and a row that lies hours off may be sealed by nobody. */
+/**
+ * Whether a row lies where the store's time says that it belongs; one that lies hours off may be sealed by nobody. Asked when the store has answered,
+ * since a clock that has jumped looks right until then, and of the request's own time, since the clock may have been set right again after it.
+ */
+function isSoundAddress({ lean, clock }: LedgerSettings, requestId: string): boolean {
+  const ageMs = clock.nowMs() - lean.clockSkewMs() - acceptedAtMsOf(requestId);
+  return isSoundClock(lean) && ageMs >= -CLOCK_SKEW_MS_MAX && ageMs <= AGE_MS_MAX;
+}
+
 function isSoundClock(lean: LeanDynamo): boolean {
   return Math.abs(lean.clockSkewMs()) <= CLOCK_SKEW_MS_MAX;
 }
 
 function clockIsOff(lean: LeanDynamo): Failure {
-  const message = `This gateway's clock is ${Math.round(lean.clockSkewMs() / 1000)} s off the store's; metered work waits until it is right.`;
+  const skewSeconds = Math.round(lean.clockSkewMs() / 1000);
+  const message = `This gateway's clock is ${skewSeconds} s off the store's, or was; metered work waits until it is right.`;
   return new Failure("unavailable", message, { retryAfterMs: 30_000 });
 }

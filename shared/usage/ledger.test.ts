@@ -155,6 +155,15 @@ test("a clock that was found wrong only by the answer to a row's own write bills
   expect((await items()).map((item) => item["st"]?.S).toSorted()).toEqual(["S", "X"]);
 });
 
+test("a request that was accepted while the clock was wrong is not billed after it was set right", async () => {
+  const row = newRow({ requestId: systemIds.requestId(clock.nowMs() + 33 * 3_600_000) });
+
+  await expect(ledger.settle(row, TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
+  await ledger.drain();
+
+  expect((await items()).map((item) => item["st"]?.S).toSorted()).toEqual(["S", "X"]);
+});
+
 test("a row with a number that is none is our own mistake, and keeps no other row from the store", async () => {
   const [bad, good] = [ledger.settle(newRow({ computeMs: Number.NaN }), TIMEOUT_MS), ledger.settle(newRow(), TIMEOUT_MS)];
 

@@ -96,7 +96,7 @@ function startSealers(scene: Scene) {
     keepRunning(scene, {
       name: `sealer ${place}`,
       killStepsMax: SEALER_STEPS_MAX,
-      start: (machine, link) => startSealer(machine, link, scene.plan.sealersAheadMs),
+      start: (machine, link) => startSealer(scene.world, machine, { link, aheadMs: scene.plan.sealersAheadMs }),
       ended: () => {},
     });
   }

@@ -25,14 +25,15 @@ const ROUNDS_MAX = 20;
  * The product's own sealer on a machine, with its own timer. One that is ahead does not know: the store's answers say no time. Then it meets
  * rows whose requests are still at work, which a right clock never does, and only the conditions of its steps stand between them.
  */
-export function startSealer(machine: Machine, link: LeanDynamo, aheadMs: number) {
+export function startSealer(world: World, machine: Machine, { link, aheadMs }: { link: LeanDynamo; aheadMs: number }) {
   const lean = aheadMs === 0 ? link : { ...link, clockSkewMs: () => 0 };
   startTimer({
     name: machine.name,
     everyMs: EVERY_MS,
     roundTimeoutMs: ROUND_TIMEOUT_MS,
     round: sealerRound(createPatientLean(lean), machine.clock),
-    clock: { nowMs: () => machine.clock.nowMs() + aheadMs },
+    // Hours ahead and blind would be beyond every promise: rows would come after their re-audit.
+    clock: aheadMs === 0 ? machine.clock : { nowMs: () => world.nowMs() + aheadMs },
     log: () => {},
   });
 }
