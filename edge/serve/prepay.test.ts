@@ -144,3 +144,19 @@ test("a tenant that pays afterwards has no lease", async () => {
   expect(rows[0]?.["ls"]).toBeUndefined();
   expect((await weir.deps.balances.read("globex")).version).toBe(0);
 });
+
+test.each([
+  ["/v1/completions", { prompt: "x", max_tokens: 100, max_completion_tokens: 1 }, "0.6"],
+  ["/v1/completions", { prompt: ["x", "y", "z"], max_tokens: 100 }, "0.8"],
+  ["/v1/completions", { prompt: [[1, 2], [3]], max_tokens: 100 }, "0.7"],
+  ["/v1/completions", { prompt: [1, 2, 3], max_tokens: 100 }, "0.6"],
+  ["/v1/completions", { prompt: "x", max_tokens: 100, n: 2, best_of: 4 }, "0.9"],
+  ["/v1/chat/completions", { ...MESSAGES, max_tokens: 1, n: 1_000 }, "1.5"],
+])("of what a foreign engine may be asked for, all counts: %s %o", async (path, body, most) => {
+  await weir.addVersion("llama", { upstream: { url: "http://127.0.0.1:9", model: "llama" } });
+
+  const refused = await weir.post(path, { model: "llama", ...body }, { "weir-max-cost": "0.01" });
+
+  expect(refused.status).toBe(400);
+  expect(await refused.text()).toContain(`this request may cost up to ${most} EUR`);
+});

@@ -6,7 +6,6 @@ import type { ReadyVersion } from "../../../shared/models/version.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { checked, parseJson, readBody } from "../../http.ts";
-import { CHOICES_MAX } from "../../limits.ts";
 import type { Sizes } from "../../serve/admit.ts";
 import { answerServed, answerStreamed, callOf } from "../../serve/call.ts";
 import { type GenerationPlan, type StreamRenderer, serveGeneration, streamGeneration } from "../../serve/generate.ts";
@@ -90,7 +89,7 @@ type Completing = Pick<Native, "path" | "call" | "asked"> & { readonly body: Uin
 
 async function complete(deps: Deps, c: EdgeContext, { path, call, body, asked }: Completing): Promise<Response> {
   const target = await chooseTarget(deps, call);
-  if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, sizes: upstreamSizes(asked), body, inBody: asked });
+  if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, sizes: upstreamSizes(path, asked), body, inBody: asked });
   assertGenerates(nativeVersionOf(target), call.reference);
   const api: Api = APIS[path];
   const native = { path, api, call, plan: { target, ask: api.read(asked) }, asked };
@@ -101,12 +100,28 @@ async function complete(deps: Deps, c: EdgeContext, { path, call, body, asked }:
   }
 }
 
-/** As far as the body says it in a way that makes sense: what does not, the engine refuses itself. */
-function upstreamSizes(asked: Readonly<Record<string, unknown>>): Sizes {
-  const count = (value: unknown) => (Number.isSafeInteger(value) && Number(value) > 0 ? Number(value) : undefined);
-  const choices = Math.min(count(asked["n"]) ?? 1, CHOICES_MAX);
-  const tokensMax = count(asked["max_completion_tokens"]) ?? count(asked["max_tokens"]) ?? Number.POSITIVE_INFINITY;
-  return { task: "generate", inputs: 1, inputTokensMax: Number.POSITIVE_INFINITY, choices, outputTokensMax: choices * tokensMax };
+/** More than any engine takes; a product of it and any sensible limit is still exact. */
+const ENGINE_CHOICES_MAX = 65_536;
+
+/**
+ * The most that the body allows the engine, as far as it says so: what makes no sense, the engine refuses itself. Of two limits the engine may know either one,
+ * so the larger counts.
+ */
+function upstreamSizes(path: keyof typeof APIS, asked: Readonly<Record<string, unknown>>): Sizes {
+  const counts = (...names: string[]) => names.map((name) => asked[name]).filter((value): value is number => isCount(value));
+  const chosen = path === "/completions" ? counts("n", "best_of") : counts("n");
+  const prompts = path === "/completions" ? promptCount(asked["prompt"]) : 1;
+  const choices = Math.min(prompts * Math.max(1, ...chosen), ENGINE_CHOICES_MAX);
+  const limits = counts("max_completion_tokens", "max_tokens");
+  const tokensMax = limits.length === 0 ? Number.POSITIVE_INFINITY : Math.min(choices * Math.max(...limits), Number.MAX_SAFE_INTEGER);
+  return { task: "generate", inputs: prompts, inputTokensMax: Number.POSITIVE_INFINITY, choices, outputTokensMax: tokensMax };
+}
+
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;
+
+/** One text, or one list of token ids, is one prompt; a list of either is as many as it holds. */
+function promptCount(prompt: unknown): number {
+  return Array.isArray(prompt) && typeof prompt[0] !== "number" ? Math.max(1, prompt.length) : 1;
 }
 
 type Native = {
