@@ -89,6 +89,20 @@ test("a key of bounds cannot rotate one without: its new secret would be worth m
   expect(own.status).toBe(200);
 });
 
+test("a key that is held to limits of its own cannot rotate one that is not; one that it made it can", async () => {
+  const limits = { rate: { requestsPerSecond: 50, burst: 50 } };
+  const held = await create({ scopes: ["keys", "infer"], limits });
+  const free = await create({ scopes: ["infer"] });
+  const child = await create({ scopes: ["infer"] }, held.key);
+
+  const refused = await gateway.ask("POST", `/v1/keys/${free.id}/rotate`, { key: held.key, body: { overlapSeconds: 0 } });
+  const own = await gateway.ask("POST", `/v1/keys/${child.id}/rotate`, { key: held.key });
+
+  expect(refused.status).toBe(403);
+  expect((await gateway.deps.control.keys.current(free.id))?.revision).toBe(1);
+  expect(own.status).toBe(200);
+});
+
 test("without the scope `keys` there is nothing to see or to do", async () => {
   const asking = await gateway.makeKey("acme", "infer", "usage");
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { Hono } from "hono";
 import { Failure } from "../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../shared/base/page.ts";
@@ -54,7 +55,9 @@ async function assertNoMore(deps: KeyringDeps, c: EdgeContext, { body }: Revisio
   if (body.id === c.get("principal").keyId) return;
   const asking = await askingKey(deps, c);
   const isSamePerson = body.person === asking.body.person;
-  if (isSamePerson && isWithin(body, holderOf(c, asking.body))) return;
+  // Limits are handed on as they are, so a key that has none of its own, or others, is more than a new one would be.
+  const hasSameLimits = asking.body.limits === undefined || isDeepStrictEqual(body.limits, asking.body.limits);
+  if (isSamePerson && hasSameLimits && isWithin(body, holderOf(c, asking.body))) return;
   throw new Failure("forbidden", "The key may do more than yours: rotate it with a key that may do as much.", { field: "id" });
 }
 
