@@ -58,6 +58,23 @@ async function expectReplay(ask: () => Promise<Response>) {
   expect(await weir.newRows()).toMatchObject([{ oc: "ok", sk: expect.stringContaining(String(first.headers["weir-request-id"])) }]);
 }
 
+test("a key that may not name the model gets no answer that another key of its tenant got", async () => {
+  const [idempotencyKey, limited] = [newKey(), await weir.makeKey("acme", "infer")];
+  const { keys } = weir.deps.control;
+  const stored = await keys.current(limited.split("_")[3] ?? "");
+  if (stored === undefined) throw new Error("no key");
+  await keys.append(stored.body.id, stored.revision, {
+    body: { ...stored.body, models: ["smol"] },
+    change: { by: "test", why: "", atMs: 0 },
+  });
+  await (await embed(idempotencyKey)).text();
+
+  const refused = await weir.post("/v1/embeddings", EMBED, { authorization: `Bearer ${limited}`, "idempotency-key": idempotencyKey });
+
+  expect([refused.status, await refused.text()]).toEqual([404, expect.stringContaining("does not exist or you do not have access")]);
+  expect(refused.headers.get("idempotent-replayed")).toBeNull();
+});
+
 const begun: GenerateEvent = { kind: "begun", inputTokens: [4] };
 const said = (text: string, tokens = 1): GenerateEvent => ({ kind: "text", choice: 0, text, tokens });
 const finished: GenerateEvent = { kind: "finished", choice: 0, finish: { reason: "stop" } };

@@ -1,4 +1,5 @@
 import { Failure } from "../../shared/base/failure.ts";
+import { mayName, parseModelReference } from "../../shared/models/reference.ts";
 import {
   type Claim,
   type Claimed,
@@ -44,7 +45,8 @@ export type OncePlan = {
  */
 export async function answerOnce(deps: Deps, c: EdgeContext, { call, write, run }: OncePlan): Promise<Response> {
   const asked = askedOnce(c, call);
-  if (asked === undefined) return run(call);
+  // A replay is no way around what a key may name: who works on the request refuses it as ever.
+  if (asked === undefined || !mayName(call.principal.models, parseModelReference(call.reference))) return run(call);
   const looked = await look(deps, call, asked);
   if (looked.kind === "replay") return replay(deps, c, { answer: looked.answer, write });
   // What is kept for a retry is finished although its caller leaves: the retry is who it is for.
