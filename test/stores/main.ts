@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -6,14 +6,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Counts, earlierCounts, sumOf } from "../clients/counts.ts";
-import { hasJavaAndMaven, startEngine } from "./engine.ts";
+import { hasPython, makeEnvironment } from "../clients/environment.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NAMED = "WEIR_TEST_DYNAMO_ENDPOINT";
 
 /**
- * The tests of the store adapters on another DynamoDB engine than the embedded one: DynamoDB Local, which is fetched with Maven, or whatever the
- * environment names. The last line is `N passed, N failed`, with the tests before, whose counts it adds to for whoever comes after.
+ * The tests of the store adapters on another DynamoDB engine than the embedded one: moto, in a virtual environment that this makes, or whatever
+ * engine the environment names. The last line is `N passed, N failed`, with the tests before, whose counts it adds to for whoever comes after.
  */
 async function main() {
   const counted = process.env["WEIR_COUNTS"];
@@ -31,18 +31,28 @@ async function main() {
 async function checkStores(): Promise<Counts> {
   const named = process.env[NAMED];
   if (named !== undefined) return runTests(named);
-  if (!(await hasJavaAndMaven())) {
+  if (!(await hasPython())) {
     console.log(
-      `The stores were tested on the embedded engine alone: DynamoDB Local needs Java 17 and Maven. ${NAMED} may name another engine.`,
+      `The stores were tested on the embedded engine alone: moto needs python3, 3.10 or newer, with venv. ${NAMED} may name another.`,
     );
     return { passed: 0, failed: 0 };
   }
-  const engine = await startEngine();
+  const programs = await makeEnvironment({ name: "weir-stores", requirements: new URL("./requirements.txt", import.meta.url) });
+  const server = spawn(join(programs, "python"), [fileURLToPath(new URL("./serve_moto.py", import.meta.url))], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   try {
-    return await runTests(engine.endpoint);
+    return await runTests(`http://127.0.0.1:${await portOf(server)}`);
   } finally {
-    await engine.stop();
+    server.kill("SIGKILL");
   }
+}
+
+async function portOf(server: ChildProcess): Promise<number> {
+  if (server.stdout === null) throw new Error("moto's output is a pipe");
+  const ended = once(server, "exit").then(() => Promise.reject(new Error("moto ended before it listened")));
+  const [said] = await Promise.race([once(server.stdout, "data"), ended]);
+  return Number.parseInt(String(said), 10);
 }
 
 /** One file after the other, for they share the engine's tables. */
