@@ -24,7 +24,7 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     reference: asked.reference,
     // A tenant's users are its own: the same name under two tenants is two units.
     unit: `${principal.tenant}\n${(c.req.header("weir-unit") ?? asked.user ?? principal.keyId).slice(0, UNIT_CHARS_MAX)}`,
-    fingerprint: hash("sha256", `${principal.tenant}\n${c.req.path}\n${hash("sha256", asked.body)}`, "base64url"),
+    fingerprint: fingerprintOf(c, asked.body),
     bodyBytes: asked.body.byteLength,
     tell: (name, value) => tell(c, name, value),
     signal: callerSignal(c),
@@ -32,6 +32,14 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     timeoutMs: patienceMs((name) => c.req.header(name)),
     maxCost: c.req.header(MAX_COST_HEADER),
   };
+}
+
+/** What makes a request the same as another: its tenant, path and body, and where a body's binary part begins, for that changes what the same bytes mean. */
+function fingerprintOf(c: EdgeContext, body: Uint8Array): string {
+  const { tenant } = c.get("principal");
+  const framed = c.req.header("inference-header-content-length");
+  const parts = [tenant, c.req.path, hash("sha256", body), ...(framed === undefined ? [] : [framed])];
+  return hash("sha256", parts.join("\n"), "base64url");
 }
 
 /** `1` and `0`, as structured fields write numbers and as people do; what the header does not say, the key does. */

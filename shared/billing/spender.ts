@@ -168,6 +168,7 @@ async function take(settings: SpenderSettings, account: Account, { book, mostPic
 function accept(account: Account, purse: Purse, { taken, nowMs }: { taken: Taken; nowMs: number }) {
   switch (taken.kind) {
     case "taken":
+      if (purse.isRetired) return; // it was let go meanwhile, and is closed with all that it has drawn
       purse.takes += 1;
       purse.drawnPico = taken.drawnPico;
       purse.expiresAtMs = taken.expiresAtMs;
