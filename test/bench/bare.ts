@@ -14,13 +14,13 @@ export type Bare = {
 };
 
 /** Bare onnxruntime-node in as many processes as the function has workers. */
-export async function startBare(graph: string): Promise<Bare> {
-  const children = Array.from({ length: WORKERS }, () =>
+export async function startBare(graph: string, processes = WORKERS): Promise<Bare> {
+  const children = Array.from({ length: processes }, () =>
     fork(new URL("./parts/bare-session.ts", import.meta.url), [graph], { execArgv: [] }),
   );
   await Promise.all(children.map((child) => once(child, "message")));
   const work = async ({ batches, ms }: BareOrder) => {
-    const asked = children.map((child, share) => ask(child, { ms, batches: batches.filter((_, at) => at % WORKERS === share) }));
+    const asked = children.map((child, share) => ask(child, { ms, batches: batches.filter((_, at) => at % processes === share) }));
     return (await Promise.all(asked)).reduce((sum, each) => ({
       tokensPerSecond: sum.tokensPerSecond + each.tokensPerSecond,
       tokens: sum.tokens + each.tokens,

@@ -16,7 +16,9 @@ const ROUNDS = 5;
 const PROMPT_TOKENS = 32;
 const NEW_TOKENS = 64;
 const ROWS = 8;
+/** As many as the others' longest answers allow; and so often, since of a hundred the 99th percentile is one outlier of the machine. */
 const NEWCOMERS = 100;
+const CROWDS = 3;
 /** Steps between two newcomers under load: the last one has gone by then. */
 const STEPS_BETWEEN = 2;
 const NO_END = -1;
@@ -91,21 +93,30 @@ async function measureThroughput(name: string, bare: BareDecoder, weir: Harness)
 async function measureFirstToken(name: string, weir: Harness): Promise<void> {
   const idleMs: number[] = [];
   const loadedMs: number[] = [];
-  for (let round = 0; round < NEWCOMERS; round += 1) idleMs.push(await firstTokenMs(weir, `idle-${round}`, round / NEWCOMERS));
+  for (let crowd = 0; crowd < CROWDS; crowd += 1) {
+    for (let at = 0; at < NEWCOMERS; at += 1) idleMs.push(await firstTokenMs(weir, `idle-${at}`, at / NEWCOMERS));
+    loadedMs.push(...(await firstTokensBesideOthers(weir)));
+  }
+  const worst = percentile(loadedMs, 0.99);
+  console.log(
+    `${name}, first token in ms: idle p50 ${median(idleMs).toFixed(0)}, p99 ${percentile(idleMs, 0.99).toFixed(0)}; beside ${ROWS - 1}: p50 ${median(loadedMs).toFixed(0)}, p99 ${worst.toFixed(0)}`,
+  );
+  console.log(`bench generation-first-token-${name} ratio=${(worst / median(idleMs)).toFixed(2)} bar=${FIRST_TOKEN_BAR} (at most)`);
+}
+
+/** The others run from before the first newcomer until after the last. */
+async function firstTokensBesideOthers(weir: Harness): Promise<number[]> {
+  const loadedMs: number[] = [];
   const runners = await startRunners(weir);
-  for (let round = 0; round < NEWCOMERS; round += 1) {
-    loadedMs.push(await firstTokenMs(weir, `loaded-${round}`, round / NEWCOMERS));
+  for (let at = 0; at < NEWCOMERS; at += 1) {
+    loadedMs.push(await firstTokenMs(weir, `loaded-${at}`, at / NEWCOMERS));
     for (let step = 0; step < STEPS_BETWEEN; step += 1) await weir.generator.step();
   }
   const left = runners.filter((runner) => !runner.isDone()).length;
   if (left !== ROWS - 1) throw new Error(`${ROWS - 1} sequences are to run all the time, ${left} did`);
   for (const at of runners.keys()) weir.generator.cancel(`runner-${at}`);
   await finish(weir.generator);
-  const worst = percentile(loadedMs, 0.99);
-  console.log(
-    `${name}, first token in ms: idle p50 ${median(idleMs).toFixed(0)}, p99 ${percentile(idleMs, 0.99).toFixed(0)}; beside ${ROWS - 1}: p50 ${median(loadedMs).toFixed(0)}, p99 ${worst.toFixed(0)}`,
-  );
-  console.log(`bench generation-first-token-${name} ratio=${(worst / median(idleMs)).toFixed(2)} bar=${FIRST_TOKEN_BAR} (at most)`);
+  return loadedMs;
 }
 
 /** Told as soon as it is drawn, before the others' tokens of the same step. `share` is how much of the step that runs when it comes is over. */

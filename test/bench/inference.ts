@@ -4,12 +4,13 @@ import { join } from "node:path";
 import type { TaskRequest } from "../../shared/inference/contract.ts";
 import { type Bare, startBare } from "./bare.ts";
 import { createTexts, ENCODERS, writeModelFolder } from "./encoders.ts";
-import { type BenchFunction, type Caller, measureWork, startFunction, WORKERS, type Work } from "./function.ts";
+import { type BenchFunction, type Caller, measureWork, startFunction, type Work } from "./function.ts";
 import { median } from "./load.ts";
 import { embedding, MINILM, MINILM_GRAPH, textOf } from "./minilm.ts";
-import { cpuSecondsOf } from "./processes.ts";
+import { cpuSecondsOf, keepOnCore } from "./processes.ts";
 
 const BAR = 0.9;
+const SESSIONS = 1;
 const ROUNDS = 7;
 const ROUND_MS = 700;
 const WARM_UP_MS = 300;
@@ -32,14 +33,18 @@ type Row = { readonly model: string; readonly tokens: number; readonly bare: num
 /**
  * The inference function over HTTP, with tokenizer, queue, task and two hops between processes, against bare onnxruntime-node with the same graph,
  * options, threads and lengths, in turn: MiniLM as it is shipped, and each family's task on a graph of MiniLM's size with random weights.
+ *
+ * Each side has one process with a session, on one core, and all that it takes besides is on that core too; callers have another.
  */
 export async function benchInference(): Promise<void> {
   const parent = await mkdtemp(join(tmpdir(), "weir-bench-"));
-  const weir = await startFunction();
+  const weir = await startFunction({ WEIR_WORKERS: String(SESSIONS) });
   try {
+    const isApart = keepOnCore(0, weir.pids()) && keepOnCore(1, [process.pid]);
+    if (!isApart) console.log("callers share the cores of what is measured: this machine cannot keep them apart");
     const rows: Row[][] = [];
     for await (const subject of subjectsOf(weir, parent)) rows.push(await measureSubject(weir, subject));
-    console.log(`${WORKERS} processes of 1 thread, ${CALLERS} callers of ${TEXTS_PER_CALL} texts; tokens/s:`);
+    console.log(`${SESSIONS} session of 1 thread, ${CALLERS} callers of ${TEXTS_PER_CALL} texts; tokens/s:`);
     console.table(rows.flat());
     const ratios = rows.map((some) => some.reduce((sum, { ratio }) => sum + ratio, 0) / some.length);
     for (const [at, ratio] of ratios.entries()) console.log(`bench inference, ${rows[at]?.[0]?.model}: ${ratio.toFixed(2)}`);
@@ -66,7 +71,8 @@ async function* subjectsOf(weir: BenchFunction, parent: string): AsyncGenerator<
 }
 
 async function measureSubject(weir: BenchFunction, subject: Subject): Promise<Row[]> {
-  const bare = await startBare(subject.graph);
+  const bare = await startBare(subject.graph, SESSIONS);
+  keepOnCore(0, bare.pids());
   try {
     const rows: Row[] = [];
     for (const tokens of subject.lengths) rows.push(rowOf(subject.name, tokens, await samplesOf({ weir, bare }, subject, tokens)));
@@ -77,7 +83,7 @@ async function measureSubject(weir: BenchFunction, subject: Subject): Promise<Ro
 }
 
 async function samplesOf({ weir, bare }: { weir: BenchFunction; bare: Bare }, subject: Subject, tokens: number): Promise<Sample[]> {
-  const batches = Array.from({ length: WORKERS }, () => new Array<number>(subject.together).fill(tokens));
+  const batches = Array.from({ length: SESSIONS }, () => new Array<number>(subject.together).fill(tokens));
   const body = subject.bodyOf(tokens);
   const load = { callers: CALLERS, nextBody: () => body };
   const runs = {

@@ -12,16 +12,19 @@ export type MiniLm = {
   readonly tokensPerSecond: (load: TextLoad) => Promise<number>;
   /** Embeds texts, waiting for at most `timeoutMs`. */
   readonly embed: (texts: readonly string[], timeoutMs: number) => Promise<InferenceResult>;
+  /** Of the function's own process and its workers. */
+  readonly pids: () => number[];
   readonly close: () => Promise<void>;
 };
 
 /** The inference function with MiniLM. */
-export async function startMiniLm(): Promise<MiniLm> {
-  const weir = await startFunction();
+export async function startMiniLm(environment: Record<string, string> = {}): Promise<MiniLm> {
+  const weir = await startFunction(environment);
   const caller = await weir.open(MINILM, "q8", embedding([textOf(100)]));
   return {
     tokensPerSecond: (load) => measure(caller, load),
     embed: (texts, timeoutMs) => call(caller, texts, timeoutMs),
+    pids: weir.pids,
     close: weir.close,
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../../shared/base/failure.ts";
 import { median, percentile } from "./load.ts";
 import { type MiniLm, startMiniLm, textOf } from "./minilm.ts";
+import { keepOnCore } from "./processes.ts";
 
 const GOODPUT_BAR = 0.9;
 const REFUSAL_MS_BAR = 50;
@@ -22,10 +23,15 @@ type Seen = { answeredAtMs: number[]; refusedMs: number[]; late: number; retryAf
 /**
  * Three times as many requests as the function can answer, sent whether or not earlier ones were answered, by callers of limited patience. What is
  * answered in time is compared with what closed-loop callers got at the peak; what is refused must be refused at once, and say when to come back.
+ *
+ * The function, with one worker, has a core of its own and so have the callers: refusals cost the function what they cost it, but who is refused would otherwise
+ * take his own work, three times as much of it as at the peak, off the function's cores.
  */
 export async function benchOverload(): Promise<void> {
-  const weir = await startMiniLm();
+  const weir = await startMiniLm({ WEIR_WORKERS: "1" });
   try {
+    const isApart = keepOnCore(0, weir.pids()) && keepOnCore(1, [process.pid]);
+    if (!isApart) console.log("callers and function share their cores: this machine cannot keep them apart");
     const measurePeak = () => weir.tokensPerSecond({ callers: CALLERS, ms: PEAK_MS, nextTexts: () => [textOf(TOKENS)] });
     const peaks = [await measurePeak()];
     const rounds: Round[] = [];

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, type ForkOptions, fork } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 export type Part = { readonly port: number; readonly pid: number; readonly stop: () => Promise<void> };
 
@@ -36,6 +37,17 @@ export function familyOf(pid: number): number[] {
     .split("\n")
     .map((line) => line.trim().split(/\s+/).map(Number));
   return [pid, ...pairs.filter(([, parent]) => parent === pid).map(([child = 0]) => child)];
+}
+
+/** Keeps processes, with all their threads and what they start, on one core. False where the machine cannot: it has no second core, or no taskset. */
+export function keepOnCore(core: number, pids: readonly number[]): boolean {
+  if (availableParallelism() < 2) return false;
+  try {
+    for (const pid of pids) execFileSync("taskset", ["-a", "-p", "-c", String(core), String(pid)], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Linux reports /proc times in this unit on every architecture that Node supports. */
