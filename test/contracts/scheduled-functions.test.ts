@@ -23,6 +23,7 @@ test.each(["sealer", "invoicing", "webhooks", "balances"])(
   async (name) => {
     bundleFunction(folder, name);
     vi.stubEnv("WEIR_DYNAMO_ENDPOINT", store.endpoint);
+    vi.stubEnv("AWS_REGION", store.dynamo.settings.region); // an engine may keep each Region's tables apart
     vi.stubEnv("WEIR_PEPPERS", JSON.stringify({ "1": "a pepper of tests only" }));
 
     const { handler } = await import(pathToFileURL(join(folder, "index.js")).href);
