@@ -36,6 +36,8 @@ export type PathDescription = {
   readonly otherwise?: { readonly status: number; readonly summary: string };
   /** What the answer is besides JSON, if the caller asks for it: server-sent events. */
   readonly events?: string;
+  /** What the answer is as CSV, if the caller asks for that. */
+  readonly csv?: string;
   /** Refusals of this path alone; those that follow from having a key or a body are added to it. */
   readonly refusals?: readonly FailureCode[];
 };
@@ -84,7 +86,9 @@ function operationOf(path: PathDescription, group: PathGroup, components: Compon
   const binary = path.binary === undefined ? {} : { "application/octet-stream": { schema: { description: path.binary } } };
   const bodyContent = path.body === undefined ? undefined : { ...jsonContent(path.body, components), ...binary };
   const events = path.events === undefined ? {} : { [EVENT_STREAM]: { schema: eventSchema({ description: path.events }) } };
-  const answerContent = schema === undefined ? {} : { content: { ...content(schema, components, contentType), ...binary, ...events } };
+  const csv = path.csv === undefined ? {} : { "text/csv": { schema: { type: "string", description: path.csv } } };
+  const forms = { ...binary, ...events, ...csv };
+  const answerContent = schema === undefined ? {} : { content: { ...content(schema, components, contentType), ...forms } };
   const answers = [path.answer, ...(path.otherwise === undefined ? [] : [path.otherwise])];
   return {
     tags: [group.name],

@@ -91,6 +91,7 @@ export const usageExportPaths: PathGroup = {
         schema: ExportedRow,
         contentType: CONTENT_TYPES.ndjson,
       },
+      csv: "A head of names, then one row a line, as `format=csv` asks",
       refusals: ["not_found"],
     },
     {

@@ -4,12 +4,18 @@ import { Address, TaxId } from "./address.ts";
 
 const Prefix = z.string().regex(/^[A-Z0-9][A-Z0-9-]{0,11}$/, "a prefix is 1 to 12 of A-Z 0-9 -");
 
+/** As mail takes them at most: 64 characters before the sign (RFC 5321, 4.5.3.1). Whether somebody reads it, no form can tell. */
+const EmailAddress = z
+  .string()
+  .regex(/^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*$/, "an address such as billing@example.com")
+  .max(200);
+
 /** Who sends the invoices: one per installation, printed on each of them as it was when it was issued. */
 export const Seller = z.object({
   name: z.string().min(1).max(200),
   address: Address,
   taxId: TaxId.optional(),
-  email: z.email().max(200).optional(),
+  email: EmailAddress.optional(),
   /** How to pay, line by line: bank, account, reference. */
   payment: Address.optional(),
   /** Small print at the end, such as why no tax is shown. */
