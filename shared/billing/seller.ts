@@ -7,7 +7,7 @@ const Prefix = z.string().regex(/^[A-Z0-9][A-Z0-9-]{0,11}$/, "a prefix is 1 to 1
 /** As mail takes them at most: 64 characters before the sign (RFC 5321, 4.5.3.1). Whether somebody reads it, no form can tell. */
 const EmailAddress = z
   .string()
-  .regex(/^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*$/, "an address such as billing@example.com")
+  .regex(/^[!-?A-~]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$/, "an address such as billing@example.com")
   .max(200);
 
 /** Who sends the invoices: one per installation, printed on each of them as it was when it was issued. */
