@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { Cidr } from "../shared/keys/address.ts";
-import { Tier } from "../shared/usage/row.ts";
+import { ShardSchedule, Tier } from "../shared/usage/row.ts";
 
 const jsonOf = <T extends z.ZodType>(schema: T) =>
   z
@@ -79,9 +79,7 @@ const Environment = z.object({
   WEIR_POOLS: jsonOf(z.array(Pool)),
   WEIR_INTAKE: jsonOf(FunctionDoor),
   /** From which minute the ledger has how many shards; see shared/usage/row.ts. */
-  WEIR_SHARDS: jsonOf(z.array(z.object({ fromMinute: z.string(), shardCount: z.int().min(1).max(16_384) })).min(1)).default([
-    { fromMinute: "", shardCount: 1 },
-  ]),
+  WEIR_SHARDS: jsonOf(ShardSchedule).default([{ fromMinute: "", shardCount: 1 }]),
   /** Secrets that CloudFront adds as `Weir-Origin`; two are valid during a rotation, none means no check. */
   WEIR_ORIGIN_SECRETS: jsonOf(z.array(z.string().min(16)).max(2)).default([]),
   WEIR_TRUSTED_PROXIES: jsonOf(TrustedProxies).default([]),

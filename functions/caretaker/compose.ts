@@ -9,12 +9,13 @@ import { type KeyMint, peppersOf } from "../../shared/keys/key.ts";
 import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
 import { createRevocationStore } from "../../shared/keys/revocation-store.dynamo.ts";
 import { logJson } from "../../shared/log/log.ts";
+import { parsePeppers } from "../../shared/schedule/environment.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { createSecretReader } from "../../shared/secrets/secret-reader.secrets-manager.ts";
 import { createDeletionStore } from "../../shared/tenants/deletion-store.dynamo.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import { createCanaryRound } from "./canary-round.ts";
-import { type CaretakerConfig, parsePeppers } from "./config.ts";
+import type { CaretakerConfig } from "./config.ts";
 import { createErasingRound } from "./erase-round.ts";
 import { createProbe } from "./probe.ts";
 

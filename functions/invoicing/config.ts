@@ -1,28 +1,18 @@
 import * as z from "zod";
-
-const Schedule = z.array(z.object({ fromMinute: z.string(), shardCount: z.int().min(1).max(16_384) })).min(1);
+import { everySeconds, PLACE, parseEnvironment, Shards } from "../../shared/schedule/environment.ts";
 
 const Environment = z.object({
-  AWS_REGION: z.string().default("us-east-1"),
-  WEIR_TABLE_PREFIX: z.string().default("weir"),
-  WEIR_DYNAMO_ENDPOINT: z.url().optional(),
+  ...PLACE,
   /** Where documents lie. */
   WEIR_RECORDS_BUCKET: z.string().default("weir-records"),
   WEIR_S3_ENDPOINT: z.url().optional(),
-  /** From which minute the ledger has how many shards, as the gateway has it; see shared/usage/row.ts. */
-  WEIR_SHARDS: z
-    .string()
-    .default('[{"fromMinute":"","shardCount":1}]')
-    .transform((text) => Schedule.parse(JSON.parse(text))),
-  /** Between rounds, where a timer of this process makes them. */
-  WEIR_EVERY_SECONDS: z.coerce.number().int().min(1).max(3_600).default(60),
+  WEIR_SHARDS: Shards,
+  WEIR_EVERY_SECONDS: everySeconds(60),
 });
 
 export type InvoicingConfig = z.infer<typeof Environment>;
 
 /** Parses the environment once; throws a sentence that names what is wrong. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): InvoicingConfig {
-  const parsed = Environment.safeParse(environment);
-  if (!parsed.success) throw new Error(`The invoicing function's environment is wrong:\n${z.prettifyError(parsed.error)}`);
-  return parsed.data;
+  return parseEnvironment("The invoicing function's environment", Environment, environment);
 }

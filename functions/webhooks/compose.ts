@@ -8,8 +8,9 @@ import { createSender } from "../../shared/events/sender.http.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
 import { peppersOf } from "../../shared/keys/key.ts";
 import { logJson } from "../../shared/log/log.ts";
+import { parsePeppers } from "../../shared/schedule/environment.ts";
 import { createSecretReader } from "../../shared/secrets/secret-reader.secrets-manager.ts";
-import { parsePeppers, type WebhooksConfig } from "./config.ts";
+import type { WebhooksConfig } from "./config.ts";
 
 /** Builds what delivers, from its settings: the same for a timer and for Lambda. */
 export async function compose(config: WebhooksConfig) {

@@ -1,35 +1,20 @@
 import * as z from "zod";
+import { everySeconds, hasPeppers, NO_PEPPERS, PEPPERS, PLACE, parseEnvironment } from "../../shared/schedule/environment.ts";
 
 const Environment = z
   .object({
-    AWS_REGION: z.string().default("us-east-1"),
-    WEIR_TABLE_PREFIX: z.string().default("weir"),
-    WEIR_DYNAMO_ENDPOINT: z.url().optional(),
+    ...PLACE,
     /** HMAC peppers by version, `{"1":"…"}`, as the gateway has them: secrets of webhooks are derived from them. */
-    WEIR_PEPPERS: z.string().optional(),
-    /** Where they lie in Secrets Manager, in the cloud. */
-    WEIR_SECRET_PEPPERS: z.string().optional(),
+    ...PEPPERS,
     /** `any` lets webhooks lead to this machine, and by http: for one machine and its tests. */
     WEIR_WEBHOOK_TARGETS: z.enum(["public", "any"]).default("public"),
-    /** Between rounds, where a timer of this process makes them. */
-    WEIR_EVERY_SECONDS: z.coerce.number().int().min(1).max(3_600).default(5),
+    WEIR_EVERY_SECONDS: everySeconds(5),
   })
-  .refine(({ WEIR_PEPPERS, WEIR_SECRET_PEPPERS }) => (WEIR_PEPPERS ?? WEIR_SECRET_PEPPERS) !== undefined, {
-    path: ["WEIR_PEPPERS"],
-    error: "say WEIR_PEPPERS or WEIR_SECRET_PEPPERS",
-  });
+  .refine(hasPeppers, NO_PEPPERS);
 
 export type WebhooksConfig = z.infer<typeof Environment>;
 
 /** Parses the environment once; throws a sentence that names what is wrong. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): WebhooksConfig {
-  const parsed = Environment.safeParse(environment);
-  if (!parsed.success) throw new Error(`The environment of webhooks is wrong:\n${z.prettifyError(parsed.error)}`);
-  return parsed.data;
-}
-
-const PepperTexts = z.record(z.string().regex(/^[1-9][0-9]*$/), z.string().min(16));
-
-export function parsePeppers(text: string): Readonly<Record<string, string>> {
-  return PepperTexts.parse(JSON.parse(text));
+  return parseEnvironment("The environment of webhooks", Environment, environment);
 }

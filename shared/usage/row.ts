@@ -46,6 +46,7 @@ export type UsageRow = {
 };
 
 /** From which minute on the ledger has how many shards per minute; changed only ahead of time, further than any cache lives. */
+export const ShardSchedule = z.array(z.object({ fromMinute: z.string(), shardCount: z.int().min(1).max(16_384) })).min(1);
 export type ShardSchedule = readonly { readonly fromMinute: string; readonly shardCount: number }[];
 
 /** The address of a request's row, from its id alone: every write and every retry of it meets here. */
