@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { Failure } from "../shared/base/failure.ts";
-import { reportBalance } from "../shared/billing/balance-report.ts";
-import { BalanceReport } from "../shared/billing/credit.ts";
+import { reportBalance } from "../shared/billing/balances/balance-report.ts";
+import { BalanceReport } from "../shared/billing/balances/credit.ts";
 import type { Tenant } from "../shared/tenants/tenant.ts";
 import type { Deps } from "./deps.ts";
 import { OpenaiFailure } from "./dialects/openai/failure.ts";

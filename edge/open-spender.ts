@@ -1,4 +1,4 @@
-import { createSpender, type Spender, type SpenderSettings } from "../shared/billing/spender.ts";
+import { createSpender, type Spender, type SpenderSettings } from "../shared/billing/balances/spender.ts";
 
 /** How often what idle tenants hold is looked for. */
 const TIDY_MS = 10_000;

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { Failure } from "../shared/base/failure.ts";
-import { PriceQuestion, PriceQuote, quote } from "../shared/billing/quote.ts";
+import { PriceQuestion, PriceQuote, quote } from "../shared/billing/prices/quote.ts";
 import type { Tier } from "../shared/usage/row.ts";
 import type { Target } from "./catalog.ts";
 import type { Deps } from "./deps.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { PriceBook } from "../shared/billing/price-book.ts";
-import type { PriceHistory } from "../shared/billing/read-book.ts";
+import { PriceBook } from "../shared/billing/prices/price-book.ts";
+import type { PriceHistory } from "../shared/billing/prices/read-book.ts";
 import { createPrices } from "./prices.ts";
 
 const HOUR_MS = 3_600_000;

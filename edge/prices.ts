@@ -1,7 +1,7 @@
 import type { Clock } from "../shared/base/clock.ts";
-import { AHEAD_MS_MIN, type PriceBook } from "../shared/billing/price-book.ts";
-import { type EntryOf, effectiveMs, planEntries } from "../shared/billing/price-plan.ts";
-import { type PriceHistory, readBook } from "../shared/billing/read-book.ts";
+import { AHEAD_MS_MIN, type PriceBook } from "../shared/billing/prices/price-book.ts";
+import { type EntryOf, effectiveMs, planEntries } from "../shared/billing/prices/price-plan.ts";
+import { type PriceHistory, readBook } from "../shared/billing/prices/read-book.ts";
 import { createCache } from "./cache.ts";
 
 const FRESH_MS = 5_000;

@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { FailureAnswer } from "../shared/base/failure.ts";
-import { ReceiptKeySet, receiptKeySetOf } from "../shared/billing/receipt.ts";
+import { ReceiptKeySet, receiptKeySetOf } from "../shared/billing/receipts/receipt.ts";
 import type { Deps } from "./deps.ts";
 import type { EdgeEnv } from "./env.ts";
 import type { PathGroup } from "./openapi.ts";

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import type { BalanceReport, CreditRevision } from "../../shared/billing/credit.ts";
+import type { BalanceReport, CreditRevision } from "../../shared/billing/balances/credit.ts";
 import { everyItem } from "../../shared/clients/http.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";

@@ -1,12 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { Failure } from "../../shared/base/failure.ts";
-import type { CreditNoteRevision } from "../../shared/billing/credit-note.ts";
-import { FORMATS, type Format, type InvoiceRevision } from "../../shared/billing/invoice.ts";
+import type { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
+import { FORMATS, type Format, type InvoiceRevision } from "../../shared/billing/invoices/invoice.ts";
+import { type LineDifference, type ReRated, reRate } from "../../shared/billing/invoices/re-rate.ts";
+import { type Check, verifyInvoice } from "../../shared/billing/invoices/verify-invoice.ts";
 import { printMinor } from "../../shared/billing/money.ts";
-import { InvoicePrices, PriceBook } from "../../shared/billing/price-book.ts";
-import { type LineDifference, type ReRated, reRate } from "../../shared/billing/re-rate.ts";
-import { type Check, verifyInvoice } from "../../shared/billing/verify-invoice.ts";
+import { InvoicePrices, PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { everyItem } from "../../shared/clients/http.ts";
 import type { CliContext } from "./context.ts";
 import { exportInvoice, openExport, readJson } from "./invoice-folder.ts";

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import type * as z from "zod";
-import { PriceBookChange, type PriceBookRevision } from "../../shared/billing/price-book.ts";
-import type { PriceQuestion, PriceQuote } from "../../shared/billing/quote.ts";
+import { PriceBookChange, type PriceBookRevision } from "../../shared/billing/prices/price-book.ts";
+import type { PriceQuestion, PriceQuote } from "../../shared/billing/prices/quote.ts";
 import { PriceBookName } from "../../shared/billing/tenant-billing.ts";
 import { everyItem } from "../../shared/clients/http.ts";
 import { Tier } from "../../shared/usage/row.ts";

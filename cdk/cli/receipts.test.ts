@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Receipt, receiptKeySetOf, receiptKeysOf, signReceipt } from "../../shared/billing/receipt.ts";
+import { type Receipt, receiptKeySetOf, receiptKeysOf, signReceipt } from "../../shared/billing/receipts/receipt.ts";
 import { startGateway } from "../../test/harness/gateway.ts";
 import { runCli } from "./program.ts";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { Failure } from "../../shared/base/failure.ts";
-import { SellerChange, type SellerRevision } from "../../shared/billing/seller.ts";
+import { SellerChange, type SellerRevision } from "../../shared/billing/invoices/seller.ts";
 import type { CliContext } from "./context.ts";
 import { readJson } from "./invoice-folder.ts";
 

@@ -1,5 +1,5 @@
 import { Failure } from "../../shared/base/failure.ts";
-import { type InvoiceRevision, isIssued, partsOfInvoiceId } from "../../shared/billing/invoice.ts";
+import { type InvoiceRevision, isIssued, partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import { DAY_MS } from "../../shared/usage/period.ts";
 import type { Deps } from "../deps.ts";

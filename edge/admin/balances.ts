@@ -1,10 +1,17 @@
 import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
-import { applyCredit } from "../../shared/billing/apply-credit.ts";
-import { PRIORITY_DEFAULT } from "../../shared/billing/balance.ts";
-import { shownCredit } from "../../shared/billing/balance-report.ts";
-import { BalanceReport, type Credit, CreditRevision, creditGroupOf, NewAdjustment, NewGrant } from "../../shared/billing/credit.ts";
+import { applyCredit } from "../../shared/billing/balances/apply-credit.ts";
+import { PRIORITY_DEFAULT } from "../../shared/billing/balances/balance.ts";
+import { shownCredit } from "../../shared/billing/balances/balance-report.ts";
+import {
+  BalanceReport,
+  type Credit,
+  CreditRevision,
+  creditGroupOf,
+  NewAdjustment,
+  NewGrant,
+} from "../../shared/billing/balances/credit.ts";
 import { picoOf } from "../../shared/billing/money.ts";
 import { balanceOf } from "../balance-routes.ts";
 import type { Deps } from "../deps.ts";

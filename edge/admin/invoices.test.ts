@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { canonicalJson } from "../../shared/billing/canonical-json.ts";
-import type { Invoice } from "../../shared/billing/invoice.ts";
+import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { CHANGE, startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 import { documentOf, issuedInvoiceOf, issuedOf } from "../../test/harness/invoices.ts";
 import type { Sealed } from "../usage-export.ts";

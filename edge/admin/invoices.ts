@@ -2,9 +2,9 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { type Page, PageQuery, pageOf } from "../../shared/base/page.ts";
-import { askCredit } from "../../shared/billing/accept-credit.ts";
-import { CreditDocument } from "../../shared/billing/credit-document.ts";
-import { CreditNoteRevision } from "../../shared/billing/credit-note.ts";
+import { askCredit } from "../../shared/billing/invoices/accept-credit.ts";
+import { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
+import { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
 import {
   adjust,
   FORMATS,
@@ -18,10 +18,10 @@ import {
   pay,
   Voiding,
   voidInvoice,
-} from "../../shared/billing/invoice.ts";
-import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+} from "../../shared/billing/invoices/invoice.ts";
+import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import { Month } from "../../shared/billing/month.ts";
-import { InvoicePrices } from "../../shared/billing/price-book.ts";
+import { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
 import { TENANT_GROUP } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";

@@ -1,6 +1,6 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
-import { isPathIndependent, type PriceBook } from "../../shared/billing/price-book.ts";
+import { isPathIndependent, type PriceBook } from "../../shared/billing/prices/price-book.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { TENANT_GROUP, type Tenant } from "../../shared/tenants/tenant.ts";
 

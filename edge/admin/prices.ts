@@ -2,7 +2,13 @@ import { isDeepStrictEqual } from "node:util";
 import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
-import { AHEAD_MS_MIN, PRICE_BOOK_GROUP, type PriceBook, PriceBookChange, PriceBookRevision } from "../../shared/billing/price-book.ts";
+import {
+  AHEAD_MS_MIN,
+  PRICE_BOOK_GROUP,
+  type PriceBook,
+  PriceBookChange,
+  PriceBookRevision,
+} from "../../shared/billing/prices/price-book.ts";
 import { PriceBookName } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import type { Deps } from "../deps.ts";

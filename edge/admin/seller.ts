@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
-import { SELLER, SellerChange, SellerRevision } from "../../shared/billing/seller.ts";
+import { SELLER, SellerChange, SellerRevision } from "../../shared/billing/invoices/seller.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { InvoiceDeps } from "../invoices/read.ts";

@@ -1,11 +1,11 @@
 import { Hono } from "hono";
 import * as z from "zod";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
-import { CreditDocument } from "../../shared/billing/credit-document.ts";
-import { CreditNoteRevision } from "../../shared/billing/credit-note.ts";
-import { FORMATS, type Format, InvoiceRevision, invoiceGroupOf } from "../../shared/billing/invoice.ts";
-import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
-import { InvoicePrices } from "../../shared/billing/price-book.ts";
+import { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
+import { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
+import { FORMATS, type Format, InvoiceRevision, invoiceGroupOf } from "../../shared/billing/invoices/invoice.ts";
+import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
 import { OpenaiFailure } from "../dialects/openai/failure.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked } from "../http.ts";

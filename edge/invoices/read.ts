@@ -1,8 +1,8 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { eachItem } from "../../shared/base/page.ts";
-import { type CreditNote, type CreditNoteRevision, creditNoteId } from "../../shared/billing/credit-note.ts";
-import { CONTENT_TYPES } from "../../shared/billing/document-store.ts";
+import { type CreditNote, type CreditNoteRevision, creditNoteId } from "../../shared/billing/invoices/credit-note.ts";
+import { CONTENT_TYPES } from "../../shared/billing/invoices/document-store.ts";
 import {
   type Format,
   type Invoice,
@@ -11,9 +11,9 @@ import {
   leftMinorOf,
   partsOfInvoiceId,
   type StoredDocument,
-} from "../../shared/billing/invoice.ts";
-import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
-import type { InvoicePrices } from "../../shared/billing/price-book.ts";
+} from "../../shared/billing/invoices/invoice.ts";
+import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import type { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { stamped } from "../admin/change.ts";
 import type { Deps } from "../deps.ts";

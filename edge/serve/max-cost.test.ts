@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { PriceBook } from "../../shared/billing/price-book.ts";
+import { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 
 const CHANGE = { by: "test", why: "", atMs: 0 };

@@ -1,6 +1,6 @@
 import { Failure } from "../../shared/base/failure.ts";
-import { mostPicoOf } from "../../shared/billing/cost.ts";
 import { parsePico, printPico } from "../../shared/billing/money.ts";
+import { mostPicoOf } from "../../shared/billing/prices/cost.ts";
 import type { ReadyVersion } from "../../shared/models/version.ts";
 import type { Tier } from "../../shared/usage/row.ts";
 import type { Deps } from "../deps.ts";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemIds } from "../../shared/base/id.ts";
-import { applyCredit } from "../../shared/billing/apply-credit.ts";
-import { balancePico, leasedPico } from "../../shared/billing/balance.ts";
+import { applyCredit } from "../../shared/billing/balances/apply-credit.ts";
+import { balancePico, leasedPico } from "../../shared/billing/balances/balance.ts";
+import { createSpender } from "../../shared/billing/balances/spender.ts";
 import { picoOf } from "../../shared/billing/money.ts";
-import { PriceBook } from "../../shared/billing/price-book.ts";
-import { createSpender } from "../../shared/billing/spender.ts";
+import { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 import { createApp } from "../app.ts";
 

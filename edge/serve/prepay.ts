@@ -1,4 +1,4 @@
-import { sumPicoOf } from "../../shared/billing/lease-cost.ts";
+import { sumPicoOf } from "../../shared/billing/balances/lease-cost.ts";
 import type { Deps } from "../deps.ts";
 import type { PricesInForce } from "../prices.ts";
 import type { Asking, Billed, Sizes, Terms } from "./admit.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { checkReceipt, type Receipt, ReceiptKeySet } from "../../shared/billing/receipt.ts";
+import { checkReceipt, type Receipt, ReceiptKeySet } from "../../shared/billing/receipts/receipt.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 
 let weir: Serving;

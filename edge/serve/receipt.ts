@@ -1,5 +1,5 @@
 import { Failure } from "../../shared/base/failure.ts";
-import { signReceipt } from "../../shared/billing/receipt.ts";
+import { signReceipt } from "../../shared/billing/receipts/receipt.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
 import type { Deps } from "../deps.ts";
 import type { Call } from "./serve.ts";

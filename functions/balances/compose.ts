@@ -1,6 +1,6 @@
 import { systemClock } from "../../shared/base/clock.ts";
-import { createBalanceStore } from "../../shared/billing/balance-store.dynamo.ts";
-import { createPriceBookStore } from "../../shared/billing/price-book-store.dynamo.ts";
+import { createBalanceStore } from "../../shared/billing/balances/balance-store.dynamo.ts";
+import { createPriceBookStore } from "../../shared/billing/prices/price-book-store.dynamo.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from "vitest";
 import { systemIds } from "../../shared/base/id.ts";
-import { applyCredit } from "../../shared/billing/apply-credit.ts";
-import { balancePico, leasedPico } from "../../shared/billing/balance.ts";
-import type { Credit } from "../../shared/billing/credit.ts";
+import { applyCredit } from "../../shared/billing/balances/apply-credit.ts";
+import { balancePico, leasedPico } from "../../shared/billing/balances/balance.ts";
+import type { Credit } from "../../shared/billing/balances/credit.ts";
+import { createSpender, type Spender } from "../../shared/billing/balances/spender.ts";
 import { picoOf } from "../../shared/billing/money.ts";
-import { PriceBook } from "../../shared/billing/price-book.ts";
-import { createSpender, type Spender } from "../../shared/billing/spender.ts";
+import { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { WeirEvent } from "../../shared/events/event.ts";
 import { Tenant } from "../../shared/tenants/tenant.ts";

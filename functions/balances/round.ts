@@ -1,10 +1,10 @@
 import { eachItem } from "../../shared/base/page.ts";
-import { auditBalance } from "../../shared/billing/audit-balance.ts";
-import type { BalanceStore } from "../../shared/billing/balance.ts";
-import { createRevisionPrices } from "../../shared/billing/lease-cost.ts";
-import type { PriceBook } from "../../shared/billing/price-book.ts";
-import { readBook } from "../../shared/billing/read-book.ts";
-import { balanceEvents, budgetEvents } from "../../shared/billing/watch-budget.ts";
+import { auditBalance } from "../../shared/billing/balances/audit-balance.ts";
+import type { BalanceStore } from "../../shared/billing/balances/balance.ts";
+import { createRevisionPrices } from "../../shared/billing/balances/lease-cost.ts";
+import { balanceEvents, budgetEvents } from "../../shared/billing/balances/watch-budget.ts";
+import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
+import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { Revision, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { Outbox } from "../../shared/events/event.ts";
 import type { Log } from "../../shared/log/log.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../shared/base/clock.ts";
 import { systemIds } from "../../shared/base/id.ts";
-import { createInvoiceStore } from "../../shared/billing/invoice-store.dynamo.ts";
+import { createInvoiceStore } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createEraser } from "../../shared/dynamo/eraser.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";

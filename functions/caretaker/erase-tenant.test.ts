@@ -1,7 +1,7 @@
 import { GetItemCommand, PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Invoice } from "../../shared/billing/invoice.ts";
-import { createInvoiceStore } from "../../shared/billing/invoice-store.dynamo.ts";
+import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
+import { createInvoiceStore } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
 import { createEraser } from "../../shared/dynamo/eraser.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
 import type { Key } from "../../shared/keys/key.ts";

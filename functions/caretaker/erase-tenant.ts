@@ -1,6 +1,6 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { eachItem, type Page, type PageQuery } from "../../shared/base/page.ts";
-import { type Invoice, invoiceGroupOf, isIssued } from "../../shared/billing/invoice.ts";
+import { type Invoice, invoiceGroupOf, isIssued } from "../../shared/billing/invoices/invoice.ts";
 import type { Eraser, Scrubbing, Swept } from "../../shared/dynamo/eraser.ts";
 import type { Change, Revision, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { IDEMPOTENCY } from "../../shared/dynamo/tables.ts";

@@ -1,9 +1,9 @@
 import { Failure } from "../../shared/base/failure.ts";
-import type { Closed, Invoice } from "../../shared/billing/invoice.ts";
-import { type InvoiceIn, invoiceId, isIssued, type Totals } from "../../shared/billing/invoice.ts";
-import type { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import type { Closed, Invoice } from "../../shared/billing/invoices/invoice.ts";
+import { type InvoiceIn, invoiceId, isIssued, type Totals } from "../../shared/billing/invoices/invoice.ts";
+import type { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import { SELLER, type Seller } from "../../shared/billing/invoices/seller.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
-import { SELLER, type Seller } from "../../shared/billing/seller.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
 import { DAY_MS, HOUR_MS } from "../../shared/usage/period.ts";

@@ -1,11 +1,11 @@
 import { systemClock } from "../../shared/base/clock.ts";
-import { createDocumentStore } from "../../shared/billing/document-store.s3.ts";
-import type { DocumentStore } from "../../shared/billing/document-store.ts";
-import { createInvoiceBookStore } from "../../shared/billing/invoice-book-store.dynamo.ts";
-import { creditPdf, invoicePdf } from "../../shared/billing/invoice-document.pdf.ts";
-import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../../shared/billing/invoice-store.dynamo.ts";
-import { createInvoicingProgressStore } from "../../shared/billing/invoicing-progress-store.dynamo.ts";
-import { createPriceBookStore } from "../../shared/billing/price-book-store.dynamo.ts";
+import { createDocumentStore } from "../../shared/billing/invoices/document-store.s3.ts";
+import type { DocumentStore } from "../../shared/billing/invoices/document-store.ts";
+import { createInvoiceBookStore } from "../../shared/billing/invoices/invoice-book-store.dynamo.ts";
+import { creditPdf, invoicePdf } from "../../shared/billing/invoices/invoice-document.pdf.ts";
+import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
+import { createInvoicingProgressStore } from "../../shared/billing/invoices/invoicing-progress-store.dynamo.ts";
+import { createPriceBookStore } from "../../shared/billing/prices/price-book-store.dynamo.ts";
 import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";

@@ -1,9 +1,9 @@
-import { type Adjustment, type Closed, invoiceId } from "../../shared/billing/invoice.ts";
-import { type Evidence, type InvoiceDocument, makeDocument } from "../../shared/billing/invoice-document.ts";
+import { type Adjustment, type Closed, invoiceId } from "../../shared/billing/invoices/invoice.ts";
+import { type Evidence, type InvoiceDocument, makeDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import { prepaidLine } from "../../shared/billing/invoices/prepaid-line.ts";
+import { createSealsDigest } from "../../shared/billing/invoices/seals-digest.ts";
+import type { Seller } from "../../shared/billing/invoices/seller.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
-import { prepaidLine } from "../../shared/billing/prepaid-line.ts";
-import { createSealsDigest } from "../../shared/billing/seals-digest.ts";
-import type { Seller } from "../../shared/billing/seller.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
 import type { InvoicingDeps } from "./deps.ts";
 import { rateMonth, revisionsOf } from "./rate-month.ts";

@@ -1,11 +1,11 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
-import { acceptCredit } from "../../shared/billing/accept-credit.ts";
-import { makeCreditDocument } from "../../shared/billing/credit-document.ts";
-import { type CreditNote, creditNoteGroupOf } from "../../shared/billing/credit-note.ts";
-import { isIssued, numberName } from "../../shared/billing/invoice.ts";
-import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoice-book.ts";
-import { SELLER } from "../../shared/billing/seller.ts";
+import { acceptCredit } from "../../shared/billing/invoices/accept-credit.ts";
+import { makeCreditDocument } from "../../shared/billing/invoices/credit-document.ts";
+import { type CreditNote, creditNoteGroupOf } from "../../shared/billing/invoices/credit-note.ts";
+import { isIssued, numberName } from "../../shared/billing/invoices/invoice.ts";
+import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoices/invoice-book.ts";
+import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { changeAt, type InvoicingDeps } from "./deps.ts";
 import { putCredit, readInvoiceDocument } from "./documents.ts";

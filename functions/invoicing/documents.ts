@@ -1,10 +1,10 @@
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { canonicalJson } from "../../shared/billing/canonical-json.ts";
-import type { CreditDocument } from "../../shared/billing/credit-document.ts";
-import { CONTENT_TYPES, type DocumentStore, documentKey, draftKey } from "../../shared/billing/document-store.ts";
-import type { Format, StoredDocument, StoredDocuments } from "../../shared/billing/invoice.ts";
-import { creditCsv, invoiceCsv } from "../../shared/billing/invoice-csv.ts";
-import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
+import type { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
+import { CONTENT_TYPES, type DocumentStore, documentKey, draftKey } from "../../shared/billing/invoices/document-store.ts";
+import type { Format, StoredDocument, StoredDocuments } from "../../shared/billing/invoices/invoice.ts";
+import { creditCsv, invoiceCsv } from "../../shared/billing/invoices/invoice-csv.ts";
+import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import type { InvoicingDeps } from "./deps.ts";
 
 type Stores = Pick<InvoicingDeps, "documents" | "pdf">;

@@ -1,7 +1,7 @@
 import { Failure } from "../../shared/base/failure.ts";
-import type { Invoice } from "../../shared/billing/invoice.ts";
-import { type InvoiceIn, isIssued, issue, numberName } from "../../shared/billing/invoice.ts";
-import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoice-book.ts";
+import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
+import { type InvoiceIn, isIssued, issue, numberName } from "../../shared/billing/invoices/invoice.ts";
+import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoices/invoice-book.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { DAY_MS } from "../../shared/usage/period.ts";
 import { changeAt, type InvoicingDeps } from "./deps.ts";

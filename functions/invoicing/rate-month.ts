@@ -1,8 +1,8 @@
 import { acceptedAtMsOf } from "../../shared/base/id.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
-import type { PriceBook, PriceRevision } from "../../shared/billing/price-book.ts";
-import { createRater, needsRows, type Rated, type Rater } from "../../shared/billing/rating.ts";
+import type { PriceBook, PriceRevision } from "../../shared/billing/prices/price-book.ts";
+import { createRater, needsRows, type Rated, type Rater } from "../../shared/billing/prices/rating.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { periodAt, startOf } from "../../shared/usage/period.ts";
 import type { InvoicingDeps } from "./deps.ts";

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from "vitest";
 import { sha256Hex } from "../../shared/base/hash.ts";
-import { askCredit } from "../../shared/billing/accept-credit.ts";
-import type { InvoiceIn } from "../../shared/billing/invoice.ts";
-import { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
-import type { PriceBook } from "../../shared/billing/price-book.ts";
+import { askCredit } from "../../shared/billing/invoices/accept-credit.ts";
+import type { InvoiceIn } from "../../shared/billing/invoices/invoice.ts";
+import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";

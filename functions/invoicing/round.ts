@@ -1,6 +1,6 @@
 import { Failure } from "../../shared/base/failure.ts";
-import type { Closed } from "../../shared/billing/invoice.ts";
-import type { InvoicingProgress } from "../../shared/billing/invoicing-progress.ts";
+import type { Closed } from "../../shared/billing/invoices/invoice.ts";
+import type { InvoicingProgress } from "../../shared/billing/invoices/invoicing-progress.ts";
 import { monthAfter, monthAt, monthBefore, rangeOfMonth } from "../../shared/billing/month.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import type { Round } from "../../shared/schedule/round.ts";

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { Address, TaxId } from "./address.ts";
-import { Budget } from "./budget.ts";
+import { Budget } from "./balances/budget.ts";
 
 export const PriceBookName = z
   .string()

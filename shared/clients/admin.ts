@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { AuditEntry, type AuditQuery } from "../audit/audit.ts";
 import { type Page, type PageQuery, pageOf } from "../base/page.ts";
-import { BalanceReport, CreditRevision, type NewAdjustment, type NewGrant } from "../billing/credit.ts";
-import { type PriceBookChange, PriceBookRevision } from "../billing/price-book.ts";
+import { BalanceReport, CreditRevision, type NewAdjustment, type NewGrant } from "../billing/balances/credit.ts";
+import { type PriceBookChange, PriceBookRevision } from "../billing/prices/price-book.ts";
 import { CreatedKey, type KeyChange, KeyRevision, type KeyRotation, type NewKey } from "../keys/key-requests.ts";
 import { type NewPerson, type PersonChange, PersonRevision } from "../people/person.ts";
 import { type SplitChange, SplitRevision } from "../routing/split.ts";

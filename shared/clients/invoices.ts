@@ -1,8 +1,15 @@
 import { pageOf } from "../base/page.ts";
-import { CreditNoteRevision } from "../billing/credit-note.ts";
-import { type Format, InvoiceRevision, type NewAdjustment, type NewCredit, type NewPayment, type Voiding } from "../billing/invoice.ts";
-import { InvoicePrices } from "../billing/price-book.ts";
-import { type SellerChange, SellerRevision } from "../billing/seller.ts";
+import { CreditNoteRevision } from "../billing/invoices/credit-note.ts";
+import {
+  type Format,
+  InvoiceRevision,
+  type NewAdjustment,
+  type NewCredit,
+  type NewPayment,
+  type Voiding,
+} from "../billing/invoices/invoice.ts";
+import { type SellerChange, SellerRevision } from "../billing/invoices/seller.ts";
+import { InvoicePrices } from "../billing/prices/price-book.ts";
 import type { Http } from "./http.ts";
 
 type Query = Readonly<Record<string, string | number | undefined>>;

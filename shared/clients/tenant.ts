@@ -1,8 +1,8 @@
 import type * as z from "zod";
 import { type PageQuery, pageOf } from "../base/page.ts";
-import { BalanceReport } from "../billing/credit.ts";
-import { type PriceQuestion, PriceQuote } from "../billing/quote.ts";
-import { ReceiptKeySet } from "../billing/receipt.ts";
+import { BalanceReport } from "../billing/balances/credit.ts";
+import { type PriceQuestion, PriceQuote } from "../billing/prices/quote.ts";
+import { ReceiptKeySet } from "../billing/receipts/receipt.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
 import { LimitsReport } from "../limits/report.ts";
 import type { ExportFormat } from "../usage/export.ts";

@@ -1,6 +1,6 @@
-import { PriceBook, type PriceRevision } from "../../shared/billing/price-book.ts";
-import { monthSpan } from "../../shared/billing/price-plan.ts";
-import { createRater, type RateableRow } from "../../shared/billing/rating.ts";
+import { PriceBook, type PriceRevision } from "../../shared/billing/prices/price-book.ts";
+import { monthSpan } from "../../shared/billing/prices/price-plan.ts";
+import { createRater, type RateableRow } from "../../shared/billing/prices/rating.ts";
 
 const BAR = 1;
 const ROWS_PER_SECOND_WANTED = 1_000_000;

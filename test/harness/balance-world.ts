@@ -1,11 +1,11 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { systemIds } from "../../shared/base/id.ts";
-import { applyCredit } from "../../shared/billing/apply-credit.ts";
-import type { Balance } from "../../shared/billing/balance.ts";
-import { type Change, changeBalance } from "../../shared/billing/change-balance.ts";
-import type { Credit } from "../../shared/billing/credit.ts";
-import { auditLease, hourOfLease, LEASE_LIFE_MS, reauditHour } from "../../shared/billing/leases.ts";
-import { createSpender, type Hold, type Spender } from "../../shared/billing/spender.ts";
+import { applyCredit } from "../../shared/billing/balances/apply-credit.ts";
+import type { Balance } from "../../shared/billing/balances/balance.ts";
+import { type Change, changeBalance } from "../../shared/billing/balances/change-balance.ts";
+import type { Credit } from "../../shared/billing/balances/credit.ts";
+import { auditLease, hourOfLease, LEASE_LIFE_MS, reauditHour } from "../../shared/billing/balances/leases.ts";
+import { createSpender, type Hold, type Spender } from "../../shared/billing/balances/spender.ts";
 import { stopClock } from "./clock.ts";
 import { createMemoryBalances, createMemoryLog, type Fate } from "./memory-balances.ts";
 

@@ -1,8 +1,8 @@
-import { type IssuedInvoice, invoiceId } from "../../shared/billing/invoice.ts";
-import type { InvoiceDocument } from "../../shared/billing/invoice-document.ts";
-import { makeDocument } from "../../shared/billing/invoice-document.ts";
+import { type IssuedInvoice, invoiceId } from "../../shared/billing/invoices/invoice.ts";
+import type { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import { makeDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import type { Seller } from "../../shared/billing/invoices/seller.ts";
 import type { Component, Line } from "../../shared/billing/line.ts";
-import type { Seller } from "../../shared/billing/seller.ts";
 
 export const SELLER_OF_TESTS: Seller = {
   name: "Weir Hosting GmbH",

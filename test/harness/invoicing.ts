@@ -1,8 +1,8 @@
 import { composeDeps } from "../../functions/invoicing/compose.ts";
 import type { InvoicingDeps } from "../../functions/invoicing/deps.ts";
 import { createRound } from "../../functions/invoicing/round.ts";
-import type { PriceBook } from "../../shared/billing/price-book.ts";
-import { SELLER } from "../../shared/billing/seller.ts";
+import { SELLER } from "../../shared/billing/invoices/seller.ts";
+import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";

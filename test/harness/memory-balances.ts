@@ -1,5 +1,5 @@
 import { Failure } from "../../shared/base/failure.ts";
-import { Balance, type BalanceStore, EMPTY_BALANCE, type StoredBalance } from "../../shared/billing/balance.ts";
+import { Balance, type BalanceStore, EMPTY_BALANCE, type StoredBalance } from "../../shared/billing/balances/balance.ts";
 import type { Revision, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 
 /** What becomes of a write: done, done without an acknowledgement, or lost on its way. */

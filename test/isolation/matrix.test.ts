@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
 import { createApp } from "../../edge/app.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
-import type { Invoice } from "../../shared/billing/invoice.ts";
+import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import type { Webhook } from "../../shared/events/webhook.ts";
 import type { Key } from "../../shared/keys/key.ts";
 import { EMBED, type Serving, startServing } from "../harness/serving.ts";

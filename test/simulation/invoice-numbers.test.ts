@@ -8,7 +8,7 @@ import {
   type InvoiceBookStore,
   issueNumber,
   type Slot,
-} from "../../shared/billing/invoice-book.ts";
+} from "../../shared/billing/invoices/invoice-book.ts";
 
 const BOOK = BOOKS.invoices;
 const BEARERS = ["a", "b", "c", "d", "e"];
