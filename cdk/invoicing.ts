@@ -9,7 +9,7 @@ import { ScheduledFunction } from "./scheduled-function.ts";
 const EVERY = Duration.minutes(30);
 const MEMORY_MIB = 1024;
 
-/** Makes invoices of what is sealed. It reads rows, seals and prices, and writes invoices, their numbers and their documents; it deletes nothing. */
+/** Makes invoices of what is sealed. It reads rows, seals and prices, and writes invoices, their numbers and documents, and events; it deletes nothing. */
 export class Invoicing extends Construct {
   constructor(scope: Construct, id: string, props: { stage: StageConfig; dynamo: Dynamo; records: RecordsBucket }) {
     super(scope, id);
@@ -31,6 +31,7 @@ export class Invoicing extends Construct {
     grantTable(dynamo.ledger, role, ["dynamodb:Query"]);
     grantTable(dynamo.seals, role, ["dynamodb:GetItem", "dynamodb:Query"]);
     grantTable(dynamo.balances, role, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
+    grantTable(dynamo.events, role, ["dynamodb:GetItem", "dynamodb:PutItem"]);
     records.grant(role, "invoices", ["s3:GetObject", "s3:PutObject"]);
     records.grantList(role);
   }

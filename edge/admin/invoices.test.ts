@@ -29,6 +29,7 @@ afterAll(() => gateway.close());
 
 const keep = (body: Invoice) => gateway.deps.control.invoices.append(body.id, 0, { body, change: CHANGE });
 const stored = async (id: string) => await gateway.deps.control.invoices.current(id);
+const told = async () => (await gateway.deps.events.newEvents(100)).map(({ id }) => id);
 const seen = (id: string) => gateway.ask("GET", `/admin/invoices/${id}`);
 
 /** Keeps an issued invoice of acme whose three documents are one text. */
@@ -57,6 +58,7 @@ test("an invoice is paid once, with who and why, and then neither voided nor pai
   });
   expect(again.json).toEqual(paid.json);
   expect([other.status, voided.status]).toEqual([409, 409]);
+  expect((await told()).filter((event) => event.includes(id))).toEqual(["invoice-acme-2026-01-paid"]);
   expect((await stored(id))?.revision).toBe(2);
 });
 
@@ -71,6 +73,7 @@ test("voiding keeps the number and says why", async () => {
     issue: { name: "INV-000017" },
     revision: { why: "sent to the wrong company" },
   });
+  expect(await told()).toContain("invoice-acme-2026-02-voided");
 });
 
 test("a credit is taken from what is left; more than that is refused and changes nothing", async () => {

@@ -20,6 +20,7 @@ import {
   voidInvoice,
 } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import { tellInvoice } from "../../shared/billing/invoices/invoice-events.ts";
 import { Month } from "../../shared/billing/month.ts";
 import { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
@@ -48,8 +49,10 @@ const InvoicesQuery = PageQuery.extend({
   month: Month.optional().meta({ description: "All tenants' invoices of a month; a page may hold fewer than its limit" }),
 });
 
+type AdminDeps = InvoiceDeps & Pick<Deps, "events">;
+
 /** `/admin/invoices`: what tenants owe. */
-export function invoiceRoutes(deps: InvoiceDeps & Pick<Deps, "sealed">) {
+export function invoiceRoutes(deps: AdminDeps & Pick<Deps, "sealed">) {
   const asked = (c: EdgeContext) => invoiceOf(deps, c.req.param("id") ?? "");
   const askedNote = async (c: EdgeContext) =>
     creditNoteOf(deps, { invoice: (await asked(c)).body.id, credit: c.req.param("credit") ?? "" });
@@ -93,20 +96,20 @@ async function listInvoices(
   return { ...found, items: all.filter((each) => each !== undefined) };
 }
 
-async function payInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<InvoiceRevision> {
+async function payInvoice(deps: AdminDeps, c: EdgeContext): Promise<InvoiceRevision> {
   const { reference, paidAt, why } = await readJson(c, NewPayment);
   const change = changeOf(c, deps.clock, why);
   const payment = { reference, paidAt: paidAt ?? new Date(change.atMs).toISOString() };
   return changeInvoice(deps, c, { to: (invoice) => pay(invoice, payment), change });
 }
 
-async function takeBack(deps: InvoiceDeps, c: EdgeContext): Promise<InvoiceRevision> {
+async function takeBack(deps: AdminDeps, c: EdgeContext): Promise<InvoiceRevision> {
   const { reason } = await readJson(c, Voiding);
   const change = changeOf(c, deps.clock, reason);
   return changeInvoice(deps, c, { to: (invoice) => voidInvoice(invoice, { reason, at: new Date(change.atMs).toISOString() }), change });
 }
 
-async function adjustInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<InvoiceRevision> {
+async function adjustInvoice(deps: AdminDeps, c: EdgeContext): Promise<InvoiceRevision> {
   const asked = await readJson(c, NewAdjustment);
   const change = changeOf(c, deps.clock, asked.reason);
   const adjustment = { ...asked, by: change.by, at: new Date(change.atMs).toISOString() };
@@ -120,16 +123,17 @@ async function creditInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<CreditN
   return shownNote(await creditNoteOf(deps, { invoice: invoice.body.id, credit: ask.id }));
 }
 
-/** One conditional write; what changes nothing is not written. */
+/** One conditional write; what changes nothing is not written. Webhooks are told each time, since whoever asks again may not have been heard before. */
 async function changeInvoice(
-  deps: InvoiceDeps,
+  deps: AdminDeps,
   c: EdgeContext,
   { to, change }: { to: (invoice: Invoice) => Invoice; change: Change },
 ): Promise<InvoiceRevision> {
   const current = await invoiceOf(deps, c.req.param("id") ?? "");
   const body = to(current.body);
-  if (body === current.body) return shownInvoice(current);
-  return shownInvoice(await deps.control.invoices.append(body.id, current.revision, { body, change }));
+  const changed = body === current.body ? current : await deps.control.invoices.append(body.id, current.revision, { body, change });
+  await tellInvoice(deps.events, changed);
+  return shownInvoice(changed);
 }
 
 export const invoicePaths: PathGroup = {

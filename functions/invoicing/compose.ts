@@ -1,3 +1,4 @@
+import { createTrail } from "../../shared/audit/trail.dynamo.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createDocumentStore } from "../../shared/billing/invoices/document-store.s3.ts";
 import type { DocumentStore } from "../../shared/billing/invoices/document-store.ts";
@@ -9,6 +10,7 @@ import { createPriceBookStore } from "../../shared/billing/prices/price-book-sto
 import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
+import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { type Log, logJson } from "../../shared/log/log.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import type { ShardSchedule } from "../../shared/usage/row.ts";
@@ -44,6 +46,8 @@ export function composeDeps({ dynamo, lean, schedule, documents, log }: Invoicin
     numbers: createInvoiceBookStore(dynamo),
     documents,
     progress: createInvoicingProgressStore(dynamo),
+    outbox: createEventStore(source),
+    trail: createTrail(dynamo),
     seals,
     totals: createTotalReader(totals),
     rows: createRowReader({ ...source, seals }),

@@ -3,14 +3,16 @@ import { eachItem } from "../../shared/base/page.ts";
 import { acceptCredit } from "../../shared/billing/invoices/accept-credit.ts";
 import { makeCreditDocument } from "../../shared/billing/invoices/credit-document.ts";
 import { type CreditNote, creditNoteGroupOf } from "../../shared/billing/invoices/credit-note.ts";
-import { isIssued, numberName } from "../../shared/billing/invoices/invoice.ts";
+import { type IssuedInvoice, isIssued, numberName } from "../../shared/billing/invoices/invoice.ts";
 import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoices/invoice-book.ts";
+import { creditNoteEvent } from "../../shared/billing/invoices/invoice-events.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { changeAt, type InvoicingDeps } from "./deps.ts";
 import { putCredit, readInvoiceDocument } from "./documents.ts";
 
 type Accepted = Extract<CreditNote, { state: "accepted" }>;
+type Issued = Extract<CreditNote, { state: "issued" }>;
 
 /** Brings every credit note that was asked for in a month to its end, `issued` or `refused`; answers how many it moved. */
 export async function settleCreditNotes(
@@ -41,31 +43,35 @@ function seriesOf(deps: InvoicingDeps) {
       if (body.state === "accepted") return undefined;
       throw new Error(`the credit note ${id} is ${body.state} and must not get a number`);
     },
-    assign: (slot) => assign(deps, slot),
+    assign: async (slot) => {
+      const issued = await assign(deps, slot);
+      await deps.outbox.emit(creditNoteEvent(issued, await billedOf(deps, issued))); // before the slot is cleared, as of invoices
+      return issued.number;
+    },
   };
   return { book: BOOKS.credits, store: deps.numbers, bearers };
 }
 
-async function assign(deps: InvoicingDeps, slot: Slot): Promise<number> {
+async function assign(deps: InvoicingDeps, slot: Slot): Promise<Issued> {
   const { body, revision } = await noteOf(deps, slot.bearer);
-  if (body.state === "issued") return body.number;
+  if (body.state === "issued") return body;
   if (body.state !== "accepted") throw new Error(`the number ${slot.number} was taken for ${slot.bearer}, which is ${body.state}`);
   const issued = await issuedFrom(deps, body, slot);
   try {
     await deps.creditNotes.append(body.id, revision, { body: issued, change: changeAt(slot.atMs, `issued as ${issued.name}`) });
-    return slot.number;
+    return issued;
   } catch (error) {
     const now = (await noteOf(deps, slot.bearer)).body;
-    if (error instanceof Failure && error.code === "conflict" && now.state === "issued") return now.number;
+    if (error instanceof Failure && error.code === "conflict" && now.state === "issued") return now;
     throw error;
   }
 }
 
-async function issuedFrom(deps: InvoicingDeps, { id, invoice, askedIn, ask, credit }: Accepted, { number, atMs }: Slot) {
-  const billed = (await deps.invoices.current(invoice))?.body;
+async function issuedFrom(deps: InvoicingDeps, note: Accepted, { number, atMs }: Slot): Promise<Issued> {
+  const { id, invoice, askedIn, ask, credit } = note;
+  const billed = await billedOf(deps, note);
   const seller = (await deps.sellers.current(SELLER))?.body;
-  if (billed === undefined || !isIssued(billed) || seller === undefined)
-    throw new Error(`the credit note ${id} has no issued invoice or no seller`);
+  if (seller === undefined) throw new Error(`the credit note ${id} has no seller`);
   const name = numberName(seller.creditPrefix, number);
   const issuedAt = new Date(atMs).toISOString();
   const document = makeCreditDocument(await readInvoiceDocument(deps, billed.issue.documents.json), credit, { id, name, issuedAt });
@@ -80,7 +86,13 @@ async function issuedFrom(deps: InvoicingDeps, { id, invoice, askedIn, ask, cred
     name,
     issuedAt,
     documents: await putCredit(deps, document),
-  } as const;
+  };
+}
+
+async function billedOf({ invoices }: InvoicingDeps, { id, invoice }: CreditNote): Promise<IssuedInvoice> {
+  const billed = (await invoices.current(invoice))?.body;
+  if (billed === undefined || !isIssued(billed)) throw new Error(`the credit note ${id} has no issued invoice`);
+  return billed;
 }
 
 async function noteOf({ creditNotes }: InvoicingDeps, id: string): Promise<Revision<CreditNote>> {

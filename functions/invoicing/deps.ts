@@ -1,3 +1,4 @@
+import type { Trail } from "../../shared/audit/audit.ts";
 import type { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
 import type { CreditNote } from "../../shared/billing/invoices/credit-note.ts";
 import type { DocumentStore } from "../../shared/billing/invoices/document-store.ts";
@@ -8,6 +9,7 @@ import type { InvoicingProgressStore } from "../../shared/billing/invoices/invoi
 import type { Seller } from "../../shared/billing/invoices/seller.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import type { Change, RevisionLog } from "../../shared/dynamo/revision-log.ts";
+import type { Outbox } from "../../shared/events/event.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
 import type { RowReader, SealReader, TotalReader } from "../../shared/usage/sealed.ts";
@@ -23,6 +25,10 @@ export type InvoicingDeps = {
   readonly numbers: InvoiceBookStore;
   readonly documents: DocumentStore;
   readonly progress: InvoicingProgressStore;
+  /** Where webhooks are told of invoices. */
+  readonly outbox: Outbox;
+  /** What people have done to invoices. */
+  readonly trail: Pick<Trail, "across">;
   readonly seals: SealReader;
   readonly totals: TotalReader;
   readonly rows: RowReader;

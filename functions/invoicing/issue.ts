@@ -1,7 +1,8 @@
 import { Failure } from "../../shared/base/failure.ts";
 import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
-import { type InvoiceIn, isIssued, issue, numberName } from "../../shared/billing/invoices/invoice.ts";
+import { type InvoiceIn, type IssuedInvoice, isIssued, issue, numberName } from "../../shared/billing/invoices/invoice.ts";
 import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoices/invoice-book.ts";
+import { issuedEvent } from "../../shared/billing/invoices/invoice-events.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { DAY_MS } from "../../shared/usage/period.ts";
 import { changeAt, type InvoicingDeps } from "./deps.ts";
@@ -24,23 +25,28 @@ function seriesOf(deps: InvoicingDeps) {
       if (!isIssued(body) && body.state !== "frozen") throw new Error(`the invoice ${id} is a draft and must not get a number`);
       return isIssued(body) ? body.issue.number : undefined;
     },
-    assign: (slot) => assign(deps, slot),
+    assign: async (slot) => {
+      const issued = await assign(deps, slot);
+      // Told before the slot is cleared: who dies in between leaves it pending, and whoever finishes it tells the same event again.
+      await deps.outbox.emit(issuedEvent(issued));
+      return issued.issue.number;
+    },
   };
   return { book: BOOKS.invoices, store: deps.numbers, bearers };
 }
 
 /** The slot's own time is the invoice's date, so that whoever finishes it writes the same documents. */
-async function assign(deps: InvoicingDeps, slot: Slot): Promise<number> {
+async function assign(deps: InvoicingDeps, slot: Slot): Promise<IssuedInvoice> {
   const { body, revision } = await invoiceOf(deps, slot.bearer);
-  if (isIssued(body)) return body.issue.number;
+  if (isIssued(body)) return body;
   if (body.state !== "frozen") throw new Error(`the number ${slot.number} was taken for ${slot.bearer}, which is a ${body.state}`);
   const issued = await issuedFrom(deps, body, slot);
   try {
     await deps.invoices.append(body.id, revision, { body: issued, change: changeAt(slot.atMs, `issued as ${issued.issue.name}`) });
-    return slot.number;
+    return issued;
   } catch (error) {
     const now = (await invoiceOf(deps, slot.bearer)).body;
-    if (error instanceof Failure && error.code === "conflict" && isIssued(now)) return now.issue.number;
+    if (error instanceof Failure && error.code === "conflict" && isIssued(now)) return now;
     throw error;
   }
 }

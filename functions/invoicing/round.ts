@@ -10,6 +10,7 @@ import { finishPendingCredit, settleCreditNotes } from "./credit-notes.ts";
 import type { InvoicingDeps } from "./deps.ts";
 import { firstMonth, wasThere } from "./first-month.ts";
 import { finishPendingInvoice } from "./issue.ts";
+import { tellChanges } from "./tell-changes.ts";
 
 /** Tenants that a round looks at, and months that it computes: the next one goes on from there. */
 const TENANTS_MAX = 500;
@@ -22,7 +23,7 @@ type Work = Call & { readonly left: { tenants: number; computed: number } };
 type Place = { readonly month: string; readonly closed: Closed; readonly cursor?: string | undefined; readonly isDone: boolean };
 
 /**
- * One round of invoicing: finishes what somebody was killed in, then goes through the months that are not done, the oldest first, and through all
+ * One round of invoicing: finishes what somebody was killed in, tells what people did to invoices, then goes through the months that are not done, the oldest first, and through all
  * tenants in each. A round that is late finds months to catch up with; one that has nothing to do reads a few items.
  */
 export function createRound(deps: InvoicingDeps): Round {
@@ -31,16 +32,18 @@ export function createRound(deps: InvoicingDeps): Round {
     await finishPendingCredit(deps);
     const work = { ...call, left: { tenants: TENANTS_MAX, computed: COMPUTED_MAX } };
     const thisMonth = monthAt(call.nowMs);
-    let progress = (await deps.progress.read()) ?? { doneThrough: monthBefore(await firstMonth(deps, call.nowMs)) };
+    const begun = (await deps.progress.read()) ?? { doneThrough: monthBefore(await firstMonth(deps, call.nowMs)) };
+    const toldThrough = await tellChanges(deps, { ...call, toldThrough: begun.toldThrough });
+    let progress: InvoicingProgress = { ...begun, toldThrough };
     for (let month = progress.at?.month ?? monthAfter(progress.doneThrough); month <= thisMonth; month = monthAfter(month)) {
       const end = await billTenants(deps, await placeIn(deps, month, progress), work);
       if (!end.isOver) {
-        await deps.progress.write({ doneThrough: progress.doneThrough, at: placeOf(end) });
+        await deps.progress.write({ ...progress, at: placeOf(end) });
         return { hasMore: true };
       }
       await settleCreditNotes(deps, month, call);
       const isNext = month === monthAfter(progress.doneThrough) && month < thisMonth;
-      progress = { doneThrough: isNext && end.isDone ? month : progress.doneThrough };
+      progress = { doneThrough: isNext && end.isDone ? month : progress.doneThrough, toldThrough };
     }
     await deps.progress.write(progress);
     return { hasMore: false };

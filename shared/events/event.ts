@@ -1,15 +1,18 @@
 import * as z from "zod";
 
 /** What happens that somebody may want to be told of. */
-export const EventType = z.enum([
-  "budget.threshold_reached",
-  "balance.low",
-  "balance.exhausted",
-  "invoice.issued",
-  "invoice.paid",
-  "invoice.voided",
-  "webhook.test",
-]);
+export const EventType = z
+  .enum([
+    "budget.threshold_reached",
+    "balance.low",
+    "balance.exhausted",
+    "invoice.issued",
+    "invoice.paid",
+    "invoice.voided",
+    "credit_note.issued",
+    "webhook.test",
+  ])
+  .meta({ description: "What happened; what each says beside its tenant stands in the README. Each is told once per change." });
 export type EventType = z.infer<typeof EventType>;
 
 export const EVENT_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;

@@ -208,14 +208,16 @@ test("the scheduler may invoke the function that it is for, and say that it coul
   ]);
 });
 
-test("invoicing reads rows and seals, and writes invoices, their numbers and their documents", () => {
+test("invoicing reads rows and seals, and writes invoices, their numbers, their documents, and events", () => {
   const rights = rightsOf(cpuStage, "InvoicingScheduledRole").filter((right) => !right.startsWith("sqs:"));
 
   expect(rights).toEqual([
     "dynamodb:GetItem <Dynamobalances.Arn>",
+    "dynamodb:GetItem <Dynamoevents.Arn>",
     "dynamodb:GetItem <Dynamoseals.Arn>",
     "dynamodb:PutItem <Dynamobalances.Arn>",
     "dynamodb:PutItem <Dynamocontrol.Arn>",
+    "dynamodb:PutItem <Dynamoevents.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>/index/audit",
     "dynamodb:Query <Dynamocontrol.Arn>/index/group",

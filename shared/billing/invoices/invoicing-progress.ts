@@ -10,6 +10,8 @@ export const InvoicingProgress = z.object({
   doneThrough: Month,
   /** Where a round ended that had more to do: the month, the next page of tenants if that is not the first, and whether all before it were done. */
   at: z.object({ month: Month, cursor: z.string().exactOptional(), isDone: z.boolean() }).exactOptional(),
+  /** What people did to invoices before this instant has been told to webhooks. */
+  toldThrough: z.iso.datetime().exactOptional(),
 });
 export type InvoicingProgress = z.infer<typeof InvoicingProgress>;
 
