@@ -92,8 +92,8 @@ async function run(parts: Running, request: InferenceRequest, caller: Caller): P
   const model = await open(parts, request);
   const { body } = request;
   if (body.task === "forward") return forwardBare(parts.scheduler, { model, body, caller });
-  parts.scheduler.checkWait(caller); // or under overload tokenising alone would take what answers need
-  const plan = await planTask(body, model, caller.signal);
+  const queued = parts.scheduler.letIn(model.graph, caller);
+  const plan = await planTask(body, model, caller.signal).finally(queued);
   const { rows, queueMs, runMs } = await parts.scheduler.compute(model.graph, plan.inputs, caller);
   return { body: await plan.finish(rows), inputTokens: plan.inputTokens, queueMs, runMs };
 }

@@ -16,8 +16,11 @@ export type Caller = Pick<Waiting, "tenant" | "signal" | "deadlineAtMs">;
 export type Times = { readonly queueMs: number; readonly runMs: number };
 
 export type Scheduler = {
-  /** Fails with `overloaded` for a caller whose time is over before his turn comes: what his inputs are need not be known for that. */
-  readonly checkWait: (caller: Caller) => void;
+  /**
+   * Fails with `overloaded` for a caller whose time is over before his turn comes, by what requests for the model came with of late: his own inputs need not
+   * be tokenised for that. Else he counts for those of his tenant who come after him, until what this answers is called: when they are queued, or given up.
+   */
+  readonly letIn: (graph: Graph, caller: Caller) => () => void;
   /** Computes the rows of each input, in order. Fails with `overloaded`, `invalid_request`, `timeout`, `cancelled`, `engine_failed` or `unavailable`. */
   readonly compute: (graph: Graph, inputs: readonly PlannedInput[], caller: Caller) => Promise<Times & { readonly rows: readonly Rows[] }>;
   /** The bare graph's outputs for these tensors; they run alone. */
@@ -68,14 +71,14 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   function enqueue(jobs: readonly Job[]) {
     const [first] = jobs;
-    if (first !== undefined) checks.jobs(first, jobs);
+    if (first !== undefined) checks.queued(first, jobs);
     queue.add(jobs);
     pump();
   }
 
   return {
     pump,
-    checkWait: (caller) => checks.wait(caller),
+    letIn: checks.letIn,
     async compute(graph, inputs, caller) {
       const arrivedAtMs = parts.clock.nowMs();
       if (inputs.length === 0) return { rows: [], queueMs: 0, runMs: 0 }; // such as the keywords of a text without words
@@ -109,22 +112,38 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   };
 }
 
-/** Refuses what would be answered too late. */
+/** Refuses what would be answered too late: before it is tokenised, since under overload that alone would take what answers need, and when it is queued. */
 function createChecks(queue: Queue<Job>, pace: Pace, { workerCount, clock, queue: { waitMsMax } }: SchedulerParts) {
-  /** Behind what waits before him, over all workers. */
-  function wait({ tenant, deadlineAtMs }: Pick<Caller, "tenant" | "deadlineAtMs">) {
-    refuseHopeless(pace.msFor(queue.ahead(tenant)) / workerCount, { leftMs: deadlineAtMs - clock.nowMs(), waitMsMax });
+  /** Those who are being tokenised. */
+  const expected = new Set<{ readonly tenant: string; readonly group: string }>();
+
+  function aheadMs(tenant: string): number {
+    const tokensOf = new Map(queue.ahead(tenant));
+    for (const each of expected) {
+      if (each.tenant === tenant) tokensOf.set(each.group, (tokensOf.get(each.group) ?? 0) + pace.callTokens(each.group));
+    }
+    return pace.msFor(tokensOf) / workerCount;
   }
 
-  /** The same with his own tokens: an idle pool takes anything, for what it says of itself may be old. */
-  function jobs({ tenant, graph, deadlineAtMs }: Job, own: readonly Job[]) {
-    if (queue.size() === 0) return;
+  function check({ tenant, deadlineAtMs }: Pick<Caller, "tenant" | "deadlineAtMs">, ownMs: number, isLetIn: boolean) {
+    refuseHopeless(aheadMs(tenant), { leftMs: deadlineAtMs - ownMs - clock.nowMs(), waitMsMax, isLetIn });
+  }
+
+  function letIn({ key: group }: Graph, caller: Caller) {
+    const own = { tenant: caller.tenant, group };
+    // An idle pool takes anything, for what it says of itself may be old.
+    if (queue.size() + expected.size > 0) check(caller, pace.msFor(new Map([[group, pace.callTokens(group)]])) / workerCount, false);
+    expected.add(own);
+    return () => expected.delete(own);
+  }
+
+  function queued({ graph, ...caller }: Job, own: readonly Job[]) {
     const tokens = own.reduce((sum, job) => sum + job.tokens, 0);
-    const ownMs = pace.msFor(new Map([[graph.key, tokens]])) / Math.min(workerCount, own.length);
-    wait({ tenant, deadlineAtMs: deadlineAtMs - ownMs });
+    pace.noteCall(graph.key, tokens);
+    if (queue.size() > 0) check(caller, pace.msFor(new Map([[graph.key, tokens]])) / Math.min(workerCount, own.length), true);
   }
 
-  return { wait, jobs };
+  return { letIn, queued };
 }
 
 /**

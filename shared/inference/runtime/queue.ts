@@ -26,8 +26,8 @@ export type QueueLimits = {
   readonly batchTokensMax: number;
   readonly batchInputsMax: number;
   /**
-   * A batch of this many tokens is as fast by the token as a larger one, as on CPUs: of more than that half is left for the next turn, or workers that took all
-   * would run dry until those who were answered have asked again. Absent where only size makes runs fast.
+   * A batch of this many tokens is full, although an input alone may be longer: more of them are no faster by the token, as on CPUs, where a larger batch
+   * outgrows the caches. Absent where only size makes runs fast.
    */
   readonly batchTokensEnough?: number;
 };
@@ -107,9 +107,9 @@ export function createQueue<T extends Waiting>(limits: QueueLimits, clock: Clock
   /** What one worker takes, so that several idle ones share what waits instead of one taking all. */
   function sharesOf(group: readonly T[], idleWorkers: number) {
     const [leader] = group;
-    const fair = tokensOf(group) / Math.max(1, idleWorkers);
-    const share = Math.ceil(Math.min(fair, Math.max(fair / 2, limits.batchTokensEnough ?? fair)));
-    const most = leader?.isPadded ? limits.batchTokensMax : Math.min(limits.batchTokensMax, SEPARATE_TOKENS_MAX);
+    const share = Math.ceil(tokensOf(group) / Math.max(1, idleWorkers));
+    const full = Math.min(limits.batchTokensMax, limits.batchTokensEnough ?? limits.batchTokensMax);
+    const most = leader?.isPadded ? full : Math.min(full, SEPARATE_TOKENS_MAX);
     return { tokensMax: Math.max(Math.min(share, most), leader?.tokens ?? 0), inputsMax: limits.batchInputsMax };
   }
 }
