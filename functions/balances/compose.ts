@@ -1,11 +1,13 @@
 import { systemClock } from "../../shared/base/clock.ts";
 import { createBalanceStore } from "../../shared/billing/balances/balance-store.dynamo.ts";
 import { createPriceBookStore } from "../../shared/billing/prices/price-book-store.dynamo.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
-import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
+import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
-import { logJson } from "../../shared/log/log.ts";
+import { type Log, logJson } from "../../shared/log/log.ts";
+import type { Round } from "../../shared/schedule/round.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import type { ShardSchedule } from "../../shared/usage/row.ts";
 import { createSealReader, createTotalReader } from "../../shared/usage/seal-reader.ts";
 import { createSealStore } from "../../shared/usage/seal-store.dynamo.ts";
 import { createSealingStore } from "../../shared/usage/sealing-store.dynamo.ts";
@@ -13,25 +15,31 @@ import { createTotalStore } from "../../shared/usage/total-store.dynamo.ts";
 import type { BalancesConfig } from "./config.ts";
 import { createBalancesRound } from "./round.ts";
 
-/** Builds what looks after balances, from its settings: the same for a timer and for Lambda. */
-export function compose(config: BalancesConfig) {
-  const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
-  const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createLeanDynamo(dynamo, systemClock);
-  const source = { lean, tablePrefix };
+export type BalancesSettings = { readonly dynamo: Dynamo; readonly lean: LeanDynamo; readonly schedule: ShardSchedule; readonly log: Log };
+
+/** The rounds over a store: simulations bring their own. */
+export function composeRound({ dynamo, lean, schedule, log }: BalancesSettings): Round {
+  const source = { lean, tablePrefix: dynamo.settings.tablePrefix };
   const totals = createTotalStore(source);
-  const round = createBalancesRound({
+  return createBalancesRound({
     tenants: createTenantStore(dynamo),
     balances: createBalanceStore(source),
     prices: createPriceBookStore(dynamo),
     seals: createSealReader({ seals: createSealStore(source), sealing: createSealingStore(source), totals, schedule }),
     totals: createTotalReader(totals),
     outbox: createEventStore(source),
-    log: logJson,
+    log,
   });
+}
+
+/** Builds what looks after balances, from its settings: the same for a timer and for Lambda. */
+export function compose(config: BalancesConfig) {
+  const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
+  const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
+  const lean = createLeanDynamo(dynamo, systemClock);
   const close = async () => {
     await lean.close();
     dynamo.client.destroy();
   };
-  return { round, close };
+  return { round: composeRound({ dynamo, lean, schedule, log: logJson }), close };
 }

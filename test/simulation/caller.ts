@@ -92,7 +92,7 @@ async function converse(world: World, { app, machine }: Gateway, { order, seen }
     seen.text += decoder.decode(piece.value, { stream: true });
     if (order.isStream) await world.wait(order.readingMs);
   }
-  if (answer.status !== 200) return "refused";
+  if (answer.status >= 300) return "refused";
   return order.isStream && !isWholeStream(seen.text) ? "broken" : "answered";
 }
 

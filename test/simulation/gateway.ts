@@ -23,7 +23,11 @@ export const CONFIG = readConfig({
   WEIR_PEPPERS: JSON.stringify({ 1: "a pepper for simulations only" }),
   WEIR_POOLS: "[]",
   WEIR_INTAKE: JSON.stringify({ kind: "http", url: "http://127.0.0.1:9" }),
-  WEIR_SHARDS: JSON.stringify([{ fromMinute: "", shardCount: 2 }]),
+  // The day after the traffic has to be sealed, too, and nothing is in it.
+  WEIR_SHARDS: JSON.stringify([
+    { fromMinute: "", shardCount: 2 },
+    { fromMinute: "2026-12-01T01:00", shardCount: 1 },
+  ]),
 });
 
 export type Gateway = { readonly app: Hono<EdgeEnv>; readonly machine: Machine; readonly deps: Deps };

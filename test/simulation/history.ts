@@ -1,22 +1,26 @@
 import { MINUTE_MS } from "../../shared/usage/period.ts";
 import { createFakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Guard } from "../harness/fake-dynamo/guards.ts";
+import { createRandom } from "../harness/random.ts";
+import { startAccountant } from "./accounting.ts";
 import { type Asked, type Attempt, ask, attemptOf } from "./caller.ts";
 import { createBodies, type Gateway, startGateway, TABLE_PREFIX } from "./gateway.ts";
+import { type Given, give } from "./gifts.ts";
+import { endMonth, MONTHS } from "./month-end.ts";
 import { drawPlan, type Plan } from "./plan.ts";
-import { calmDown, changeWeather, keepRunning, type Scene } from "./scene.ts";
-import { sealAll, startSealer } from "./sealing.ts";
-import { fillStore, seededStore } from "./seed-store.ts";
-import { CALM, type LinkCounts } from "./store-link.ts";
+import { calmDown, changeWeather, firstState, keepRunning, type Part, type Scene } from "./scene.ts";
+import { startSealer, totalsOf } from "./sealing.ts";
+import { fillStore, PREPAID, type Seeded, seededStore } from "./seed-store.ts";
+import type { LinkCounts } from "./store-link.ts";
 import { violationsOf } from "./verdict.ts";
-import { createWorld, type World } from "./world.ts";
+import { createWorld, STARTS_AT_MS, type World } from "./world.ts";
 
 export type History = {
   readonly seed: string;
   readonly violations: readonly string[];
   readonly attempts: readonly Attempt[];
   readonly guards: ReadonlySet<Guard>;
-  readonly counts: LinkCounts & { readonly kills: number; readonly steps: number; readonly answered: number };
+  readonly counts: LinkCounts & World["counts"] & ReturnType<typeof countsOf>;
 };
 
 export type Settings = {
@@ -28,6 +32,8 @@ export type Settings = {
 
 /** The last minutes with traffic are sealed while the weather is still bad; before the first of them is due, sealers would find nothing. */
 const SEALING_MS = { from: 15 * MINUTE_MS, until: 17 * MINUTE_MS };
+/** The same, of the minutes that rows of a lease may lie in: it lives for ten more. */
+const LEASES_MS = { from: 27 * MINUTE_MS, until: 29 * MINUTE_MS };
 const EARLY_SEALING_MS = { from: 0, until: 3 * MINUTE_MS };
 /** Long enough for every void marker, late call and pause to have its end. */
 const CALM_MS = 2 * MINUTE_MS;
@@ -35,29 +41,49 @@ const PATIENCE_MINUTES_MAX = 30;
 const ATTEMPTS_MAX = 12;
 const RETRY_MS_MAX = 20_000;
 const GATEWAY_STEPS_MAX = 150;
-const SEALER_STEPS_MAX = 600;
+const FUNCTION_STEPS_MAX = 600;
+/** After the earliest start: some histories go on in the next month, some are in it as a whole. */
+const STARTS_AFTER_MS = [0, 0, 0, 57 * MINUTE_MS, 58 * MINUTE_MS + 50_000];
 
-/** One history from its seed: traffic, faults and kills, then calm, and at last the question whether all promises were kept. */
+/** One history from its seed: traffic, faults and kills, then calm; the month's end, which has faults and kills, too; and at last the question whether all promises were kept. */
 export async function runHistory(seed: string, { ignored, focus }: Settings = {}): Promise<History> {
   const seeded = await seededStore();
-  const world = createWorld(seed);
+  const world = createWorld(seed, STARTS_AT_MS + createRandom(`${seed}/start`).pick(STARTS_AFTER_MS));
   const plan = drawPlan(world.random.fork("plan"), seeded);
   const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX, ...(ignored === undefined ? {} : { ignored }) });
   fillStore(store, seeded, world.nowMs());
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
-  const scene: Scene = { world, store, plan, counts, focus, machines: new Set(), state: { weather: CALM, isCalm: false } };
+  const scene: Scene = { world, store, plan, counts, focus, machines: new Set(), state: firstState() };
+  const { attempts, gifts } = await serveTraffic(scene, seeded);
+  const troubles = await endMonth(scene);
+  const totals = await totalsOf(store, MONTHS);
+  const violations = [...troubles, ...violationsOf({ attempts, gifts, store, totals, plan })];
+  return { seed, violations, attempts, guards: store.guards, counts: { ...counts, ...world.counts, ...countsOf(attempts) } };
+}
+
+async function serveTraffic(scene: Scene, { operatorKey }: Seeded): Promise<{ attempts: Attempt[]; gifts: Given[] }> {
+  const { world, plan } = scene;
   const fleet = startParts(scene);
   for (const { atMs, weather } of plan.weathers) world.after(atMs, () => changeWeather(scene, weather));
-  const attempts = Promise.all(plan.orders.map((each) => place(scene, fleet, each)));
+  const giving = plan.gifts.map(async ({ atMs, gift }) => {
+    await world.wait(atMs);
+    return give(world, { fleet, gift, operatorKey });
+  });
+  const all = Promise.all([Promise.all(plan.orders.map((each) => place(scene, fleet, each))), Promise.all(giving)]);
   await world.runUntil(world.nowMs() + plan.trafficMs + sealingOf(plan).until);
   calmDown(scene);
-  const asked = await finished(world, attempts);
+  const [asked, gifts] = await finished(world, all);
   await world.runUntil(world.nowMs() + CALM_MS);
-  const made = asked.flat().map(attemptOf);
-  const totals = await sealAll(world, store);
-  const violations = violationsOf({ attempts: made, store, totals });
-  const answered = made.filter(({ ending }) => ending === "answered").length;
-  return { seed, violations, attempts: made, guards: store.guards, counts: { ...counts, ...world.counts, answered } };
+  return { attempts: asked.flat().map(attemptOf), gifts };
+}
+
+function countsOf(attempts: readonly Attempt[]) {
+  const answered = attempts.filter(({ ending }) => ending === "answered");
+  return {
+    answered: answered.length,
+    prepaid: answered.filter(({ order }) => order.tenant === PREPAID).length,
+    outOfFunds: attempts.filter(({ status }) => status === 402).length,
+  };
 }
 
 /** Lets the patient have their answers. */
@@ -87,23 +113,25 @@ function startParts(scene: Scene): (Gateway | undefined)[] {
       },
     });
   }
-  scene.world.after(sealingOf(scene.plan).from, () => startSealers(scene));
+  scene.world.after(sealingOf(scene.plan).from, () => startFunctions(scene));
   return fleet;
 }
 
-function startSealers(scene: Scene) {
-  for (let place = 0; place < scene.plan.sealerCount; place += 1) {
-    keepRunning(scene, {
-      name: `sealer ${place}`,
-      killStepsMax: SEALER_STEPS_MAX,
-      start: (machine, link) => startSealer(scene.world, machine, { link, aheadMs: scene.plan.sealersAheadMs }),
-      ended: () => {},
-    });
+function startFunctions(scene: Scene) {
+  const { world, plan } = scene;
+  const part = { killStepsMax: FUNCTION_STEPS_MAX, ended: () => {} };
+  for (let place = 0; place < plan.sealerCount; place += 1) {
+    const start: Part["start"] = (machine, link) => startSealer(world, machine, { link, aheadMs: plan.sealersAheadMs });
+    keepRunning(scene, { ...part, name: `sealer ${place}`, start });
+  }
+  for (let place = 0; place < plan.accountantCount; place += 1) {
+    keepRunning(scene, { ...part, name: `accountant ${place}`, start: startAccountant });
   }
 }
 
-function sealingOf({ sealersAheadMs }: Plan) {
-  return sealersAheadMs === 0 ? SEALING_MS : EARLY_SEALING_MS;
+function sealingOf({ sealersAheadMs, accountantCount }: Plan) {
+  if (sealersAheadMs > 0) return EARLY_SEALING_MS;
+  return accountantCount === 0 ? SEALING_MS : LEASES_MS;
 }
 
 /** An order is asked once, or with an Idempotency-Key again and again until it is answered, be it twice at once. */

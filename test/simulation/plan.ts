@@ -1,8 +1,9 @@
 import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
-import { MINUTE_MS } from "../../shared/usage/period.ts";
+import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Random } from "../harness/random.ts";
 import type { Order } from "./caller.ts";
-import { type Seeded, TENANTS } from "./seed-store.ts";
+import type { Gift } from "./gifts.ts";
+import { PREPAID, type Seeded, TENANTS } from "./seed-store.ts";
 import { CALM, type Weather } from "./store-link.ts";
 import type { ClockError } from "./world.ts";
 
@@ -10,10 +11,15 @@ import type { ClockError } from "./world.ts";
 export type Plan = {
   readonly gatewayCount: number;
   readonly sealerCount: number;
+  readonly accountantCount: number;
   /** How far the sealers are ahead without seeing it, for the store tells them no time. */
   readonly sealersAheadMs: number;
   readonly trafficMs: number;
+  /** How long after the month can be closed it is. */
+  readonly closesLateMs: number;
   readonly orders: readonly { readonly atMs: number; readonly order: Order }[];
+  /** What the prepaid tenant is given, and what is taken from it. */
+  readonly gifts: readonly { readonly atMs: number; readonly gift: Gift }[];
   /** When the weather changes, and to what. */
   readonly weathers: readonly { readonly atMs: number; readonly weather: Weather }[];
 };
@@ -23,25 +29,33 @@ const CLOCK_ERRORS_MS = [...Array.from({ length: 24 }, () => 20), 2_000, 28_000,
 
 export function drawPlan(random: Random, seeded: Seeded): Plan {
   const trafficMs = random.pick([5_000, 30_000, 150_000]);
-  const shares = { streamShare: random.pick([0.2, 0.5, 1]), keyedShare: random.pick([0, 0.4, 1]) };
+  const shares = { streamShare: random.pick([0.2, 0.5, 1]), keyedShare: random.pick([0, 0.4, 1]), prepaidShare: random.pick([0, 0.5, 1]) };
   const count = 3 + random.below(ORDERS_MAX);
   return {
     gatewayCount: 1 + random.below(3),
     sealerCount: 1 + random.below(2),
+    accountantCount: shares.prepaidShare === 0 ? 0 : 1 + random.below(2),
     sealersAheadMs: random.chance(0.5) ? 0 : SEAL_AFTER_MS + random.below(3 * MINUTE_MS),
     trafficMs,
+    // Leases of the last hour are audited a second time two hours later than the month.
+    closesLateMs: (shares.prepaidShare === 0 ? 0 : random.pick([0, HOUR_MS, 2 * HOUR_MS])) + random.below(30 * MINUTE_MS),
     orders: Array.from({ length: count }, (_, number) => ({
       atMs: random.below(trafficMs),
       order: drawOrder(random, seeded, { number, ...shares }),
     })),
+    gifts: shares.prepaidShare === 0 ? [] : drawGifts(random, trafficMs),
     weathers: drawWeathers(random, trafficMs),
   };
 }
 
-type Shares = { readonly streamShare: number; readonly keyedShare: number };
+type Shares = { readonly streamShare: number; readonly keyedShare: number; readonly prepaidShare: number };
 
-function drawOrder(random: Random, { keys }: Seeded, { number, streamShare, keyedShare }: Shares & { number: number }): Order {
-  const tenant = random.pick(TENANTS);
+function drawOrder(
+  random: Random,
+  { keys }: Seeded,
+  { number, streamShare, keyedShare, prepaidShare }: Shares & { number: number },
+): Order {
+  const tenant = random.chance(prepaidShare) ? PREPAID : random.pick(POSTPAID);
   const isStream = random.chance(streamShare);
   const prompt = `request ${number} ${random.below(1e9)}`;
   const body = isStream ? { model: "smol", prompt, stream: true, max_tokens: 1 + random.below(300) } : { model: "minilm", input: prompt };
@@ -57,13 +71,33 @@ function drawOrder(random: Random, { keys }: Seeded, { number, streamShare, keye
   };
 }
 
+const POSTPAID = TENANTS.filter((tenant) => tenant !== PREPAID);
+const GIFTS_MAX = 4;
+/** A request costs 0.02 to 0.6 at most: some are refused, and some balances never come near their end. */
+const AMOUNTS = ["0.3", "0.9", "2.5", "7", "40"];
+const LIVES_MS = [undefined, undefined, 3 * MINUTE_MS, 20 * MINUTE_MS, 20 * HOUR_MS];
+
+function drawGifts(random: Random, trafficMs: number) {
+  const count = 1 + random.below(GIFTS_MAX);
+  return Array.from({ length: count }, (_, number) => {
+    const isTaking = number > 0 && random.chance(0.2);
+    const gift: Gift = {
+      id: `gift-${number}`,
+      amount: isTaking ? "-0.2" : random.pick(AMOUNTS),
+      livesMs: isTaking ? undefined : random.pick(LIVES_MS),
+      priority: random.pick([10, 50, 50]),
+    };
+    return { atMs: number === 0 && random.chance(0.7) ? 0 : random.below(trafficMs), gift };
+  });
+}
+
 function drawWeathers(random: Random, trafficMs: number) {
   const changes = 1 + random.below(4);
   const some = () => ({ atMs: random.below(trafficMs), weather: drawWeather(random) });
   return [{ atMs: 0, weather: drawWeather(random) }, ...Array.from({ length: changes }, some)];
 }
 
-function drawWeather(random: Random): Weather {
+export function drawWeather(random: Random): Weather {
   const most = random.pick([0, 0.03, 0.15]);
   const share = () => random.next() * most;
   const rough = { throttled: share(), lostCall: share(), lostAnswer: share(), failed: share(), late: share(), partial: 4 * share() };

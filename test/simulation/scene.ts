@@ -12,7 +12,14 @@ export type Scene = {
   readonly counts: LinkCounts;
   readonly focus: string | undefined;
   readonly machines: Set<Machine>;
-  readonly state: { weather: Weather; isCalm: boolean };
+  readonly state: {
+    weather: Weather;
+    isCalm: boolean;
+    /** No machine is told to die once so many have. */
+    killsMax: number;
+    /** Whoever dies in another phase than it was started in is not started again. */
+    phase: number;
+  };
 };
 
 /** A part of the product that runs on a machine of its own, and is started again wherever it dies. */
@@ -26,6 +33,7 @@ export type Part = {
 
 const KILL_SHARE = 0.7;
 const RESTART_MS_MAX = 15_000;
+/** Of one phase. */
 const KILLS_MAX = 8;
 const JUMP_SHARE = 0.3;
 
@@ -33,6 +41,7 @@ const JUMP_SHARE = 0.3;
 export function keepRunning(scene: Scene, part: Part) {
   const { world, state, machines } = scene;
   const { random } = world;
+  const { phase } = state;
   const machine = world.spawn(part.name, state.isCalm ? SOUND : drawClockError(random));
   const link = createStoreLink({
     world,
@@ -46,11 +55,14 @@ export function keepRunning(scene: Scene, part: Part) {
   machine.run(() => part.start(machine, link));
   if (state.isCalm) return;
   world.after(random.below(scene.plan.trafficMs), () => jump(scene, machine));
-  if (random.chance(KILL_SHARE) && world.counts.kills < KILLS_MAX) machine.killAtStep(1 + random.below(part.killStepsMax));
+  if (random.chance(KILL_SHARE) && world.counts.kills < state.killsMax) machine.killAtStep(1 + random.below(part.killStepsMax));
   void machine.died.then(() => {
     machines.delete(machine);
     part.ended();
-    world.after(random.below(RESTART_MS_MAX), () => keepRunning(scene, part));
+    if (state.phase !== phase) return;
+    world.after(random.below(RESTART_MS_MAX), () => {
+      if (state.phase === phase) keepRunning(scene, part);
+    });
   });
 }
 
@@ -63,6 +75,22 @@ function jump({ world, state }: Scene, machine: Machine) {
 
 export function changeWeather({ state }: Scene, weather: Weather) {
   if (!state.isCalm) state.weather = weather;
+}
+
+export function firstState(): Scene["state"] {
+  return { weather: CALM, isCalm: false, killsMax: KILLS_MAX, phase: 0 };
+}
+
+/** Nobody runs any more, and nobody is started again. */
+export function switchAllOff({ state, machines }: Scene) {
+  state.phase += 1;
+  for (const machine of machines) machine.switchOff();
+  machines.clear();
+}
+
+/** Hard times begin, for whoever is started from now on. */
+export function roughen({ state, world }: Scene, weather: Weather) {
+  Object.assign(state, { weather, isCalm: false, killsMax: world.counts.kills + KILLS_MAX });
 }
 
 /** From now on nothing is lost, nobody dies, and clocks are right. */

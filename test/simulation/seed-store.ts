@@ -1,22 +1,28 @@
 import type { Deps } from "../../edge/deps.ts";
+import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import type { Version, VersionFacts } from "../../shared/models/version.ts";
 import { reshare } from "../../shared/routing/split.ts";
+import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { createFakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
 import { CHANGE, storeKey } from "../harness/gateway.ts";
+import { SELLER_OF_TESTS } from "../harness/invoices.ts";
 import { EMBED, GENERATE } from "../harness/serving.ts";
 import { createBodies, startGateway, TABLE_PREFIX } from "./gateway.ts";
+import { BILLING, BOOKS } from "./price-list.ts";
 import { CALM, createStoreLink } from "./store-link.ts";
 import { createWorld } from "./world.ts";
 
-export const TENANTS = ["acme", "globex"] as const;
+/** The last one pays before it is served. */
+export const TENANTS = ["acme", "globex", "initech"] as const;
+export const PREPAID = "initech";
 export type TenantName = (typeof TENANTS)[number];
 const RATE = { requestsPerSecond: 1_000, burst: 1_000 };
 const MINUTE_MS = 60_000;
 
-/** What every history begins with: two tenants with a key each, a model of vectors and one of texts. */
-export type Seeded = { readonly items: readonly Item[]; readonly keys: Readonly<Record<TenantName, string>> };
+/** What every history begins with: tenants with a key each, their prices, a seller, a model of vectors and one of texts. */
+export type Seeded = { readonly items: readonly Item[]; readonly keys: Readonly<Record<TenantName, string>>; readonly operatorKey: string };
 
 let seeded: Promise<Seeded> | undefined;
 
@@ -39,20 +45,24 @@ async function seedStore(): Promise<Seeded> {
   const { deps } = startGateway(world, machine, { link, bodies: createBodies(world) });
   const keys = machine.run(() => seedControl(deps));
   await world.runUntil(world.nowMs() + MINUTE_MS);
-  return { keys: await keys, items: store.items("control") };
+  return { ...(await keys), items: store.items("control") };
 }
 
 async function seedControl(deps: Deps) {
   await seedModel(deps, "minilm", EMBED);
   await seedModel(deps, "smol", GENERATE);
+  for (const body of BOOKS) await deps.control.prices.append(body.name, 0, { body, change: CHANGE });
+  await deps.control.sellers.append(SELLER, 0, { body: SELLER_OF_TESTS, change: CHANGE });
   const keys: Partial<Record<TenantName, string>> = {};
-  for (const tenant of TENANTS) {
+  for (const tenant of [OPERATORS, ...TENANTS] as const) {
     // Made when the history begins: nothing before it needs sealing.
     const change = { ...CHANGE, atMs: deps.clock.nowMs() };
-    await deps.control.tenants.append(tenant, 0, { body: { id: tenant, name: tenant, isClosed: false, rate: RATE }, change });
-    keys[tenant] = await storeKey(deps, tenant, ["infer", "usage"]);
+    const billing = tenant === OPERATORS ? {} : { billing: BILLING[tenant] };
+    await deps.control.tenants.append(tenant, 0, { body: { id: tenant, name: tenant, isClosed: false, rate: RATE, ...billing }, change });
   }
-  return keys as Record<TenantName, string>; // the loop has set each
+  for (const tenant of TENANTS) keys[tenant] = await storeKey(deps, tenant, ["infer", "usage"]);
+  const operatorKey = await storeKey(deps, OPERATORS, ["operate"]);
+  return { keys: keys as Record<TenantName, string>, operatorKey }; // the loop has set each
 }
 
 async function seedModel({ control }: Deps, name: string, facts: VersionFacts) {

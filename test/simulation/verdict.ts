@@ -5,38 +5,39 @@ import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
 import { type Attempt, fingerprintOf } from "./caller.ts";
 import { EVENT_TOKENS_MAX } from "./engine.ts";
+import type { Given } from "./gifts.ts";
+import { addressOf, billedRows, monthOf, number, tenantOf, text } from "./ledger-items.ts";
+import type { Plan } from "./plan.ts";
+import { wrongBalances } from "./verdict-balances.ts";
 
-export type Evidence = { readonly attempts: readonly Attempt[]; readonly store: FakeDynamo; readonly totals: readonly Total[] };
+export type Evidence = {
+  readonly attempts: readonly Attempt[];
+  readonly gifts: readonly Given[];
+  readonly store: FakeDynamo;
+  readonly totals: readonly Total[];
+  readonly plan: Plan;
+};
 
 /** Two pieces at most are on their way to a caller who does not take them any more: one that waits, and one that is being fetched. */
 const ON_THEIR_WAY = 2 * EVENT_TOKENS_MAX;
 
 /** Every promise that a history has broken, in words; none, if all were kept. */
-export function violationsOf({ attempts, store, totals }: Evidence): string[] {
-  const billed = billedRows(store);
+export function violationsOf(evidence: Evidence): string[] {
+  const { attempts, store, totals } = evidence;
+  const rows = billedRows(store);
+  const byRequest = Map.groupBy(rows, (row) => text(row, "h"));
   const expired = expiredRows(store);
   return [
     ...attempts.flatMap((attempt) => {
-      const rows = billed.get(fingerprintOf(attempt.order)) ?? [];
-      return attempt.order.idempotencyKey === undefined ? wrongBillsOf(attempt, { rows, expired }) : wrongRetryOf(attempt, rows);
+      const own = byRequest.get(fingerprintOf(attempt.order)) ?? [];
+      return attempt.order.idempotencyKey === undefined ? wrongBillsOf(attempt, { rows: own, expired }) : wrongRetryOf(attempt, own);
     }),
     ...stuckRows(store),
     ...editedRows(store),
     ...editedSeals(store),
-    ...wrongTotals([...billed.values()].flat(), totals),
+    ...wrongTotals(rows, totals),
+    ...wrongBalances({ ...evidence, rows }),
   ];
-}
-
-/** Settled rows that no marker voids, by the fingerprint of their request. */
-function billedRows(store: FakeDynamo): Map<string, Item[]> {
-  const items = store.items("ledger");
-  const keys = new Set(items.map(addressOf));
-  const rows = new Map<string, Item[]>();
-  for (const item of items) {
-    if (text(item, "st") !== "S" || keys.has(`${addressOf(item)}#V`)) continue;
-    rows.set(text(item, "h"), [...(rows.get(text(item, "h")) ?? []), item]);
-  }
-  return rows;
 }
 
 /** Addresses of rows that the sealer has settled, since nobody came back to them. */
@@ -100,26 +101,15 @@ const SUMS = { requests: undefined, inputs: "q", inputTokens: "ti", outputTokens
   Record<keyof SealedSum, string | undefined>
 >;
 
-/** A month's totals are the sums of its rows. */
+/** A tenant's month is the sum of its rows. */
 function wrongTotals(rows: readonly Item[], totals: readonly Total[]): string[] {
-  const sums = totals.flatMap((total) => total.sums);
-  return Object.entries(SUMS).flatMap(([field, name]) => {
-    const ofRows = rows.reduce((sum, row) => sum + (name === undefined ? 1 : number(row, name)), 0);
-    const ofTotals = sums.reduce((sum, each) => sum + each[field as keyof typeof SUMS], 0); // SUMS has these keys
-    return ofRows === ofTotals ? [] : [`the rows' ${field} are ${ofRows}, the month's total says ${ofTotals}`];
-  });
-}
-
-export function addressOf(item: Item): string {
-  return `${text(item, "pk")} ${text(item, "sk")}`;
-}
-
-export function text(item: Item, name: string): string {
-  const value = item[name];
-  return value !== undefined && "S" in value ? value.S : "";
-}
-
-export function number(item: Item, name: string): number {
-  const value = item[name];
-  return value !== undefined && "N" in value ? Number(value.N) : 0;
+  const rowsOf = Map.groupBy(rows, (row) => `${tenantOf(row)} ${monthOf(row)}`);
+  const totalOf = new Map(totals.map((total) => [`${total.tenant} ${total.period.name}`, total]));
+  return [...new Set([...rowsOf.keys(), ...totalOf.keys()])].flatMap((month) =>
+    Object.entries(SUMS).flatMap(([field, name]) => {
+      const ofRows = (rowsOf.get(month) ?? []).reduce((sum, row) => sum + (name === undefined ? 1 : number(row, name)), 0);
+      const ofTotal = (totalOf.get(month)?.sums ?? []).reduce((sum, each) => sum + each[field as keyof typeof SUMS], 0); // SUMS has these keys
+      return ofRows === ofTotal ? [] : [`the rows' ${field} of ${month} are ${ofRows}, their total says ${ofTotal}`];
+    }),
+  );
 }

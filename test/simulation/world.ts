@@ -11,9 +11,10 @@ export type Machine = {
   readonly name: string;
   readonly clock: Clock;
   readonly isAlive: () => boolean;
-  /** Resolves when it is killed. */
+  /** Resolves when it is killed or switched off. */
   readonly died: Promise<void>;
-  readonly kill: () => void;
+  /** As a kill, but meant: when a history needs it no longer. */
+  readonly switchOff: () => void;
   readonly setClock: (error: ClockError) => void;
   /** Runs code as this machine's: what it waits for and what it times ends with the machine. */
   readonly run: <T>(work: () => T) => T;
@@ -40,13 +41,14 @@ export type World = {
 };
 
 const STEPS_MAX = 200_000;
-const STARTS_AT_MS = Date.UTC(2026, 10, 23, 19);
+/** An hour before a month is over, so that little has to be sealed until it is billed; a minute later, for clocks may be half a minute off. */
+export const STARTS_AT_MS = Date.UTC(2026, 10, 30, 23, 1);
 
-export function createWorld(seed: string): World {
+export function createWorld(seed: string, startsAtMs = STARTS_AT_MS): World {
   const agenda = createAgenda();
   const random = createRandom(seed);
   const counts = { steps: 0, kills: 0 };
-  let nowMs = STARTS_AT_MS;
+  let nowMs = startsAtMs;
   const world: World = {
     seed,
     random,
@@ -97,10 +99,8 @@ function spawn(world: World, name: string, first: ClockError): Machine {
       nowMs: () => Math.floor(world.nowMs() + error.offsetMs + ((world.nowMs() - bornAtMs) * error.driftPpm) / 1e6),
     },
     isAlive: () => isAlive,
-    kill() {
-      if (!isAlive) return;
+    switchOff() {
       isAlive = false;
-      world.counts.kills += 1;
       die();
     },
     setClock(changed) {
@@ -115,7 +115,10 @@ function spawn(world: World, name: string, first: ClockError): Machine {
     run(work) {
       const result = inWorld({ world, machine }, work);
       stepsLeft -= 1;
-      if (stepsLeft <= 0) machine.kill();
+      if (stepsLeft <= 0 && isAlive) {
+        world.counts.kills += 1;
+        machine.switchOff();
+      }
       return result;
     },
   };

@@ -1,0 +1,31 @@
+import { composeRound } from "../../functions/balances/compose.ts";
+import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import type { Log } from "../../shared/log/log.ts";
+import { startTimer } from "../../shared/schedule/timer.ts";
+import { MINUTE_MS } from "../../shared/usage/period.ts";
+import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
+import { directLink, told, untilDone } from "./direct.ts";
+import { CONFIG, TABLE_PREFIX } from "./gateway.ts";
+import { createSdkLink } from "./sdk-link.ts";
+import type { Machine } from "./world.ts";
+
+const EVERY_MS = 25_000;
+const ROUND_TIMEOUT_MS = 10 * MINUTE_MS;
+
+/** The product's own function that looks after balances, on a machine with its own timer. */
+export function startAccountant(machine: Machine, link: LeanDynamo) {
+  const round = accountantRound(link, () => {});
+  startTimer({ name: machine.name, everyMs: EVERY_MS, roundTimeoutMs: ROUND_TIMEOUT_MS, round, clock: machine.clock, log: () => {} });
+}
+
+/** Settles all leases that can be settled by then; answers what it could not work on. */
+export async function settleAt(store: FakeDynamo, nowMs: number): Promise<readonly string[]> {
+  const troubles: string[] = [];
+  const log: Log = (_, message, fields) => void troubles.push(`${message}: ${told(fields)}`);
+  await untilDone("balances function", accountantRound(directLink(store, nowMs), log), nowMs);
+  return troubles;
+}
+
+function accountantRound(lean: LeanDynamo, log: Log) {
+  return composeRound({ dynamo: createSdkLink(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, log });
+}

@@ -1,0 +1,46 @@
+import { rangeOfMonth } from "../../shared/billing/month.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import { settleAt, startAccountant } from "./accounting.ts";
+import { drawWeather } from "./plan.ts";
+import { calmDown, changeWeather, keepRunning, roughen, type Scene, switchAllOff } from "./scene.ts";
+import { sealAt, startSealer } from "./sealing.ts";
+
+export const MONTH = "2026-11";
+/** Requests come in the last hour of the first, and some in the first of the second. */
+export const MONTHS = [MONTH, "2026-12"] as const;
+
+const AUDITABLE_AT_MS = rangeOfMonth(MONTH).toMs + DAY_MS;
+/** When every lease of the first hours has been audited twice. */
+const FINISHED_AT_MS = AUDITABLE_AT_MS + 4 * HOUR_MS + 10 * MINUTE_MS;
+const HARD_MS = 4 * MINUTE_MS;
+const STEPS_MAX = 500;
+
+/** A day after the month the functions, without any gateway, have hard times of their own; and later, when all is well, they finish what is left. */
+export async function endMonth(scene: Scene): Promise<readonly string[]> {
+  const { world, store } = scene;
+  switchAllOff(scene);
+  await world.runUntil(AUDITABLE_AT_MS - 1);
+  await sealAt(store, world.nowMs()); // the empty day; nothing is read again yet
+  await world.runUntil(AUDITABLE_AT_MS + scene.plan.closesLateMs);
+  roughen(scene, drawWeather(world.random));
+  startFunctions(scene);
+  world.after(HARD_MS / 2, () => changeWeather(scene, drawWeather(world.random)));
+  await world.runUntil(world.nowMs() + HARD_MS);
+  calmDown(scene);
+  await world.runUntil(world.nowMs() + MINUTE_MS);
+  switchAllOff(scene);
+  await world.runUntil(FINISHED_AT_MS);
+  await sealAt(store, FINISHED_AT_MS);
+  return settleAt(store, FINISHED_AT_MS);
+}
+
+function startFunctions(scene: Scene) {
+  const { world, plan } = scene;
+  const part = { killStepsMax: STEPS_MAX, ended: () => {} };
+  for (let place = 0; place < plan.sealerCount; place += 1) {
+    keepRunning(scene, { ...part, name: `sealer ${place}`, start: (machine, link) => startSealer(world, machine, { link, aheadMs: 0 }) });
+  }
+  for (let place = 0; place < plan.accountantCount; place += 1) {
+    keepRunning(scene, { ...part, name: `accountant ${place}`, start: startAccountant });
+  }
+}
