@@ -7,7 +7,12 @@ import { systemIds } from "../shared/base/id.ts";
 import { createBalanceStore } from "../shared/billing/balances/balance-store.dynamo.ts";
 import { createCreditStore } from "../shared/billing/balances/credit-store.dynamo.ts";
 import { createDocumentStore } from "../shared/billing/invoices/document-store.s3.ts";
-import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../shared/billing/invoices/invoice-store.dynamo.ts";
+import {
+  createCreditNoteStore,
+  createInvoiceStore,
+  createReplacementStore,
+  createSellerStore,
+} from "../shared/billing/invoices/invoice-store.dynamo.ts";
 import { createPriceBookStore } from "../shared/billing/prices/price-book-store.dynamo.ts";
 import { receiptKeysOf } from "../shared/billing/receipts/receipt.ts";
 import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
@@ -152,6 +157,7 @@ function openControl(dynamo: Dynamo): Deps["control"] {
     credits: createCreditStore(dynamo),
     invoices: createInvoiceStore(dynamo),
     creditNotes: createCreditNoteStore(dynamo),
+    replacements: createReplacementStore(dynamo),
     sellers: createSellerStore(dynamo),
     webhooks: createWebhookStore(dynamo),
   };

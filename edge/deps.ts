@@ -7,6 +7,7 @@ import type { Spender } from "../shared/billing/balances/spender.ts";
 import type { CreditNote } from "../shared/billing/invoices/credit-note.ts";
 import type { DocumentStore } from "../shared/billing/invoices/document-store.ts";
 import type { Invoice } from "../shared/billing/invoices/invoice.ts";
+import type { Replacement } from "../shared/billing/invoices/replacement.ts";
 import type { Seller } from "../shared/billing/invoices/seller.ts";
 import type { PriceBook } from "../shared/billing/prices/price-book.ts";
 import type { ReceiptKeys } from "../shared/billing/receipts/receipt.ts";
@@ -105,6 +106,7 @@ export type Deps = {
     readonly credits: RevisionLog<Credit>;
     readonly invoices: RevisionLog<Invoice>;
     readonly creditNotes: RevisionLog<CreditNote>;
+    readonly replacements: RevisionLog<Replacement>;
     readonly sellers: RevisionLog<Seller>;
     readonly webhooks: RevisionLog<Webhook>;
   };

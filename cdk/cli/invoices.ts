@@ -4,6 +4,7 @@ import { Failure } from "../../shared/base/failure.ts";
 import type { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
 import { FORMATS, type Format, type InvoiceRevision } from "../../shared/billing/invoices/invoice.ts";
 import { type LineDifference, type ReRated, reRate } from "../../shared/billing/invoices/re-rate.ts";
+import { NewReplacement, type ReplacementRevision } from "../../shared/billing/invoices/replacement.ts";
 import { type Check, verifyInvoice } from "../../shared/billing/invoices/verify-invoice.ts";
 import { printMinor } from "../../shared/billing/money.ts";
 import { InvoicePrices, PriceBook } from "../../shared/billing/prices/price-book.ts";
@@ -79,6 +80,15 @@ function registerChanging(invoices: Command, context: CliContext) {
     .requiredOption("--why <reason>", "kept in the history")
     .action(async (id: string, { why }: { why: string }) => context.output.print(await admin().void(id, { reason: why }), renderInvoice));
   invoices
+    .command("replace <id>")
+    .description("have a void invoice's month invoiced again, by today's terms and with a new number")
+    .requiredOption("--why <reason>", "kept in the history")
+    .option("--adjustments <file>", "JSON of a list of id, amountMinor and reason, in place of the void invoice's (default: the same)")
+    .action(async (id: string, { why, adjustments }: { why: string; adjustments?: string }) => {
+      const list = adjustments === undefined ? {} : { adjustments: await readAdjustments(adjustments) };
+      context.output.print(await admin().replace(id, { reason: why, ...list }), renderReplacement);
+    });
+  invoices
     .command("adjust <id> <minor>")
     .description("correct a draft by hand, before tax, in the currency's minor unit; after `--` the amount may be negative")
     .requiredOption("--id <id>", "of your choice: the same id again changes nothing")
@@ -129,6 +139,13 @@ function registerComputing(invoices: Command, context: CliContext) {
     });
 }
 
+async function readAdjustments(file: string) {
+  const list = NewReplacement.shape.adjustments.safeParse(await readJson(file));
+  if (list.success) return list.data ?? [];
+  const [issue] = list.error.issues;
+  throw new Failure("invalid_request", `${file} is no list of adjustments: ${issue?.path.join(".")} ${issue?.message}`);
+}
+
 function revisionsIn(file: string, json: unknown): InvoicePrices["revisions"] {
   const whole = InvoicePrices.safeParse(json);
   if (whole.success) return whole.data.revisions;
@@ -165,7 +182,11 @@ function renderInvoice(invoice: InvoiceRevision): string {
     ...("problem" in invoice && invoice.problem !== undefined ? [invoice.problem] : []),
     ...("issue" in invoice ? [`issued ${invoice.issue.issuedAt}, due ${invoice.issue.dueAt}`] : []),
     ...("payment" in invoice ? [`paid ${invoice.payment.paidAt}: ${invoice.payment.reference}`] : []),
+    ...(invoice.replaces === undefined ? [] : [`replaces ${invoice.replaces.name} (${invoice.replaces.id}), which is void`]),
     ...("voided" in invoice ? [`void ${invoice.voided.at}: ${invoice.voided.reason}`] : []),
+    ...("replacedBy" in invoice && invoice.replacedBy !== undefined
+      ? [`replaced by ${invoice.replacedBy.name} (${invoice.replacedBy.id})`]
+      : []),
     ...adjustments.map(({ id, amountMinor, reason }) => `adjusted by ${money(amountMinor, currency)} (${id}): ${reason}`),
     ...credits.map(({ id, amountMinor, reason }) => `credited ${money(amountMinor, currency)} (${id}): ${reason}`),
     `by ${revision.by} at ${revision.at}: ${revision.why}`,
@@ -175,6 +196,10 @@ function renderInvoice(invoice: InvoiceRevision): string {
 
 function renderNote(note: CreditNoteRevision): string {
   return `${note.id} is ${note.state}${note.state === "issued" ? ` as ${note.name}` : ""}`;
+}
+
+function renderReplacement({ id, replaces, state, adjustments }: ReplacementRevision): string {
+  return `${id} replaces ${replaces.name} with ${adjustments.length} adjustments: ${state === "issued" ? "issued" : "asked for"}`;
 }
 
 function renderChecks(checks: readonly Check[]): string {

@@ -76,6 +76,38 @@ test("voiding keeps the number and says why", async () => {
   expect(await told()).toContain("invoice-acme-2026-02-voided");
 });
 
+test("a void invoice's month is asked for again once; what stands, and what nobody would be billed for, is refused and nothing is stored", async () => {
+  const id = await keepIssued("2025-10");
+  const ask = (reason: string) => gateway.ask("POST", `/admin/invoices/${id}/replace`, { body: { reason } });
+  const asked = async () => await gateway.deps.control.replacements.current(`${id}-r2`);
+  const standing = await ask("right company");
+  await gateway.ask("POST", `/admin/invoices/${id}/void`, { body: { reason: "wrong company" } });
+  const unbilled = await ask("right company");
+  const before = await asked();
+  const acme = await gateway.deps.control.tenants.current("acme");
+  if (acme === undefined) throw new Error("there is no acme");
+  const billed = { ...acme.body, billing: { priceBook: "standard", discountBps: 0, taxRateBps: 0 } };
+  await gateway.deps.control.tenants.append("acme", acme.revision, { body: billed, change: CHANGE });
+
+  const first = await ask("right company");
+  const again = await ask("right company");
+  const other = await ask("another reason");
+
+  expect([standing.status, unbilled.status, before]).toEqual([409, 409, undefined]);
+  expect(first).toMatchObject({
+    status: 201,
+    json: { id: `${id}-r2`, state: "asked", replaces: { id, name: "INV-000017" }, adjustments: [] },
+  });
+  expect(again.json).toEqual(first.json);
+  expect(other.status).toBe(409);
+  expect((await asked())?.revision).toBe(1);
+  await keep({ ...issuedInvoiceOf("acme", "2025-10"), id: `${id}-r2` });
+  expect((await gateway.ask("GET", "/admin/invoices?month=2025-10")).json).toMatchObject({
+    items: [{ id, state: "void" }, { id: `${id}-r2` }],
+  });
+  expect((await seen(`${id}-r2`)).json).toMatchObject({ state: "issued" });
+});
+
 test("a credit is taken from what is left; more than that is refused and changes nothing", async () => {
   const id = await keepIssued("2026-03");
 

@@ -2,11 +2,9 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { type Page, PageQuery, pageOf } from "../../shared/base/page.ts";
-import { askCredit } from "../../shared/billing/invoices/accept-credit.ts";
 import { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
 import { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
 import {
-  adjust,
   FORMATS,
   type Invoice,
   InvoiceRevision,
@@ -15,19 +13,17 @@ import {
   NewAdjustment,
   NewCredit,
   NewPayment,
-  pay,
   Voiding,
-  voidInvoice,
 } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
-import { tellInvoice } from "../../shared/billing/invoices/invoice-events.ts";
+import { INVOICES_PER_MONTH_MAX, NewReplacement, ReplacementRevision, replacementIdOf } from "../../shared/billing/invoices/replacement.ts";
 import { Month } from "../../shared/billing/month.ts";
 import { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
-import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { TENANT_GROUP } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
-import { checked, readJson } from "../http.ts";
+import { checked } from "../http.ts";
 import { documentPaths } from "../invoices/own-routes.ts";
 import {
   answerCreditDocument,
@@ -41,18 +37,18 @@ import {
 } from "../invoices/read.ts";
 import type { PathGroup } from "../openapi.ts";
 import { askIssue } from "./ask-issue.ts";
-import { changeOf } from "./change.ts";
+import { adjustInvoice, creditInvoice, type InvoiceChangeDeps, payInvoice, replaceInvoice, takeBack } from "./change-invoices.ts";
 import { tenantOf } from "./tenants.ts";
 
 const InvoicesQuery = PageQuery.extend({
   tenant: z.string().optional().meta({ description: "All invoices of a tenant" }),
-  month: Month.optional().meta({ description: "All tenants' invoices of a month; a page may hold fewer than its limit" }),
+  month: Month.optional().meta({
+    description: "All tenants' invoices of a month; a page may hold fewer than its limit, or more where void ones are replaced",
+  }),
 });
 
-type AdminDeps = InvoiceDeps & Pick<Deps, "events">;
-
 /** `/admin/invoices`: what tenants owe. */
-export function invoiceRoutes(deps: AdminDeps & Pick<Deps, "sealed">) {
+export function invoiceRoutes(deps: InvoiceChangeDeps & Pick<Deps, "sealed">) {
   const asked = (c: EdgeContext) => invoiceOf(deps, c.req.param("id") ?? "");
   const askedNote = async (c: EdgeContext) =>
     creditNoteOf(deps, { invoice: (await asked(c)).body.id, credit: c.req.param("credit") ?? "" });
@@ -73,6 +69,7 @@ export function invoiceRoutes(deps: AdminDeps & Pick<Deps, "sealed">) {
     })
     .post("/:id/pay", async (c) => c.json(await payInvoice(deps, c)))
     .post("/:id/void", async (c) => c.json(await takeBack(deps, c)))
+    .post("/:id/replace", async (c) => c.json(await replaceInvoice(deps, c), 201))
     .post("/:id/adjustments", async (c) => c.json(await adjustInvoice(deps, c), 201))
     .post("/:id/credits", async (c) => c.json(await creditInvoice(deps, c), 201))
     .get("/:id/credits/:credit", async (c) => c.json(shownNote(await askedNote(c))));
@@ -92,48 +89,19 @@ async function listInvoices(
     throw new Failure("invalid_request", "Say either the tenant or the month.", { field: "month" });
   if (tenant !== undefined) return invoices.list(invoiceGroupOf((await tenantOf(deps, tenant)).body.id), page);
   const found = await tenants.list(TENANT_GROUP, page);
-  const all = await Promise.all(found.items.map(({ body }) => invoices.current(invoiceId(body.id, month ?? ""))));
-  return { ...found, items: all.filter((each) => each !== undefined) };
+  const all = await Promise.all(found.items.map(({ body }) => invoicesOfMonth(deps, invoiceId(body.id, month ?? ""))));
+  return { ...found, items: all.flat() };
 }
 
-async function payInvoice(deps: AdminDeps, c: EdgeContext): Promise<InvoiceRevision> {
-  const { reference, paidAt, why } = await readJson(c, NewPayment);
-  const change = changeOf(c, deps.clock, why);
-  const payment = { reference, paidAt: paidAt ?? new Date(change.atMs).toISOString() };
-  return changeInvoice(deps, c, { to: (invoice) => pay(invoice, payment), change });
-}
-
-async function takeBack(deps: AdminDeps, c: EdgeContext): Promise<InvoiceRevision> {
-  const { reason } = await readJson(c, Voiding);
-  const change = changeOf(c, deps.clock, reason);
-  return changeInvoice(deps, c, { to: (invoice) => voidInvoice(invoice, { reason, at: new Date(change.atMs).toISOString() }), change });
-}
-
-async function adjustInvoice(deps: AdminDeps, c: EdgeContext): Promise<InvoiceRevision> {
-  const asked = await readJson(c, NewAdjustment);
-  const change = changeOf(c, deps.clock, asked.reason);
-  const adjustment = { ...asked, by: change.by, at: new Date(change.atMs).toISOString() };
-  return changeInvoice(deps, c, { to: (invoice) => adjust(invoice, adjustment), change });
-}
-
-async function creditInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<CreditNoteRevision> {
-  const ask = await readJson(c, NewCredit);
-  const invoice = await invoiceOf(deps, c.req.param("id") ?? "");
-  await askCredit(deps.control, { invoice: invoice.body.id, ask, change: changeOf(c, deps.clock, ask.reason) });
-  return shownNote(await creditNoteOf(deps, { invoice: invoice.body.id, credit: ask.id }));
-}
-
-/** One conditional write; what changes nothing is not written. Webhooks are told each time, since whoever asks again may not have been heard before. */
-async function changeInvoice(
-  deps: AdminDeps,
-  c: EdgeContext,
-  { to, change }: { to: (invoice: Invoice) => Invoice; change: Change },
-): Promise<InvoiceRevision> {
-  const current = await invoiceOf(deps, c.req.param("id") ?? "");
-  const body = to(current.body);
-  const changed = body === current.body ? current : await deps.control.invoices.append(body.id, current.revision, { body, change });
-  await tellInvoice(deps.events, changed);
-  return shownInvoice(changed);
+/** A month's invoice, and those that have taken its place since it is void. */
+async function invoicesOfMonth({ control }: InvoiceDeps, first: string): Promise<Revision<Invoice>[]> {
+  const found: Revision<Invoice>[] = [];
+  for (let id = first; ; id = replacementIdOf(id)) {
+    const invoice = await control.invoices.current(id);
+    if (invoice === undefined) return found;
+    found.push(invoice);
+    if (invoice.body.state !== "void" || found.length >= INVOICES_PER_MONTH_MAX) return found;
+  }
 }
 
 export const invoicePaths: PathGroup = {
@@ -183,6 +151,20 @@ export const invoicePaths: PathGroup = {
       scope: "billing",
       body: Voiding,
       answer: { status: 200, summary: "The invoice", schema: InvoiceRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "post",
+      path: "/admin/invoices/{id}/replace",
+      summary:
+        "Asks for a void invoice's month to be invoiced again, by today's terms and with a new number, in the invoicing function's next round",
+      scope: "billing",
+      body: NewReplacement,
+      answer: {
+        status: 201,
+        summary: "What was asked, with the new invoice's id; asked again in the same words, the same",
+        schema: ReplacementRevision,
+      },
       refusals: ["not_found", "conflict"],
     },
     {

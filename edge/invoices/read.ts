@@ -20,7 +20,7 @@ import type { Deps } from "../deps.ts";
 import type { EdgeContext } from "../env.ts";
 
 export type InvoiceDeps = Pick<Deps, "clock" | "documents"> & {
-  readonly control: Pick<Deps["control"], "tenants" | "invoices" | "creditNotes" | "sellers" | "prices">;
+  readonly control: Pick<Deps["control"], "tenants" | "invoices" | "creditNotes" | "replacements" | "sellers" | "prices">;
 };
 
 /** An invoice by its id; a tenant's own if one is given. Fails with `not_found` in the same words whether it is another's or nobody's. */

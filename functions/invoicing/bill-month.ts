@@ -1,7 +1,8 @@
 import { Failure } from "../../shared/base/failure.ts";
-import type { Closed, Invoice } from "../../shared/billing/invoices/invoice.ts";
+import type { Adjustment, Closed, Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { type InvoiceIn, invoiceId, isIssued, type Totals } from "../../shared/billing/invoices/invoice.ts";
 import type { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import type { Replacement } from "../../shared/billing/invoices/replacement.ts";
 import { SELLER, type Seller } from "../../shared/billing/invoices/seller.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
@@ -20,12 +21,19 @@ const AUDIT_AFTER_MS = DAY_MS;
 /** `done`: issued, or nothing to issue. `kept` and `drafted`: a draft, as it was or made anew. */
 export type Outcome = "done" | "kept" | "drafted" | "issued";
 
-export type Asked = { readonly tenant: Tenant; readonly month: string; readonly closed: Closed; readonly nowMs: number };
+export type Asked = {
+  readonly tenant: Tenant;
+  readonly month: string;
+  readonly closed: Closed;
+  readonly nowMs: number;
+  /** Where the month's invoice is void and another one is to take its place. */
+  readonly replacement?: Replacement;
+};
 
 /** Brings a tenant's month as far as it can come now. May run twice at once and be killed anywhere: each step is one conditional write. */
 export async function billMonth(deps: InvoicingDeps, asked: Asked): Promise<Outcome> {
-  const { tenant, month, nowMs } = asked;
-  const current = await deps.invoices.current(invoiceId(tenant.id, month));
+  const { tenant, month, nowMs, replacement } = asked;
+  const current = await deps.invoices.current(replacement?.id ?? invoiceId(tenant.id, month));
   if (current !== undefined && isIssued(current.body)) return "done";
   if (current?.body.state === "frozen") return number(deps, current.body.id, nowMs);
   const isFinal = isAudited(asked);
@@ -39,17 +47,18 @@ export function isAudited({ month, closed, nowMs }: Pick<Asked, "month" | "close
 }
 
 async function draft(deps: InvoicingDeps, asked: Asked, current: Revision<Invoice> | undefined): Promise<Outcome> {
-  const document = await compute(deps, { ...asked, adjustments: current?.body.adjustments ?? [] });
+  const document = await compute(deps, { ...asked, adjustments: adjustmentsOf(asked, current) });
   if (document === undefined) return "done";
   return keepDraft(deps, asked, { document, current });
 }
 
 type Draft = { readonly document: InvoiceDocument; readonly current: Revision<Invoice> | undefined; readonly problem?: string };
 
-async function keepDraft(deps: InvoicingDeps, { nowMs }: Asked, { document, current, problem }: Draft): Promise<Outcome> {
+async function keepDraft(deps: InvoicingDeps, asked: Asked, { document, current, problem }: Draft): Promise<Outcome> {
   const stored = await putDraft(deps, document);
   if (current?.body.state === "draft" && current.body.document.sha256 === stored.sha256 && current.body.problem === problem) return "kept";
-  const adjustments = current?.body.adjustments ?? [];
+  const { nowMs } = asked;
+  const adjustments = adjustmentsOf(asked, current);
   const madeAt = new Date(nowMs).toISOString();
   const body: Invoice = {
     state: "draft",
@@ -66,7 +75,7 @@ async function keepDraft(deps: InvoicingDeps, { nowMs }: Asked, { document, curr
 async function finish(deps: InvoicingDeps, asked: Asked, current: Revision<Invoice> | undefined): Promise<Outcome> {
   const seller = (await deps.sellers.current(SELLER))?.body;
   if (seller === undefined && current?.body.state === "draft" && current.body.problem !== undefined) return "kept"; // it says so already
-  const adjustments = current?.body.adjustments ?? [];
+  const adjustments = adjustmentsOf(asked, current);
   const document = await compute(deps, { ...asked, adjustments }, seller && { seller });
   if (document === undefined) return "done";
   const problem = problemOf(document.totals, seller);
@@ -97,8 +106,13 @@ function problemOf({ totalMinor }: Totals, seller: Seller | undefined): string |
   return undefined;
 }
 
-function headOf({ id, buyer, month, currency, totals, closed }: InvoiceDocument) {
-  return { id, tenant: buyer.tenant, month, currency, totals, closed };
+/** A new invoice begins with those that were asked for; from then on its own log has them. */
+function adjustmentsOf({ replacement }: Asked, current: Revision<Invoice> | undefined): readonly Adjustment[] {
+  return current?.body.adjustments ?? replacement?.adjustments ?? [];
+}
+
+function headOf({ id, replaces, buyer, month, currency, totals, closed }: InvoiceDocument) {
+  return { id, ...(replaces === undefined ? {} : { replaces }), tenant: buyer.tenant, month, currency, totals, closed };
 }
 
 /** False if somebody else has changed the invoice meanwhile. */

@@ -4,7 +4,12 @@ import { createDocumentStore } from "../../shared/billing/invoices/document-stor
 import type { DocumentStore } from "../../shared/billing/invoices/document-store.ts";
 import { createInvoiceBookStore } from "../../shared/billing/invoices/invoice-book-store.dynamo.ts";
 import { creditPdf, invoicePdf } from "../../shared/billing/invoices/invoice-document.pdf.ts";
-import { createCreditNoteStore, createInvoiceStore, createSellerStore } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
+import {
+  createCreditNoteStore,
+  createInvoiceStore,
+  createReplacementStore,
+  createSellerStore,
+} from "../../shared/billing/invoices/invoice-store.dynamo.ts";
 import { createInvoicingProgressStore } from "../../shared/billing/invoices/invoicing-progress-store.dynamo.ts";
 import { createPriceBookStore } from "../../shared/billing/prices/price-book-store.dynamo.ts";
 import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
@@ -43,6 +48,7 @@ export function composeDeps({ dynamo, lean, schedule, documents, log }: Invoicin
     sellers: createSellerStore(dynamo),
     invoices: createInvoiceStore(dynamo),
     creditNotes: createCreditNoteStore(dynamo),
+    replacements: createReplacementStore(dynamo),
     numbers: createInvoiceBookStore(dynamo),
     documents,
     progress: createInvoicingProgressStore(dynamo),

@@ -1,6 +1,7 @@
 import { type Adjustment, type Closed, invoiceId } from "../../shared/billing/invoices/invoice.ts";
 import { type Evidence, type InvoiceDocument, makeDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import { prepaidLine } from "../../shared/billing/invoices/prepaid-line.ts";
+import type { Replacement } from "../../shared/billing/invoices/replacement.ts";
 import { createSealsDigest } from "../../shared/billing/invoices/seals-digest.ts";
 import type { Seller } from "../../shared/billing/invoices/seller.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
@@ -13,12 +14,16 @@ export type Bill = {
   readonly month: string;
   readonly adjustments: readonly Adjustment[];
   readonly closed: Closed;
+  readonly replacement?: Replacement;
 };
 
-/** What a tenant's month comes to, as far as it is sealed; undefined if it has no price book, or nothing was used and corrected. */
+/**
+ * What a tenant's month comes to, as far as it is sealed; undefined if it has no price book, or nothing was used and corrected. Somebody waits for a
+ * replacement, so it is made even of nothing.
+ */
 export async function compute(
   deps: InvoicingDeps,
-  { tenant, month, adjustments, closed }: Bill,
+  { tenant, month, adjustments, closed, replacement }: Bill,
   final?: { readonly seller: Seller },
 ): Promise<InvoiceDocument | undefined> {
   const { billing } = tenant;
@@ -26,11 +31,13 @@ export async function compute(
   const book = await revisionsOf(deps.books, billing.priceBook);
   if (book.length === 0) throw new Error(`the tenant ${tenant.id} has the price book ${billing.priceBook}, which does not exist`);
   const { rated, paid } = await rateMonth(deps, { tenant: tenant.id, month }, { book, discountBps: billing.discountBps });
-  if (rated.lines.length === 0 && rated.unpriced.length === 0 && adjustments.length === 0) return undefined;
+  const isNothing = rated.lines.length === 0 && rated.unpriced.length === 0 && adjustments.length === 0;
+  if (isNothing && replacement === undefined) return undefined;
   const { address, taxId, name = tenant.name } = billing;
   const buyer = { tenant: tenant.id, name, ...(address === undefined ? {} : { address }), ...(taxId === undefined ? {} : { taxId }) };
   return makeDocument({
-    id: invoiceId(tenant.id, month),
+    id: replacement?.id ?? invoiceId(tenant.id, month),
+    replaces: replacement?.replaces,
     month,
     seller: final?.seller,
     buyer,

@@ -6,6 +6,7 @@ import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import type { InvoiceBookStore } from "../../shared/billing/invoices/invoice-book.ts";
 import type { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import type { InvoicingProgressStore } from "../../shared/billing/invoices/invoicing-progress.ts";
+import type { Replacement } from "../../shared/billing/invoices/replacement.ts";
 import type { Seller } from "../../shared/billing/invoices/seller.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import type { Change, RevisionLog } from "../../shared/dynamo/revision-log.ts";
@@ -22,6 +23,7 @@ export type InvoicingDeps = {
   readonly sellers: RevisionLog<Seller>;
   readonly invoices: RevisionLog<Invoice>;
   readonly creditNotes: RevisionLog<CreditNote>;
+  readonly replacements: RevisionLog<Replacement>;
   readonly numbers: InvoiceBookStore;
   readonly documents: DocumentStore;
   readonly progress: InvoicingProgressStore;

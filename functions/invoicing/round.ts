@@ -10,6 +10,7 @@ import { finishPendingCredit, settleCreditNotes } from "./credit-notes.ts";
 import type { InvoicingDeps } from "./deps.ts";
 import { firstMonth, wasThere } from "./first-month.ts";
 import { finishPendingInvoice } from "./issue.ts";
+import { settleReplacements } from "./replacements.ts";
 import { tellChanges } from "./tell-changes.ts";
 
 /** Tenants that a round looks at, and months that it computes: the next one goes on from there. */
@@ -42,8 +43,9 @@ export function createRound(deps: InvoicingDeps): Round {
         return { hasMore: true };
       }
       await settleCreditNotes(deps, month, call);
+      const areReplaced = await settleReplacements(deps, month, call);
       const isNext = month === monthAfter(progress.doneThrough) && month < thisMonth;
-      progress = { doneThrough: isNext && end.isDone ? month : progress.doneThrough, toldThrough };
+      progress = { doneThrough: isNext && end.isDone && areReplaced ? month : progress.doneThrough, toldThrough };
     }
     await deps.progress.write(progress);
     return { hasMore: false };

@@ -29,6 +29,7 @@ export const AUDITED: Readonly<Record<string, readonly string[]>> = {
   credit: [],
   invoice: [],
   "credit-note": [],
+  replacement: [],
   seller: [],
   webhook: ["secret", "before"],
   deletion: [],

@@ -8,6 +8,7 @@ import {
   type NewPayment,
   type Voiding,
 } from "../billing/invoices/invoice.ts";
+import { type NewReplacement, ReplacementRevision } from "../billing/invoices/replacement.ts";
 import { type SellerChange, SellerRevision } from "../billing/invoices/seller.ts";
 import { InvoicePrices } from "../billing/prices/price-book.ts";
 import type { Http } from "./http.ts";
@@ -35,6 +36,7 @@ export function invoiceChangesOf(http: Http) {
     issue: (id: string) => http.ask({ ...post(id, "issue"), answer: InvoiceRevision }),
     pay: (id: string, body: NewPayment) => http.ask({ ...post(id, "pay"), body, answer: InvoiceRevision }),
     void: (id: string, body: Voiding) => http.ask({ ...post(id, "void"), body, answer: InvoiceRevision }),
+    replace: (id: string, body: NewReplacement) => http.ask({ ...post(id, "replace"), body, answer: ReplacementRevision }),
     adjust: (id: string, body: NewAdjustment) => http.ask({ ...post(id, "adjustments"), body, answer: InvoiceRevision }),
     credit: (id: string, body: NewCredit) => http.ask({ ...post(id, "credits"), body, answer: CreditNoteRevision }),
   };

@@ -155,6 +155,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "GET /admin/invoices/:id/history": reads("billing"),
   "POST /admin/invoices/:id/pay": changes("billing"),
   "POST /admin/invoices/:id/void": changes("billing"),
+  "POST /admin/invoices/:id/replace": changes("billing"),
   "POST /admin/invoices/:id/adjustments": changes("billing"),
   "POST /admin/invoices/:id/credits": changes("billing"),
   "GET /admin/seller": reads("billing"),

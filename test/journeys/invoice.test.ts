@@ -187,6 +187,34 @@ test("a credit note, a void and a payment leave the documents as they were, and 
   for (const [key, bytes] of before) expect(world.objects.get(key)).toEqual(bytes);
 });
 
+test("a void month is invoiced again under the next number; both verify, and the one that stands adds up to its rows", async () => {
+  expect((await weir("invoices replace initech-2027-02 --why right+company")).code).toBe(0);
+  await world.invoiceAt(TO + 3 * DAY_MS);
+
+  const shown = await weir("invoices show initech-2027-02");
+  const listed = await weir("invoices list --month 2027-02");
+
+  expect(shown.out).toContain("replaced by INV-000004 (initech-2027-02-r2)");
+  expect((await weir("invoices show initech-2027-02-r2")).out).toMatch(/replaces INV-00000\d \(initech-2027-02\), which is void/);
+  expect([...listed.out.matchAll(/INV-(\d+)/g)].map(([, number]) => Number(number)).sort()).toEqual([1, 2, 3, 4]);
+  for (const id of ["initech-2027-02", "initech-2027-02-r2"]) {
+    const place = join(folder, id);
+    expect((await weir(`invoices export ${id} ${place}`)).code).toBe(0);
+    expect((await weir(`invoices verify ${place}`)).out).not.toContain("DIFFERS");
+    const document = InvoiceDocument.parse(JSON.parse(readFileSync(join(place, "invoice.json"), "utf8")));
+    const { netMinor, taxMinor, totalMinor, sealsDigest } = recomputeInvoice(place);
+    expect([{ netMinor, taxMinor, totalMinor }, sealsDigest]).toEqual([document.totals, document.evidence?.sealsDigest]);
+  }
+  const csv = readFileSync(join(folder, "initech-2027-02-r2", "invoice.csv"), "utf8");
+  expect(
+    csv
+      .trimEnd()
+      .split("\r\n")
+      .slice(1)
+      .every((row) => /,INV-00000\d$/.test(row)),
+  ).toBe(true);
+});
+
 test("a tenant exports and verifies its own invoice with its own key, and nobody else's", async () => {
   const key = await gateway.keyOf("globex", "usage");
   const place = join(folder, "by-globex");

@@ -22,6 +22,7 @@ const COLUMNS = [
   "amount",
   "amount_minor",
   "amount_pico",
+  "replaces",
 ] as const;
 
 type Cells = Partial<Record<(typeof COLUMNS)[number], string | number | bigint | null>>;
@@ -38,8 +39,8 @@ class Decimal {
 
 /** One row per line, then one per tax rate, then the total. */
 export function invoiceCsv(document: InvoiceDocument): string {
-  const { id, name, month, currency, taxes, totals } = document;
-  const head = { invoice: name ?? id, month, currency };
+  const { id, name, month, currency, taxes, totals, replaces } = document;
+  const head = { invoice: name ?? id, month, currency, ...(replaces === undefined ? {} : { replaces: replaces.name }) };
   const money = (minor: string) => ({ amount: amount(BigInt(minor), currency), amount_minor: BigInt(minor) });
   return write([
     ...document.lines.map((line) => ({ kind: "line", ...head, ...cellsOf(line), ...money(line.amountMinor) })),

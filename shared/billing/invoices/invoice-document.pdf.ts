@@ -48,7 +48,7 @@ const SMALL: Style = { size: "small", isGrey: true };
 
 /** An invoice on A4, as many pages as it takes. The same document gives the same bytes. */
 export async function invoicePdf(document: InvoiceDocument, fonts?: PdfFonts): Promise<Uint8Array> {
-  const { name, issuedAt } = document;
+  const { name, issuedAt, replaces } = document;
   if (name === null || issuedAt === null) throw new Error(`the invoice ${document.id} has no number, so it has no PDF`);
   const sheet = openSheet({ title: `Invoice ${name}`, atMs: Date.parse(issuedAt) }, fonts);
   writeHead(sheet, "Invoice", document, [
@@ -57,6 +57,7 @@ export async function invoicePdf(document: InvoiceDocument, fonts?: PdfFonts): P
     ["Due", day(document.dueAt ?? issuedAt)],
     ["Period", `${day(document.period.from)} to ${lastDay(document.period.to)} (UTC)`],
     ["Currency", document.currency],
+    ...(replaces === undefined ? [] : [["Replaces", `${replaces.name} of ${day(replaces.issuedAt)}, which is void`] as const]),
   ]);
   writeLines(sheet, document);
   writeTotals(sheet, document);
@@ -87,7 +88,7 @@ export async function creditPdf(document: CreditDocument, fonts?: PdfFonts): Pro
 
 type Headed = Pick<InvoiceDocument, "seller" | "buyer">;
 
-function writeHead(sheet: Sheet, title: string, { seller, buyer }: Headed, facts: readonly [string, string][]) {
+function writeHead(sheet: Sheet, title: string, { seller, buyer }: Headed, facts: readonly (readonly [string, string])[]) {
   writeBeside(
     sheet,
     () => {

@@ -5,7 +5,7 @@ import { Currency, minorDigitsOf } from "../currency.ts";
 import { COMPONENTS, type Line } from "../line.ts";
 import { picoOfMinor, roundDivide } from "../money.ts";
 import { Month, rangeOfMonth } from "../month.ts";
-import { type Adjustment, Closed, Minor, Totals } from "./invoice.ts";
+import { type Adjustment, Closed, Minor, OtherInvoice, Totals } from "./invoice.ts";
 import { Seller } from "./seller.ts";
 
 const Whole = z.string().regex(/^(0|-?[1-9][0-9]*)$/, "a whole number, as text");
@@ -61,6 +61,8 @@ export const InvoiceDocument = z
     /** Null until it is issued. */
     name: z.string().nullable(),
     issuedAt: z.iso.datetime().nullable(),
+    /** The void invoice in whose place this one stands. */
+    replaces: OtherInvoice.exactOptional(),
     dueAt: z.iso.datetime().nullable(),
     seller: PrintedSeller.nullable(),
     buyer: Buyer,
@@ -88,6 +90,7 @@ export const ROUNDING =
 
 export type Draft = {
   readonly id: string;
+  readonly replaces?: OtherInvoice | undefined;
   readonly month: Month;
   readonly seller: Seller | undefined;
   readonly buyer: Buyer;
@@ -103,7 +106,7 @@ export type Draft = {
 
 /** Puts a document together: lines, then adjustments, then taxes and totals that follow from them. */
 export function makeDocument(draft: Draft): InvoiceDocument {
-  const { id, month, buyer, currency, taxRateBps, priceBook, closed, evidence } = draft;
+  const { id, replaces, month, buyer, currency, taxRateBps, priceBook, closed, evidence } = draft;
   const lines = [
     ...draft.lines.map((line) => documentLine(line, taxRateBps)),
     ...draft.adjustments.map((adjustment) => adjustmentLine(adjustment, currency, taxRateBps)),
@@ -115,6 +118,7 @@ export function makeDocument(draft: Draft): InvoiceDocument {
     id,
     name: null,
     issuedAt: null,
+    ...(replaces === undefined ? {} : { replaces }),
     dueAt: null,
     seller: draft.seller === undefined ? null : PrintedSeller.parse(draft.seller),
     buyer,

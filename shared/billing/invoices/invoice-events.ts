@@ -52,6 +52,7 @@ function eventOf({ id, tenant }: IssuedInvoice, what: "issued" | "paid" | "voide
   return { id: `invoice-${id}-${what}`, type: `invoice.${what}`, tenant } as const;
 }
 
-function factsOf({ id, month, currency, totals, issue }: IssuedInvoice) {
-  return { invoice: id, number: issue.name, month, currency, total: printMinor(BigInt(totals.totalMinor), currency) };
+function factsOf({ id, month, currency, totals, issue, replaces }: IssuedInvoice) {
+  const instead = replaces === undefined ? {} : { replaces: replaces.name };
+  return { invoice: id, number: issue.name, month, currency, total: printMinor(BigInt(totals.totalMinor), currency), ...instead };
 }

@@ -2,6 +2,7 @@ import type { Dynamo } from "../../dynamo/client.ts";
 import { createRevisionLog, type RevisionLog } from "../../dynamo/revision-log.ts";
 import { CreditNote, creditNoteGroupOf } from "./credit-note.ts";
 import { Invoice, invoiceGroupOf } from "./invoice.ts";
+import { Replacement, replacementGroupOf } from "./replacement.ts";
 import { Seller } from "./seller.ts";
 
 /** Invoices by tenant. */
@@ -12,6 +13,11 @@ export function createInvoiceStore(dynamo: Dynamo): RevisionLog<Invoice> {
 /** Credit notes by the month in which they were asked for. */
 export function createCreditNoteStore(dynamo: Dynamo): RevisionLog<CreditNote> {
   return createRevisionLog(dynamo, { name: "credit-note", schema: CreditNote, groupOf: ({ askedIn }) => creditNoteGroupOf(askedIn) });
+}
+
+/** Replacements by the month in which they were asked for. */
+export function createReplacementStore(dynamo: Dynamo): RevisionLog<Replacement> {
+  return createRevisionLog(dynamo, { name: "replacement", schema: Replacement, groupOf: ({ askedIn }) => replacementGroupOf(askedIn) });
 }
 
 /** One seller, under the id `SELLER`. */

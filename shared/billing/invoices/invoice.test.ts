@@ -101,7 +101,10 @@ test("the same credit twice is one; the same id for another is refused", () => {
 });
 
 test("an id holds tenant and month, whatever the tenant is called", () => {
-  expect(partsOfInvoiceId(invoiceId("a-2026-01", "2026-11"))).toEqual({ tenant: "a-2026-01", month: "2026-11" });
-  expect(["acme", "acme-2026-13", "-2026-11", "ACME-2026-11", "acme2026-11"].map(partsOfInvoiceId)).toEqual(Array(5).fill(undefined));
+  expect(partsOfInvoiceId(invoiceId("a-2026-01", "2026-11"))).toEqual({ tenant: "a-2026-01", month: "2026-11", place: 1 });
+  expect(partsOfInvoiceId("a-2026-01-r2-2026-11-r12")).toEqual({ tenant: "a-2026-01-r2", month: "2026-11", place: 12 });
+  expect(
+    ["acme", "acme-2026-13", "-2026-11", "ACME-2026-11", "acme2026-11", "a-2026-11-r1", "a-2026-11-r100"].map(partsOfInvoiceId),
+  ).toEqual(Array(7).fill(undefined));
   expect([numberName("INV", 17), numberName("INV", 1_234_567)]).toEqual(["INV-000017", "INV-1234567"]);
 });

@@ -69,9 +69,15 @@ export type Issue = z.infer<typeof Issue>;
 export const Payment = z.object({ reference: z.string().min(1).max(200), paidAt: z.iso.datetime() });
 export type Payment = z.infer<typeof Payment>;
 
+/** Another invoice of the same month, by its id and number. */
+export const OtherInvoice = z.object({ id: z.string(), name: z.string(), issuedAt: z.iso.datetime() });
+export type OtherInvoice = z.infer<typeof OtherInvoice>;
+
 const Head = z.object({
-  /** `acme-2026-11`: one per tenant and month. */
+  /** `acme-2026-11`: one per tenant and month; `acme-2026-11-r2` replaces it once it is void. */
   id: z.string(),
+  /** The void one in whose place this one stands. */
+  replaces: OtherInvoice.exactOptional(),
   tenant: Tenant.shape.id,
   month: Month,
   currency: Currency,
@@ -98,7 +104,13 @@ export const Invoice = z.discriminatedUnion("state", [
   }),
   Head.extend({ state: z.literal("issued"), ...Issued }),
   Head.extend({ state: z.literal("paid"), ...Issued, payment: Payment }),
-  Head.extend({ state: z.literal("void"), ...Issued, voided: z.object({ reason: z.string(), at: z.iso.datetime() }) }),
+  Head.extend({
+    state: z.literal("void"),
+    ...Issued,
+    voided: z.object({ reason: z.string(), at: z.iso.datetime() }),
+    /** What stands in its place, once that is issued. */
+    replacedBy: OtherInvoice.exactOptional(),
+  }),
 ]);
 export type Invoice = z.infer<typeof Invoice>;
 export type InvoiceIn<State extends Invoice["state"]> = Extract<Invoice, { state: State }>;
@@ -147,10 +159,14 @@ export function invoiceGroupOf(tenant: string): string {
   return `invoices#${tenant}`;
 }
 
-/** The tenant and month that an id is of; undefined for a text that is none. */
-export function partsOfInvoiceId(id: string): { tenant: string; month: Month } | undefined {
-  const [tenant, month] = [id.slice(0, -8), id.slice(-7)];
-  return id.at(-8) === "-" && Tenant.shape.id.safeParse(tenant).success && Month.safeParse(month).success ? { tenant, month } : undefined;
+/** An id ends with its month, or with that and how many invoices the month has had: so no id can be read in two ways, whatever a tenant's name ends with. */
+const INVOICE_ID = /^(.{1,63})-(20[0-9]{2}-(?:0[1-9]|1[0-2]))(?:-r([2-9]|[1-9][0-9]))?$/;
+
+/** The tenant and month that an id is of, and the how manieth of that month it is; undefined for a text that is none. */
+export function partsOfInvoiceId(id: string): { tenant: string; month: Month; place: number } | undefined {
+  const [, tenant, month, place = "1"] = INVOICE_ID.exec(id) ?? [];
+  if (tenant === undefined || month === undefined || !Tenant.shape.id.safeParse(tenant).success) return undefined;
+  return { tenant, month, place: Number(place) };
 }
 
 /** `INV-000017`; a series of a million and more grows a digit. */
@@ -170,8 +186,8 @@ export function leftMinorOf(invoice: IssuedInvoice): bigint {
 
 /** A frozen invoice with its number. Its documents say the same. */
 export function issue(frozen: InvoiceIn<"frozen">, issued: Issue): IssuedInvoice {
-  const { id, tenant, month, currency, totals, closed, adjustments } = frozen;
-  return { id, tenant, month, currency, totals, closed, adjustments, state: "issued", issue: issued, credits: [] };
+  const { state: _, document: __, madeAt: ___, prefix: ____, paymentTermDays: _____, ...head } = frozen;
+  return { ...head, state: "issued", issue: issued, credits: [] };
 }
 
 /** Records that it was paid. The same payment twice changes nothing. */

@@ -1,0 +1,45 @@
+import { Failure } from "../../shared/base/failure.ts";
+import { eachItem } from "../../shared/base/page.ts";
+import { partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
+import { linkReplacement } from "../../shared/billing/invoices/replace-invoice.ts";
+import { type Replacement, replacementGroupOf } from "../../shared/billing/invoices/replacement.ts";
+import { rangeOfMonth } from "../../shared/billing/month.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { billMonth } from "./bill-month.ts";
+import { changeAt, type InvoicingDeps } from "./deps.ts";
+
+type Call = { readonly nowMs: number; readonly signal: AbortSignal };
+
+/** Makes the invoices that were asked for in a month in place of void ones; answers whether none of them is left to make. */
+export async function settleReplacements(deps: InvoicingDeps, month: string, { nowMs, signal }: Call): Promise<boolean> {
+  let isDone = true;
+  for await (const replacement of eachItem((page) => deps.replacements.list(replacementGroupOf(month), page))) {
+    if (replacement.body.state === "issued") continue;
+    if (signal.aborted) return false;
+    isDone = (await replace(deps, replacement, nowMs)) && isDone;
+  }
+  return isDone;
+}
+
+/** One tenant's trouble keeps nobody else waiting; a draft that cannot be issued says why. */
+async function replace(deps: InvoicingDeps, replacement: Revision<Replacement>, nowMs: number): Promise<boolean> {
+  const { body } = replacement;
+  try {
+    const outcome = await bill(deps, body, nowMs);
+    if (outcome !== "issued" && outcome !== "done") return false;
+    await linkReplacement(deps, replacement, changeAt(nowMs, `replaced by ${body.id}`));
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.code === "unavailable") throw error;
+    deps.log("error", "a void invoice could not be replaced", { invoice: body.replaces.id, error });
+    return false;
+  }
+}
+
+async function bill(deps: InvoicingDeps, replacement: Replacement, nowMs: number) {
+  const parts = partsOfInvoiceId(replacement.id);
+  const tenant = parts && (await deps.tenants.current(parts.tenant))?.body;
+  if (parts === undefined || tenant === undefined) throw new Error(`the replacement ${replacement.id} is nobody's`);
+  const closed = await deps.seals.completeness(rangeOfMonth(parts.month));
+  return billMonth(deps, { tenant, month: parts.month, closed, nowMs, replacement });
+}

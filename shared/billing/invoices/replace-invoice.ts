@@ -1,0 +1,73 @@
+import { Failure } from "../../base/failure.ts";
+import type { Change, Revision, RevisionLog } from "../../dynamo/revision-log.ts";
+import { monthAt } from "../month.ts";
+import { type Adjustment, type Invoice, isIssued, type OtherInvoice } from "./invoice.ts";
+import { type NewReplacement, type Replacement, replacementIdOf } from "./replacement.ts";
+
+type Logs = { readonly invoices: RevisionLog<Invoice>; readonly replacements: RevisionLog<Replacement> };
+
+/**
+ * Asks for the month of a void invoice to be invoiced again. One write, whose id follows from the void invoice's: whoever asks twice, or at once with
+ * somebody else, gets the same one, and `conflict` if it was asked in other words. The invoicing function makes, numbers and links the new invoice.
+ */
+export async function askReplacement(
+  logs: Logs,
+  { invoice, ask, change }: { invoice: Invoice; ask: NewReplacement; change: Change },
+): Promise<Revision<Replacement>> {
+  if (invoice.state !== "void")
+    throw new Failure("conflict", `The invoice ${invoice.id} is ${invoice.state}: only a void one is replaced.`);
+  const id = replacementIdOf(invoice.id);
+  const at = new Date(change.atMs).toISOString();
+  const { by } = change;
+  const adjustments: readonly Adjustment[] = ask.adjustments?.map((each) => ({ ...each, by, at })) ?? invoice.adjustments;
+  const head = { id, replaces: nameOf(invoice), askedIn: monthAt(change.atMs), reason: ask.reason, by, at };
+  const there = await logs.replacements.current(id);
+  if (there !== undefined) return checkSame(there, head.reason, adjustments);
+  try {
+    return await logs.replacements.append(id, 0, { body: { ...head, adjustments, state: "asked" }, change });
+  } catch (error) {
+    const now = error instanceof Failure && error.code === "conflict" ? await logs.replacements.current(id) : undefined;
+    if (now === undefined) throw error;
+    return checkSame(now, head.reason, adjustments);
+  }
+}
+
+/**
+ * Writes down what has become of a replacement whose invoice has its number: in the void invoice, then in its own log. May run twice at once and be
+ * killed anywhere: each is written if it is not there.
+ */
+export async function linkReplacement(logs: Logs, replacement: Revision<Replacement>, change: Change): Promise<void> {
+  const { body } = replacement;
+  if (body.state === "issued") return;
+  const made = (await logs.invoices.current(body.id))?.body;
+  if (made === undefined || !isIssued(made)) throw new Error(`the replacement ${body.id} has no issued invoice`);
+  const before = await logs.invoices.current(body.replaces.id);
+  if (before?.body.state !== "void") throw new Error(`${body.id} replaces ${body.replaces.id}, which is ${before?.body.state}`);
+  const issued = nameOf(made);
+  if (before.body.replacedBy === undefined) {
+    const linked = { ...before.body, replacedBy: issued };
+    await unlessThere(() => logs.invoices.append(linked.id, before.revision, { body: linked, change }));
+  }
+  await unlessThere(() => logs.replacements.append(body.id, replacement.revision, { body: { ...body, state: "issued", issued }, change }));
+}
+
+/** Of a void invoice and of a replacement there is one revision more, and all who write it write the same. */
+async function unlessThere(append: () => Promise<unknown>): Promise<void> {
+  try {
+    await append();
+  } catch (error) {
+    if (!(error instanceof Failure && error.code === "conflict")) throw error;
+  }
+}
+
+function nameOf(invoice: Invoice): OtherInvoice {
+  if (!isIssued(invoice)) throw new Error(`the invoice ${invoice.id} has no number`);
+  return { id: invoice.id, name: invoice.issue.name, issuedAt: invoice.issue.issuedAt };
+}
+
+function checkSame(there: Revision<Replacement>, reason: string, adjustments: readonly Adjustment[]): Revision<Replacement> {
+  const { body } = there;
+  const amounts = (of: readonly Adjustment[]) => JSON.stringify(of.map(({ id, amountMinor, reason: why }) => [id, amountMinor, why]));
+  if (body.reason === reason && amounts(body.adjustments) === amounts(adjustments)) return there;
+  throw new Failure("conflict", `The invoice ${body.replaces.id} is being replaced already, by ${body.id}, in other words.`);
+}
