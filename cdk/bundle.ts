@@ -63,17 +63,17 @@ function optionsFor(outdir: string): BuildOptions {
     bundle: true,
     // What is loaded later shares modules with what is there, so that a class is the same one on both sides.
     splitting: true,
-    minify: true,
-    // Names of classes and functions stay: errors in the log are read by people.
-    keepNames: true,
+    minifyWhitespace: true,
+    minifySyntax: true,
+    // Names stay as they are written, for errors in the log are read by people: shortened with `keepNames`, each function that a request makes is given its name again.
     platform: "node",
     target: "node24",
     format: "esm",
     // The SDK's ES modules can be shaken; what Node itself would take, CommonJS, cannot.
     mainFields: ["module", "main"],
     alias: { undici: pathOf("./undici-subset.mjs") },
-    // undici's parsers that this gateway never loads: an experiment, and the one for machines without SIMD.
-    external: ["../milo/*", "*/llhttp-wasm.js"],
+    // What undici loads only when it needs it, and here never does: an experiment, the parser for machines without SIMD, and forms as bodies.
+    external: ["../milo/*", "*/llhttp-wasm.js", "*/web/fetch/body.js", "*/web/fetch/formdata", "*/web/webidl"],
     banner: { js: BANNER },
     legalComments: "none",
     logLevel: "error",
