@@ -1,6 +1,8 @@
+import type { Clock } from "../shared/base/clock.ts";
 import { createHttpInferenceClient } from "../shared/inference/client.http.ts";
 import { createLambdaInferenceClient } from "../shared/inference/client.lambda.ts";
 import type { InferenceClient } from "../shared/inference/contract.ts";
+import { throttle } from "../shared/inference/throttle.ts";
 import type { Log } from "../shared/log/log.ts";
 import { createHttpIntakeClient } from "../shared/models/intake-client.http.ts";
 import { createLambdaIntakeClient } from "../shared/models/intake-client.lambda.ts";
@@ -14,8 +16,12 @@ type OpenPool = Pool & { readonly client: InferenceClient & { readonly close: ()
 const MIB = 1024 ** 2;
 
 /** What this gateway runs models by: functions over HTTP on one machine, through the Lambda API in the cloud, and its own threads. */
-export function openPools(config: EdgeConfig, log: Log): OpenPool[] {
-  return config.WEIR_POOLS.map((pool) => ({ name: pool.name, tier: pool.tier, client: inferenceClient(pool, config, log) }));
+export function openPools(config: EdgeConfig, { clock, log }: { readonly clock: Clock; readonly log: Log }): OpenPool[] {
+  return config.WEIR_POOLS.map((pool) => ({
+    name: pool.name,
+    tier: pool.tier,
+    client: throttle(inferenceClient(pool, config, log), clock),
+  }));
 }
 
 export function openIntake(config: EdgeConfig): IntakeClient {

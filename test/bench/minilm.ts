@@ -1,4 +1,6 @@
+import { systemClock } from "../../shared/base/clock.ts";
 import type { EmbedRequest, InferenceResult } from "../../shared/inference/contract.ts";
+import { throttle } from "../../shared/inference/throttle.ts";
 import { folderOf } from "../harness/inference.ts";
 import { ask, type Caller, measureLoad, startFunction } from "./function.ts";
 
@@ -10,7 +12,7 @@ export type TextLoad = { readonly callers: number; readonly ms: number; readonly
 export type MiniLm = {
   /** Real tokens per second of `callers` that each ask again as soon as they are answered, for `ms`. */
   readonly tokensPerSecond: (load: TextLoad) => Promise<number>;
-  /** Embeds texts, waiting for at most `timeoutMs`. */
+  /** Embeds texts by a gateway's client, throttle included, waiting for at most `timeoutMs`. */
   readonly embed: (texts: readonly string[], timeoutMs: number) => Promise<InferenceResult>;
   /** Of the function's own process and its workers. */
   readonly pids: () => number[];
@@ -21,9 +23,10 @@ export type MiniLm = {
 export async function startMiniLm(environment: Record<string, string> = {}): Promise<MiniLm> {
   const weir = await startFunction(environment);
   const caller = await weir.open(MINILM, "q8", embedding([textOf(100)]));
+  const gateway = { ...caller, client: throttle(caller.client, systemClock) };
   return {
     tokensPerSecond: (load) => measure(caller, load),
-    embed: (texts, timeoutMs) => call(caller, texts, timeoutMs),
+    embed: (texts, timeoutMs) => call(gateway, texts, timeoutMs),
     pids: weir.pids,
     close: weir.close,
   };

@@ -22,7 +22,8 @@ type Seen = { answeredAtMs: number[]; refusedMs: number[]; late: number; retryAf
 
 /**
  * Three times as many requests as the function can answer, sent whether or not earlier ones were answered, by callers of limited patience. What is
- * answered in time is compared with what closed-loop callers got at the peak; what is refused must be refused at once, and say when to come back.
+ * answered in time is compared with what closed-loop callers got at the peak; what is refused must be refused at once, and say when to come back. They ask as
+ * a gateway does, which keeps to itself most of what would be refused.
  *
  * The function, with one worker, has a core of its own and so have the callers: refusals cost the function what they cost it, but who is refused would otherwise
  * take his own work, three times as much of it as at the peak, off the function's cores.

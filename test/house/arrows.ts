@@ -14,7 +14,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "shared/billing": { rooms: ["shared"], packages: ["zod", "big.js", "csv-stringify", "lru-cache"] },
   "shared/events": { rooms: ["shared"], packages: ["zod", "standardwebhooks"] },
   "shared/clients": { rooms: ["shared"], packages: ["zod", "undici"] },
-  "shared/inference": { rooms: ["shared"], packages: ["zod", "undici", "@aws-sdk/client-lambda"] },
+  "shared/inference": { rooms: ["shared"], packages: ["zod", "undici", "lru-cache", "@aws-sdk/client-lambda"] },
   "shared/inference/runtime": { rooms: ["shared"], packages: ["zod", "@huggingface/tokenizers", "@huggingface/jinja"] },
   "shared/inference/ort": { rooms: ["shared"], packages: ["zod", "onnxruntime-node"] },
   "edge/wasm": { rooms: ["shared"], packages: ["onnxruntime-web"] },
