@@ -38,6 +38,27 @@ test("an hour in which the number of shards changes has the buckets of both sche
   expect(bucketCountOf(rangeOf({ kind: "hour", name: "2026-11-23T19" }), schedule)).toBe(40 + 20 * 4);
 });
 
+test("buckets are counted as their minutes are, wherever in the schedule a range lies", () => {
+  const schedule = [
+    { fromMinute: "", shardCount: 1 },
+    { fromMinute: "2026-11-23T19:40", shardCount: 4 },
+  ];
+  const aroundMs = Date.UTC(2026, 10, 23, 19, 40);
+
+  for (const [from, to] of [
+    [-90, -30],
+    [-30, 30],
+    [0, 3_600],
+    [1, 61],
+    [59, 60],
+    [7_200, 90_000],
+  ] as const) {
+    const range = { fromMs: aroundMs + from * 1_000, toMs: aroundMs + to * 1_000 };
+    const minutes = [...minutesIn(range)];
+    expect(bucketCountOf(range, schedule)).toBe(minutes.reduce((sum, minute) => sum + (minute < "2026-11-23T19:40" ? 1 : 4), 0));
+  }
+});
+
 test("a name that is none is our mistake", () => {
   expect(() => startOf("2026-13")).toThrow("names no minute");
 });

@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { composeDeps } from "../../functions/invoicing/compose.ts";
+import { createRound } from "../../functions/invoicing/round.ts";
+import type { DocumentStore } from "../../shared/billing/invoices/document-store.ts";
+import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
+import type { Log } from "../../shared/log/log.ts";
+import type { Round } from "../../shared/schedule/round.ts";
+import { startTimer } from "../../shared/schedule/timer.ts";
+import { MINUTE_MS } from "../../shared/usage/period.ts";
+import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
+import { directLink, told, untilDone } from "./direct.ts";
+import { CONFIG, TABLE_PREFIX } from "./gateway.ts";
+import { createSdkLink } from "./sdk-link.ts";
+import type { Weather } from "./store-link.ts";
+import type { Machine, World } from "./world.ts";
+
+const EVERY_MS = 15_000;
+const ROUND_TIMEOUT_MS = 10 * MINUTE_MS;
+
+/** Documents by key, as the bucket has them. */
+export type Bucket = Map<string, Uint8Array>;
+
+/** The product's own invoicing on a machine with its own timer. */
+export function startInvoicer(machine: Machine, { link, documents }: { link: LeanDynamo; documents: DocumentStore }) {
+  const round = invoicerRound(createPatientLean(link), documents, () => {});
+  startTimer({ name: machine.name, everyMs: EVERY_MS, roundTimeoutMs: ROUND_TIMEOUT_MS, round, clock: machine.clock, log: () => {} });
+}
+
+/** Issues what can be issued by then; answers what it could not work on. */
+export async function invoiceAt(store: FakeDynamo, bucket: Bucket, nowMs: number): Promise<readonly string[]> {
+  const troubles: string[] = [];
+  const log: Log = (_, message, fields) => void troubles.push(`${message}: ${told(fields)}`);
+  const documents: DocumentStore = { put: async (key, bytes) => void bucket.set(key, bytes), get: async (key) => bucket.get(key) };
+  await untilDone("invoicing function", invoicerRound(directLink(store, nowMs), documents, log), nowMs);
+  return troubles;
+}
+
+/** The bucket as one machine sees it: it takes its time, and is away as often as the store is. */
+export function bucketLink(world: World, bucket: Bucket, weather: () => Weather): DocumentStore {
+  const { random } = world;
+  const hop = async (share: number) => {
+    await sleep(1 + random.below(30));
+    if (random.chance(share)) throw new Error("the bucket did not answer");
+  };
+  return {
+    async put(key, bytes) {
+      await hop(weather().lostCall);
+      bucket.set(key, bytes);
+      await hop(weather().lostAnswer);
+    },
+    async get(key) {
+      await hop(weather().lostCall);
+      return bucket.get(key);
+    },
+  };
+}
+
+/** Without the typesetting, which costs more than all else and decides nothing. */
+function invoicerRound(lean: LeanDynamo, documents: DocumentStore, log: Log): Round {
+  const deps = composeDeps({ dynamo: createSdkLink(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, documents, log });
+  const typeset = async (document: { readonly name: string | null; readonly totals: object }) =>
+    Buffer.from(`${document.name} ${JSON.stringify(document.totals)}`);
+  return createRound({ ...deps, pdf: { invoice: typeset, credit: typeset } });
+}
