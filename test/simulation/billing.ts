@@ -15,7 +15,7 @@ import { createSdkLink } from "./sdk-link.ts";
 import type { Weather } from "./store-link.ts";
 import type { Machine, World } from "./world.ts";
 
-const EVERY_MS = 15_000;
+const EVERY_MS = 30_000;
 const ROUND_TIMEOUT_MS = 10 * MINUTE_MS;
 
 /** Documents by key, as the bucket has them. */
@@ -59,7 +59,6 @@ export function bucketLink(world: World, bucket: Bucket, weather: () => Weather)
 /** Without the typesetting, which costs more than all else and decides nothing. */
 function invoicerRound(lean: LeanDynamo, documents: DocumentStore, log: Log): Round {
   const deps = composeDeps({ dynamo: createSdkLink(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, documents, log });
-  const typeset = async (document: { readonly name: string | null; readonly totals: object }) =>
-    Buffer.from(`${document.name} ${JSON.stringify(document.totals)}`);
+  const typeset = async ({ id, name }: { readonly id: string; readonly name: string | null }) => Buffer.from(`${id} as ${name}`);
   return createRound({ ...deps, pdf: { invoice: typeset, credit: typeset } });
 }

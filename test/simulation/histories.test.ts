@@ -3,7 +3,7 @@ import { runHistory } from "./history.ts";
 import { simulate } from "./simulate.ts";
 
 const FIRST = 1;
-const COUNT = 40;
+const COUNT = 24;
 
 test("no history breaks a promise, whatever dies and whatever the store loses", async () => {
   const { violations, counts } = await simulate({ first: FIRST, count: COUNT });

@@ -53,11 +53,11 @@ export async function runHistory(seed: string, { ignored, focus }: Settings = {}
   const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX, ...(ignored === undefined ? {} : { ignored }) });
   fillStore(store, seeded, world.nowMs());
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
-  const scene: Scene = { world, store, plan, counts, focus, machines: new Set(), state: firstState() };
+  const scene: Scene = { world, store, bucket: new Map(), plan, counts, focus, machines: new Set(), state: firstState() };
   const { attempts, gifts } = await serveTraffic(scene, seeded);
   const troubles = await endMonth(scene);
   const totals = await totalsOf(store, MONTHS);
-  const violations = [...troubles, ...violationsOf({ attempts, gifts, store, totals, plan })];
+  const violations = [...troubles, ...violationsOf({ attempts, gifts, store, bucket: scene.bucket, totals, plan })];
   return { seed, violations, attempts, guards: store.guards, counts: { ...counts, ...world.counts, ...countsOf(attempts) } };
 }
 

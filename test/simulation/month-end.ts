@@ -1,6 +1,7 @@
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { settleAt, startAccountant } from "./accounting.ts";
+import { bucketLink, invoiceAt, startInvoicer } from "./billing.ts";
 import { drawWeather } from "./plan.ts";
 import { calmDown, changeWeather, keepRunning, roughen, type Scene, switchAllOff } from "./scene.ts";
 import { sealAt, startSealer } from "./sealing.ts";
@@ -12,7 +13,7 @@ export const MONTHS = [MONTH, "2026-12"] as const;
 const AUDITABLE_AT_MS = rangeOfMonth(MONTH).toMs + DAY_MS;
 /** When every lease of the first hours has been audited twice. */
 const FINISHED_AT_MS = AUDITABLE_AT_MS + 4 * HOUR_MS + 10 * MINUTE_MS;
-const HARD_MS = 4 * MINUTE_MS;
+const HARD_MS = 2.5 * MINUTE_MS;
 const STEPS_MAX = 500;
 
 /** A day after the month the functions, without any gateway, have hard times of their own; and later, when all is well, they finish what is left. */
@@ -21,6 +22,7 @@ export async function endMonth(scene: Scene): Promise<readonly string[]> {
   switchAllOff(scene);
   await world.runUntil(AUDITABLE_AT_MS - 1);
   await sealAt(store, world.nowMs()); // the empty day; nothing is read again yet
+  if (scene.plan.hasDrafts) await invoiceAt(store, scene.bucket, world.nowMs());
   await world.runUntil(AUDITABLE_AT_MS + scene.plan.closesLateMs);
   roughen(scene, drawWeather(world.random));
   startFunctions(scene);
@@ -31,7 +33,7 @@ export async function endMonth(scene: Scene): Promise<readonly string[]> {
   switchAllOff(scene);
   await world.runUntil(FINISHED_AT_MS);
   await sealAt(store, FINISHED_AT_MS);
-  return settleAt(store, FINISHED_AT_MS);
+  return [...(await settleAt(store, FINISHED_AT_MS)), ...(await invoiceAt(store, scene.bucket, FINISHED_AT_MS))];
 }
 
 function startFunctions(scene: Scene) {
@@ -42,5 +44,9 @@ function startFunctions(scene: Scene) {
   }
   for (let place = 0; place < plan.accountantCount; place += 1) {
     keepRunning(scene, { ...part, name: `accountant ${place}`, start: startAccountant });
+  }
+  const documents = bucketLink(world, scene.bucket, () => scene.state.weather);
+  for (let place = 0; place < plan.invoicerCount; place += 1) {
+    keepRunning(scene, { ...part, name: `invoicer ${place}`, start: (machine, link) => startInvoicer(machine, { link, documents }) });
   }
 }

@@ -12,6 +12,9 @@ export type Plan = {
   readonly gatewayCount: number;
   readonly sealerCount: number;
   readonly accountantCount: number;
+  readonly invoicerCount: number;
+  /** Whether there are drafts before the month can be closed. */
+  readonly hasDrafts: boolean;
   /** How far the sealers are ahead without seeing it, for the store tells them no time. */
   readonly sealersAheadMs: number;
   readonly trafficMs: number;
@@ -35,6 +38,8 @@ export function drawPlan(random: Random, seeded: Seeded): Plan {
     gatewayCount: 1 + random.below(3),
     sealerCount: 1 + random.below(2),
     accountantCount: shares.prepaidShare === 0 ? 0 : 1 + random.below(2),
+    invoicerCount: 1 + random.below(3),
+    hasDrafts: random.chance(0.3),
     sealersAheadMs: random.chance(0.5) ? 0 : SEAL_AFTER_MS + random.below(3 * MINUTE_MS),
     trafficMs,
     // Leases of the last hour are audited a second time two hours later than the month.

@@ -1,5 +1,6 @@
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
+import type { Bucket } from "./billing.ts";
 import { drawClockError, type Plan } from "./plan.ts";
 import { CALM, createStoreLink, type LinkCounts, type Weather } from "./store-link.ts";
 import type { Machine, World } from "./world.ts";
@@ -8,6 +9,7 @@ import type { Machine, World } from "./world.ts";
 export type Scene = {
   readonly world: World;
   readonly store: FakeDynamo;
+  readonly bucket: Bucket;
   readonly plan: Plan;
   readonly counts: LinkCounts;
   readonly focus: string | undefined;

@@ -3,18 +3,23 @@ import type { SealedSum } from "../../shared/usage/seal.ts";
 import type { Total } from "../../shared/usage/sealed.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
+import type { Bucket } from "./billing.ts";
 import { type Attempt, fingerprintOf } from "./caller.ts";
 import { EVENT_TOKENS_MAX } from "./engine.ts";
 import type { Given } from "./gifts.ts";
 import { addressOf, billedRows, monthOf, number, tenantOf, text } from "./ledger-items.ts";
+import { MONTH } from "./month-end.ts";
 import type { Plan } from "./plan.ts";
 import { wrongBalances } from "./verdict-balances.ts";
+import { wrongInvoices } from "./verdict-invoices.ts";
 
 export type Evidence = {
   readonly attempts: readonly Attempt[];
   readonly gifts: readonly Given[];
   readonly store: FakeDynamo;
   readonly totals: readonly Total[];
+  /** Documents of invoices. */
+  readonly bucket: Bucket;
   readonly plan: Plan;
 };
 
@@ -37,6 +42,7 @@ export function violationsOf(evidence: Evidence): string[] {
     ...editedSeals(store),
     ...wrongTotals(rows, totals),
     ...wrongBalances({ ...evidence, rows }),
+    ...wrongInvoices({ ...evidence, rows, month: MONTH }),
   ];
 }
 
