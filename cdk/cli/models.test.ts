@@ -55,9 +55,11 @@ test("a folder that cannot be a version is refused before anything is sent", asy
 
 test("a foreign engine becomes a version, and a version shows its settings", async () => {
   const made = await weir("models upstream engine --engine http://127.0.0.1:8000/v1 --engine-model llama --credential WEIR_UPSTREAM_A");
+  const told = await weir("models upstream engine --engine http://127.0.0.1:8000/v1 --engine-model llama --continuous-usage --json");
 
   expect(made).toMatchObject({ code: 0, out: expect.stringMatching(/^engine@1 +upstream +- +http:\/\/127\.0\.0\.1:8000\/v1 /m) });
   expect(JSON.parse((await weir("models show engine@1 --json")).out)).toMatchObject({ upstream: { model: "llama" } });
+  expect(JSON.parse(told.out)).toMatchObject({ number: 2, upstream: { tellsUsageThroughout: true } });
 });
 
 test("a version is shown with the digests of its files", async () => {

@@ -14,7 +14,14 @@ import { showProgress } from "./progress.ts";
 import { UsageError } from "./usage-error.ts";
 
 type PublishOptions = { name: string; pool: string; dtype?: Dtype; fallback: Fallback[]; tenants?: Model["tenants"]; why?: string };
-type UpstreamOptions = { engine: string; engineModel: string; credential?: string; tenants?: Model["tenants"]; why?: string };
+type UpstreamOptions = {
+  engine: string;
+  engineModel: string;
+  credential?: string;
+  continuousUsage?: true;
+  tenants?: Model["tenants"];
+  why?: string;
+};
 
 const FALLBACK_HELP = "what answers when the pool cannot: <pool>/<dtype>, or @<version>; again for more, asked in this order";
 const WHY = ["--why <reason>", "kept in the history"] as const;
@@ -37,18 +44,7 @@ export function registerModelCommands(program: Command, context: CliContext) {
       const published = await publishFolder(client(), order, progress.show).finally(progress.end);
       context.output.print(published, renderPublished);
     });
-  models
-    .command("upstream <model>")
-    .description("make a version of a foreign OpenAI-compatible engine")
-    .requiredOption("--engine <url>", "its base URL, such as http://10.0.3.7:8000/v1")
-    .requiredOption("--engine-model <name>", "what the engine calls the model")
-    .option("--credential <variable>", "the gateway's environment variable with its key, WEIR_UPSTREAM_…")
-    .option("--tenants <ids>", "who may use the model, with commas between (default: everyone, or as it is)", parseTenants)
-    .option(...WHY)
-    .action(async (model: string, { engine, engineModel, credential, ...options }: UpstreamOptions) => {
-      const upstream = { url: engine, model: engineModel, ...(credential === undefined ? {} : { credential }) };
-      context.output.print(await client().makeVersion(model, { upstream, ...options }), (version) => renderVersions([version]));
-    });
+  registerUpstream(models, context);
   models
     .command("list")
     .description("list all models")
@@ -72,6 +68,31 @@ export function registerModelCommands(program: Command, context: CliContext) {
       const verification = await verifyVersion(client(), model, number);
       context.output.print(verification, renderVerification);
       if (!verification.isSound) throw new Failure("conflict", `${reference} is damaged in the store.`);
+    });
+}
+
+function registerUpstream(models: Command, context: CliContext) {
+  models
+    .command("upstream <model>")
+    .description("make a version of a foreign OpenAI-compatible engine")
+    .requiredOption("--engine <url>", "its base URL, such as http://10.0.3.7:8000/v1")
+    .requiredOption("--engine-model <name>", "what the engine calls the model")
+    .option("--credential <variable>", "the gateway's environment variable with its key, WEIR_UPSTREAM_…")
+    .option(
+      "--continuous-usage",
+      "it takes stream_options.continuous_usage_stats, as vLLM and SGLang do: cut streams are billed by its own counts",
+    )
+    .option("--tenants <ids>", "who may use the model, with commas between (default: everyone, or as it is)", parseTenants)
+    .option(...WHY)
+    .action(async (model: string, { engine, engineModel, credential, continuousUsage, ...options }: UpstreamOptions) => {
+      const upstream = {
+        ...{ url: engine, model: engineModel },
+        ...(credential === undefined ? {} : { credential }),
+        ...(continuousUsage === undefined ? {} : { tellsUsageThroughout: continuousUsage }),
+      };
+      context.output.print(await createModelsClient(context.http()).makeVersion(model, { upstream, ...options }), (version) =>
+        renderVersions([version]),
+      );
     });
 }
 

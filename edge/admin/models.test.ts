@@ -87,9 +87,12 @@ test("a foreign engine is a version at once, the same engine is the same version
 
   expect(first).toMatchObject({ number: 1, state: "upstream", upstream: UPSTREAM, revision: { number: 1 } });
   expect(again).toEqual(first);
+  const throughout = await weir.models.makeVersion("engines", { upstream: { ...UPSTREAM, tellsUsageThroughout: true } });
   expect(other).toMatchObject({ number: 2, revision: { why: "with a key" } });
+  expect(throughout).toMatchObject({ number: 3, upstream: { tellsUsageThroughout: true } });
+  expect(await weir.models.makeVersion("engines", { upstream: { ...UPSTREAM, tellsUsageThroughout: false } })).toEqual(first);
   expect(await weir.models.show("engines")).toMatchObject({ live: 1, tenants: ["a"] });
-  expect((await weir.fetch("/admin/models/engines/versions/3")).status).toBe(404);
+  expect((await weir.fetch("/admin/models/engines/versions/4")).status).toBe(404);
 });
 
 test.each([

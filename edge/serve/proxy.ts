@@ -9,7 +9,7 @@ import { STREAM_HEADERS, servedHeaders } from "./rendered.ts";
 import { type Call, remainingMs, type Served } from "./serve.ts";
 import { toldFailure } from "./told-failure.ts";
 import { upstreamFailure } from "./upstream-client.ts";
-import { meterEventStream } from "./upstream-stream.ts";
+import { meterEventStream, type StreamPlan } from "./upstream-stream.ts";
 
 /** A request for a foreign engine, with the model's name as the engine knows it. */
 export type ProxyPlan = {
@@ -18,9 +18,15 @@ export type ProxyPlan = {
   readonly path: string;
   readonly body: Uint8Array;
   readonly sizes: Sizes;
-  readonly isStreamed: boolean;
-  /** The engine was asked for a usage event that the caller did not ask for. */
-  readonly hidesUsage?: boolean;
+  /** Absent, a whole answer was asked for. */
+  readonly stream?: Streamed | undefined;
+};
+
+type Streamed = Pick<StreamPlan, "tokens" | "shownUsage">;
+/** Of an engine that streams although it was not asked to. */
+const UNASKED: Streamed = {
+  tokens: { inputTokensEstimate: 0, choices: 1, choicesPerPrompt: 1, isToldThroughout: false },
+  shownUsage: "as it comes",
 };
 
 export type ProxyAnswer = {
@@ -32,9 +38,9 @@ export type ProxyAnswer = {
 
 /** Passes a request to a foreign engine and its answer back: a whole one after it is metered, a stream with its last event held until then. */
 export function proxy(deps: Deps, call: Call, plan: ProxyPlan): Promise<ProxyAnswer> {
-  const { version, arm, sizes, isStreamed } = plan;
+  const { version, arm, sizes, stream } = plan;
   return underMeter(deps, call, {
-    ...{ target: { version, arm }, sizes: () => sizes, isStreamed },
+    ...{ target: { version, arm }, sizes: () => sizes, isStreamed: stream !== undefined },
     work: (meter) => pass(deps, call, { ...plan, meter }),
   });
 }
@@ -51,8 +57,8 @@ async function pass(deps: Deps, call: Call, { meter, sizes, ...plan }: ProxyPlan
   const reached = (usage: EngineUsage): Reached => ({ ...served, ...usage, task, inputs, computeMs: deps.clock.nowMs() - startedAtMs });
   if (!(body instanceof Uint8Array)) {
     const renderFailure = (cause: unknown) => failureEvent(toldFailure(deps, call, upstreamFailure(cause, signal)), call);
-    const stream = { meter, reached, signal, contentType, hidesUsage: plan.hidesUsage ?? false, renderFailure };
-    return { status, contentType, headers: { ...headers, ...STREAM_HEADERS }, body: meterEventStream(body, stream) };
+    const stream = meterEventStream(body, { meter, reached, signal, contentType, renderFailure, ...(plan.stream ?? UNASKED) });
+    return { status, contentType, headers: { ...headers, ...STREAM_HEADERS }, body: stream };
   }
   if (status !== 200) {
     const refusal = refusalBody(status, body);

@@ -1,9 +1,9 @@
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { contentEvent, DONE, usageEvent } from "../../test/harness/engine.ts";
+import { contentEvent, DONE, toldEvent, usageEvent } from "../../test/harness/engine.ts";
 import { createMeterDouble, reachedOf } from "../../test/harness/meter-double.ts";
 import { HEARTBEAT_MS, READER_TIMEOUT_MS, STREAM_TIMEOUT_MS } from "../limits.ts";
-import { meterEventStream } from "./upstream-stream.ts";
+import { meterEventStream, type StreamPlan } from "./upstream-stream.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -12,8 +12,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+const TOKENS = { inputTokensEstimate: 7, choices: 1, choicesPerPrompt: 1, isToldThroughout: false };
+
 /** An engine's stream under way, and what is metered of it. */
-function startStream() {
+function startStream({ tokens = TOKENS, shownUsage = "none" }: Partial<Pick<StreamPlan, "tokens" | "shownUsage">> = {}) {
   const engine = new PassThrough();
   const meter = createMeterDouble();
   const stream = meterEventStream(engine, {
@@ -21,7 +23,7 @@ function startStream() {
     reached: reachedOf,
     contentType: "text/event-stream",
     signal: new AbortController().signal,
-    hidesUsage: true,
+    ...{ tokens, shownUsage },
     renderFailure: (cause) => `failed: ${cause instanceof Error ? cause.message : ""}`,
   });
   return { engine, metered: meter.steps, stream };
@@ -64,4 +66,34 @@ test("a caller who stops reading is cut, metered as far as the stream came, and 
   expect(metered.at(-1)).toBe("cancelled 2");
   expect(engine.destroyed).toBe(true);
   await expect(reader.read()).rejects.toThrow("stopped reading");
+});
+
+test.each([
+  ["none", [contentEvent("a"), contentEvent("b"), DONE]],
+  ["at the end", [toldEvent("a", null), toldEvent("b", null), usageEvent(3, 2), DONE]],
+  ["as it comes", [toldEvent("a", [3, 1]), toldEvent("b", [3, 2]), usageEvent(3, 2), DONE]],
+] as const)("of what an engine tells throughout, a caller who asked for %s sees that", async (shownUsage, seen) => {
+  const { engine, metered, stream } = startStream({ tokens: { ...TOKENS, isToldThroughout: true }, shownUsage });
+  engine.end(toldEvent("a", [3, 1]) + toldEvent("b", [3, 2]) + usageEvent(3, 2) + DONE);
+
+  expect(await new Response(stream).text()).toBe(seen.join(""));
+  expect(metered.at(-1)).toBe("ok 2");
+});
+
+test("an engine's failure in the middle is told in our words, and the stream is cut although it ends as if it were whole", async () => {
+  const { engine, metered, stream } = startStream();
+  engine.end(`${contentEvent("a")}data: {"error":{"message":"the engine's secret"}}\n\n${DONE}`);
+
+  expect(await new Response(stream).text()).toBe(`${contentEvent("a")}failed: The engine behind this model broke off its answer.`);
+  expect(metered.at(-1)).toBe("cut 1");
+});
+
+test("what is no token is not billed: who speaks, why it ends, and nothing at all", async () => {
+  const { engine, metered, stream } = startStream();
+  const event = (choice: object) => `data: ${JSON.stringify({ choices: [{ index: 0, ...choice }] })}\n\n`;
+  engine.end(event({ delta: { role: "assistant", content: "" } }) + event({ delta: {}, finish_reason: "stop" }));
+
+  await new Response(stream).text();
+
+  expect(metered).toEqual(["void"]);
 });

@@ -100,6 +100,7 @@ function isSamePlacement(one: Placement, other: Placement): boolean {
 
 function digestOf(asked: NewVersion): string {
   if (!("upstream" in asked)) return contentDigestOf(asked.files);
-  const { url, model, credential } = asked.upstream;
-  return sha256Hex(JSON.stringify([url, model, credential ?? null]));
+  const { url, model, credential, tellsUsageThroughout } = asked.upstream;
+  // Nothing is added for what is not said: a version's digest stays what it was.
+  return sha256Hex(JSON.stringify([url, model, credential ?? null, ...(tellsUsageThroughout === true ? ["tells usage throughout"] : [])]));
 }

@@ -91,6 +91,8 @@ export const Upstream = z.object({
     .string()
     .regex(/^WEIR_UPSTREAM_[A-Z0-9_]{1,60}$/, "a credential is named WEIR_UPSTREAM_…")
     .optional(),
+  /** The engine takes `stream_options.continuous_usage_stats`, as vLLM and SGLang do: a stream that is cut is billed by its own counts then, not by an estimate. */
+  tellsUsageThroughout: z.boolean().optional(),
 });
 export type Upstream = z.infer<typeof Upstream>;
 

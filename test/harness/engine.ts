@@ -54,6 +54,12 @@ export function usageEvent(promptTokens: number, completionTokens: number): stri
   return `data: ${JSON.stringify({ object: "chat.completion.chunk", choices: [], usage })}\n\n`;
 }
 
+/** A piece with a choice's counts so far, as vLLM streams it where it is asked to; `null`: as OpenAI does where usage comes at the end. */
+export function toldEvent(content: string, told: readonly [promptTokens: number, completionTokens: number] | null, index = 0): string {
+  const usage = told && { prompt_tokens: told[0], completion_tokens: told[1], total_tokens: told[0] + told[1] };
+  return `data: ${JSON.stringify({ object: "chat.completion.chunk", choices: [{ index, delta: { content } }], usage })}\n\n`;
+}
+
 export const DONE = "data: [DONE]\n\n";
 
 export function answerEvents(...events: string[]) {

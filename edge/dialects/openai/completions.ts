@@ -20,6 +20,7 @@ import { completionStream, renderCompletion } from "./completion-answer.ts";
 import { askCompletion, CompletionFields } from "./completion-request.ts";
 import { renderOpenaiFailure } from "./failure.ts";
 import { inCallersWords } from "./field-names.ts";
+import { estimateInputTokens } from "./input-estimate.ts";
 import { isUpstream, ModelField, proxyOpenai } from "./upstream.ts";
 
 const RoutingFields = {
@@ -89,7 +90,11 @@ type Completing = Pick<Native, "path" | "call" | "asked"> & { readonly body: Uin
 
 async function complete(deps: Deps, c: EdgeContext, { path, call, body, asked }: Completing): Promise<Response> {
   const target = await chooseTarget(deps, call);
-  if (isUpstream(target)) return proxyOpenai(deps, c, { call, target, path, sizes: upstreamSizes(path, asked), body, inBody: asked });
+  if (isUpstream(target)) {
+    const sizes = upstreamSizes(path, asked);
+    const tokens = asked.stream === true ? tokensOf(sizes, asked) : undefined;
+    return proxyOpenai(deps, c, { call, target, path, sizes, body, inBody: asked, tokens });
+  }
   assertGenerates(nativeVersionOf(target), call.reference);
   const api: Api = APIS[path];
   const native = { path, api, call, plan: { target, ask: api.read(asked) }, asked };
@@ -115,6 +120,14 @@ function upstreamSizes(path: keyof typeof APIS, asked: Readonly<Record<string, u
   const limits = counts("max_completion_tokens", "max_tokens");
   const tokensMax = limits.length === 0 ? Number.POSITIVE_INFINITY : Math.min(choices * Math.max(...limits), Number.MAX_SAFE_INTEGER);
   return { task: "generate", inputs: prompts, inputTokensMax: Number.POSITIVE_INFINITY, choices, outputTokensMax: tokensMax };
+}
+
+function tokensOf({ inputs, choices }: Sizes, asked: Readonly<Record<string, unknown>>) {
+  return {
+    inputTokensEstimate: estimateInputTokens({ prompt: asked["prompt"], messages: asked["messages"] }),
+    choices,
+    choicesPerPrompt: Math.ceil(choices / inputs),
+  };
 }
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0;

@@ -5,6 +5,7 @@ import { Completion } from "./completion-answer.ts";
 import { ChatBody, CompletionBody } from "./completions.ts";
 import { EmbeddingsAnswer, EmbeddingsRequest } from "./embeddings.ts";
 import { OpenaiFailure } from "./failure.ts";
+import { CHARACTERS_PER_TOKEN } from "./input-estimate.ts";
 import { ModelList, ModelsQuery, OpenaiModel } from "./models.ts";
 import { RerankAnswer, RerankBody } from "./rerank.ts";
 
@@ -19,7 +20,8 @@ const INFER = {
 /** With `stream`. */
 export const STREAM =
   'Chunks as `data: {…}`, at last `data: [DONE]`. A stream that fails ends with `data: {"error":{…}}` instead; a comment comes every 15 s of silence. ' +
-  "What was delivered is billed, whoever cuts the stream; should the gateway die in it, at most 64 tokens a choice more.";
+  "What was delivered is billed, whoever cuts the stream; should the gateway die in it, at most 64 tokens a choice more. " +
+  `Of a foreign engine's stream that ends before its usage is told, each event with text is a token, and the input is estimated: a token for every ${CHARACTERS_PER_TOKEN} characters of each text.`;
 
 export const openaiPaths: PathGroup = {
   name: "OpenAI",
