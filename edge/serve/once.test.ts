@@ -257,23 +257,6 @@ test("what an engine refuses is not kept: the same key asks it again", async () 
   await engine.close();
 });
 
-test("where a tenant wants it, equal requests without a key are one for a while", async () => {
-  await weir.makeTenant("careful", { requestsPerSecond: 1_000, burst: 1_000 });
-  const before = await weir.deps.control.tenants.current("careful");
-  if (before === undefined) throw new Error("the tenant is there");
-  const change = { by: "test", why: "", atMs: weir.clock.nowMs() };
-  await weir.deps.control.tenants.append("careful", before.revision, { body: { ...before.body, duplicateWindowSeconds: 10 }, change });
-  const authorization = `Bearer ${await weir.makeKey("careful", "infer")}`;
-  const ask = (input: string) => weir.post("/v1/embeddings", { model: "minilm", input }, { authorization });
-
-  const answers = [await ask("a"), await ask("a"), await ask("b")];
-  weir.clock.advance(10_001);
-  answers.push(await ask("a"));
-
-  expect(answers.map(({ headers }) => headers.get("idempotent-replayed"))).toEqual([null, "true", null, null]);
-  expect(await weir.newRows()).toHaveLength(3);
-});
-
 test("an answer that is a day old is not given again, and its request not worked on again", async () => {
   const key = newKey();
   const id = claimIdOf("acme", key);

@@ -12,6 +12,7 @@ import {
   keyReused,
   parseIdempotencyKey,
   type StoredAnswer,
+  type Verdict,
 } from "../../shared/usage/idempotency.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext } from "../env.ts";
@@ -55,7 +56,7 @@ export async function answerOnce(deps: Deps, c: EdgeContext, { call, write, run 
 
 type Asked = {
   readonly id: string;
-  /** How long an earlier request counts; absent, for as long as it is known. */
+  /** How long an earlier request counts, from when it was first seen, and until it has ended; absent, for as long as it is known. */
   readonly windowMs?: number;
 };
 
@@ -74,11 +75,13 @@ async function look(deps: Deps, { principal, fingerprint }: Call, { id, windowMs
   const fresh = { kind: "run", id, annul: async () => true } as const;
   const claimed = await deps.idempotency.find(id);
   const nowMs = deps.clock.nowMs();
-  if (claimed === undefined || nowMs - claimed.claimedAtMs > windowMs) return { ...fresh, before: claimed };
+  if (claimed === undefined) return { ...fresh, before: claimed };
   const earlier = { requestId: claimed.requestId, tenant: principal.tenant };
   if (claimed.fingerprint !== fingerprint) throw keyReused();
   const row = await deps.ledger.findEarlier(earlier);
   const verdict = judgeRetry({ claimed, row, nowMs });
+  // The window is over, and so is who was in it: the next is a request of its own. One that is still worked on would lose its claim, and with it its answer.
+  if (nowMs - claimed.claimedAtMs > windowMs && !isInProgress(verdict)) return { ...fresh, before: claimed };
   switch (verdict.kind) {
     case "refuse":
       throw verdict.failure;
@@ -89,6 +92,10 @@ async function look(deps: Deps, { principal, fingerprint }: Call, { id, windowMs
     case "take over":
       return { ...fresh, before: claimed, annul: () => deps.ledger.annul(earlier, row) };
   }
+}
+
+function isInProgress(verdict: Verdict): boolean {
+  return verdict.kind === "refuse" && verdict.failure.code === "in_progress";
 }
 
 function onceOf(deps: Deps, call: Call, looked: Extract<Looked, { kind: "run" }>): Once {
