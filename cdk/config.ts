@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { ENGINE_ORIGINS_MAX, EngineOrigin } from "../shared/models/engine-rules.ts";
 import { NAME_PATTERN } from "../shared/tenants/tenant.ts";
 
 const MEMORY_MIB_MIN = 1024;
@@ -74,7 +75,11 @@ export const StageConfig = z
     /** From which minute (UTC, `2026-11-23T19:40`; the first is empty) the ledger has how many shards: one per 10 requests/s. Only added to, an hour ahead. */
     ledgerShards: z.array(z.strictObject({ fromMinute: z.string(), shardCount: z.int().min(1).max(16_384) })).min(1),
     pools: z.array(Pool).min(1),
-    gateway: z.strictObject({ environmentsMax: z.int().min(2).max(1000) }),
+    gateway: z.strictObject({
+      environmentsMax: z.int().min(2).max(1000),
+      /** Foreign engines that versions may name although they are not public: such as `http://10.0.3.7:8000`. */
+      engineOrigins: z.array(EngineOrigin).max(ENGINE_ORIGINS_MAX).default([]),
+    }),
     intake: z.strictObject({ memoryMiB: z.int().min(MEMORY_MIB_MIN).max(FUNCTION_MEMORY_MIB_MAX) }),
     logRetentionDays: z.literal([7, 14, 30, 90, 180, 365]),
     /** How secrets are rotated is in this folder's README. */

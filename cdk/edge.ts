@@ -110,6 +110,7 @@ function environmentOf(scope: Construct, { stage, models, records, pools, intake
     WEIR_POOLS: json([...pools.map(lambdaPool), ...edgePoolsOf(stage).map(wasmPool)]),
     WEIR_INTAKE: json({ kind: "lambda", functionName: intake.function.functionName }),
     WEIR_TRUSTED_PROXIES: json({ header: VIEWER_ADDRESS_HEADER }),
+    WEIR_ENGINE_ORIGINS: JSON.stringify(stage.gateway.engineOrigins),
     WEIR_DOCS_ASSETS: `${CODE_FOLDER}/${DOCS_FOLDER}`,
     ...secrets.environment,
   };

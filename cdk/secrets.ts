@@ -33,9 +33,13 @@ export class Secrets extends Construct {
       a: this.create("OriginA", "One of two that the gateway accepts from CloudFront", { generateSecretString: LETTERS_AND_DIGITS }),
       b: this.create("OriginB", "One of two that the gateway accepts from CloudFront", { generateSecretString: LETTERS_AND_DIGITS }),
     };
-    const upstream = this.create("Upstream", "Keys of foreign engines: an object of WEIR_UPSTREAM_… names and values", {
-      secretStringValue: SecretValue.unsafePlainText("{}"), // empty, so nothing is given away
-    });
+    const upstream = this.create(
+      "Upstream",
+      "Keys of foreign engines: an object of WEIR_UPSTREAM_… names, each with a value and the origins that it may be sent to",
+      {
+        secretStringValue: SecretValue.unsafePlainText("{}"), // empty, so nothing is given away
+      },
+    );
     this.secrets = [peppers, receipts, origins.a, origins.b, upstream];
     this.peppers = peppers;
     this.pepperEnvironment = { WEIR_SECRET_PEPPERS: peppers.secretArn, WEIR_SECRETS_REVISION: String(revision) };

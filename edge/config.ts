@@ -1,5 +1,12 @@
 import * as z from "zod";
 import { Cidr } from "../shared/keys/address.ts";
+import {
+  ENGINE_ORIGINS_MAX,
+  type EngineCredential,
+  EngineOrigin,
+  type EngineRules,
+  parseEngineCredential,
+} from "../shared/models/engine-rules.ts";
 import { ShardSchedule, Tier } from "../shared/usage/row.ts";
 
 const jsonOf = <T extends z.ZodType>(schema: T) =>
@@ -83,6 +90,8 @@ const Environment = z.object({
   /** Secrets that CloudFront adds as `Weir-Origin`; two are valid during a rotation, none means no check. */
   WEIR_ORIGIN_SECRETS: jsonOf(z.array(z.string().min(16)).max(2)).default([]),
   WEIR_TRUSTED_PROXIES: jsonOf(TrustedProxies).default([]),
+  /** Origins of foreign engines that versions may name wherever they lead, such as those of a private network; `"*"` is every one, for one machine and its tests. */
+  WEIR_ENGINE_ORIGINS: jsonOf(z.union([z.literal("*"), z.array(EngineOrigin).max(ENGINE_ORIGINS_MAX)])).default([]),
   /** Where webhooks may lead: `any` is for one machine and its tests. */
   WEIR_WEBHOOK_TARGETS: z.enum(["public", "any"]).default("public"),
   /** Folder with swagger-ui's files for /docs. */
@@ -90,8 +99,8 @@ const Environment = z.object({
 });
 
 export type EdgeConfig = z.infer<typeof Environment> & {
-  /** Keys of foreign engines: every variable named WEIR_UPSTREAM_… */
-  readonly upstreamCredentials: ReadonlyMap<string, string>;
+  /** Which foreign engines may be called; their keys are all variables named WEIR_UPSTREAM_… */
+  readonly engines: EngineRules;
 };
 
 /** Parses the environment once; throws a sentence that names what is wrong. */
@@ -103,6 +112,14 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): EdgeCo
   if (!Array.isArray(proxies) && origins.length === 0) {
     throw new Error("The gateway's environment is wrong:\n✖ WEIR_TRUSTED_PROXIES names a header, so WEIR_ORIGIN_SECRETS must be set");
   }
-  const credentials = Object.entries(environment).filter(([name]) => name.startsWith("WEIR_UPSTREAM_"));
-  return { ...parsed.data, upstreamCredentials: new Map(credentials.map(([name, value]) => [name, value ?? ""])) };
+  return { ...parsed.data, engines: { origins: parsed.data.WEIR_ENGINE_ORIGINS, credentials: credentialsOf(environment) } };
+}
+
+function credentialsOf(environment: NodeJS.ProcessEnv): ReadonlyMap<string, EngineCredential> {
+  const named = Object.entries(environment).filter(([name]) => name.startsWith("WEIR_UPSTREAM_"));
+  try {
+    return new Map(named.map(([name, text]) => [name, parseEngineCredential(name, text ?? "")]));
+  } catch (cause) {
+    throw new Error(`The gateway's environment is wrong:\n✖ ${cause instanceof Error ? cause.message : ""}`);
+  }
 }

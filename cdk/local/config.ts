@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import * as z from "zod";
+import { parseEngineCredential } from "../../shared/models/engine-rules.ts";
 import { StartRefusal } from "./refusal.ts";
 
 export type Environment = Readonly<Record<string, string>>;
@@ -15,7 +16,9 @@ export type LocalConfig = {
   readonly webhookTargets: "public" | "any";
   /** Whose `X-Forwarded-For` counts, as the gateway reads it; empty on a machine without a proxy in front. */
   readonly trustedProxies: string;
-  /** Credentials of upstream engines, `WEIR_UPSTREAM_…`: the only variables that are handed on as they are. */
+  /** Foreign engines that versions may name, as the gateway reads it: on one machine any, unless said. */
+  readonly engineOrigins: string;
+  /** Credentials of foreign engines, `WEIR_UPSTREAM_…`: the only variables that are handed on as they are. */
   readonly upstreamCredentials: Environment;
 };
 
@@ -30,6 +33,7 @@ const LocalEnvironment = z.object({
   WEIR_STATE_DIR: z.string().min(1).default(".weir"),
   WEIR_WEBHOOK_TARGETS: z.enum(["public", "any"]).default("public"),
   WEIR_TRUSTED_PROXIES: z.string().default("[]"),
+  WEIR_ENGINE_ORIGINS: z.string().default('"*"'),
 });
 
 const StoreEnvironment = z.object({
@@ -42,16 +46,29 @@ const StoreEnvironment = z.object({
 export function readLocalConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
   const parsed = LocalEnvironment.safeParse(environment);
   if (!parsed.success) throw new StartRefusal(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
-  const { WEIR_HOST, WEIR_PORT, WEIR_STATE_DIR, WEIR_WEBHOOK_TARGETS, WEIR_TRUSTED_PROXIES } = parsed.data;
-  const upstream = Object.entries(environment).filter(([name]) => name.startsWith("WEIR_UPSTREAM_"));
+  const { WEIR_HOST, WEIR_PORT, WEIR_STATE_DIR, WEIR_WEBHOOK_TARGETS, WEIR_TRUSTED_PROXIES, WEIR_ENGINE_ORIGINS } = parsed.data;
   return {
     host: WEIR_HOST,
     port: WEIR_PORT,
     stateDir: resolve(WEIR_STATE_DIR),
     webhookTargets: WEIR_WEBHOOK_TARGETS,
     trustedProxies: WEIR_TRUSTED_PROXIES,
-    upstreamCredentials: Object.fromEntries(upstream.map(([name, value]) => [name, value ?? ""])),
+    engineOrigins: WEIR_ENGINE_ORIGINS,
+    upstreamCredentials: credentialsIn(environment),
   };
+}
+
+/** Read here only to refuse before anything is started what the gateway would refuse. */
+function credentialsIn(environment: NodeJS.ProcessEnv): Environment {
+  const named = Object.entries(environment).flatMap(([name, text = ""]) =>
+    name.startsWith("WEIR_UPSTREAM_") ? [[name, text] as const] : [],
+  );
+  try {
+    for (const [name, text] of named) parseEngineCredential(name, text);
+  } catch (cause) {
+    throw new StartRefusal(cause instanceof Error ? cause.message : "a WEIR_UPSTREAM_… is wrong");
+  }
+  return Object.fromEntries(named);
 }
 
 export function readStoreConfig(environment: NodeJS.ProcessEnv = process.env): StoreConfig {

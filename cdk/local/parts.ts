@@ -112,6 +112,7 @@ export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: Functi
       { name: EDGE_POOL, tier: "edge", kind: "wasm", cacheDir: join(config.stateDir, "edge-cache") },
     ]),
     WEIR_TRUSTED_PROXIES: config.trustedProxies,
+    WEIR_ENGINE_ORIGINS: config.engineOrigins,
     WEIR_DOCS_ASSETS: DOCS_ASSETS,
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: doors.intakeUrl }),
   }));

@@ -1,12 +1,13 @@
 import { Failure } from "../../shared/base/failure.ts";
+import { checkEngineName } from "../../shared/models/engine-rules.ts";
 import { repeatedFallback } from "../../shared/models/fallback.ts";
 import { checkPaths } from "../../shared/models/folder.ts";
 import type { NewVersion, Upload } from "../../shared/models/publication.ts";
 import type { Placement } from "../../shared/models/version.ts";
 import type { Deps } from "../deps.ts";
 
-export type CheckDeps = Pick<Deps, "pools"> & {
-  readonly config: Pick<Deps["config"], "upstreamCredentials">;
+export type CheckDeps = Pick<Deps, "pools" | "resolveHost"> & {
+  readonly config: Pick<Deps["config"], "engines">;
   readonly control: Pick<Deps["control"], "versions">;
 };
 
@@ -15,7 +16,7 @@ export type CheckDeps = Pick<Deps, "pools"> & {
  * answers is not known before this one has run: intake says so, and rejects it.
  */
 export async function checkPublication(deps: CheckDeps, model: string, asked: Upload | NewVersion): Promise<void> {
-  if ("upstream" in asked) return checkCredential(deps, asked.upstream.credential);
+  if ("upstream" in asked) return checkEngineName(deps.config.engines, asked.upstream, deps.resolveHost);
   const { placement, files } = asked;
   const paths = new Set(files.map((file) => file.path));
   checkPool(deps, placement.pool, "placement.pool");
@@ -31,11 +32,6 @@ export async function checkPublication(deps: CheckDeps, model: string, asked: Up
     checkPool(deps, fallback.pool, `${field}.pool`);
     checkPaths(paths, fallback.dtype);
   }
-}
-
-function checkCredential({ config }: CheckDeps, credential: string | undefined) {
-  if (credential === undefined || config.upstreamCredentials.has(credential)) return;
-  throw new Failure("invalid_request", `The gateway's environment has no ${credential}.`, { field: "upstream.credential" });
 }
 
 function checkPool({ pools }: CheckDeps, name: string, field: string) {

@@ -96,8 +96,13 @@ test("a foreign engine is a version at once, the same engine is the same version
 });
 
 test.each([
-  [{ ...UPSTREAM, credential: "WEIR_UPSTREAM_UNSET" }, "The gateway's environment has no WEIR_UPSTREAM_UNSET."],
+  [{ ...UPSTREAM, credential: "WEIR_UPSTREAM_UNSET" }, "the gateway's environment has no WEIR_UPSTREAM_UNSET."],
   [{ ...UPSTREAM, credential: "AWS_SECRET_ACCESS_KEY" }, ""],
+  [{ ...UPSTREAM, url: "https://mine.example.com/v1", credential: "WEIR_UPSTREAM_A" }, "may be sent to http://127.0.0.1:8000, and not to"],
+  [{ ...UPSTREAM, url: "http://127.0.0.1:8001/v1" }, "WEIR_ENGINE_ORIGINS"],
+  [{ ...UPSTREAM, url: "http://169.254.169.254/latest/meta-data" }, "WEIR_ENGINE_ORIGINS"],
+  [{ ...UPSTREAM, url: "https://[::ffff:127.0.0.1]:8000/v1" }, "must lead to a public address"],
+  [{ ...UPSTREAM, url: "https://leads.nowhere.invalid/v1" }, "must lead to a public address"],
   [{ ...UPSTREAM, url: "file:///etc/passwd" }, ""],
   [{ ...UPSTREAM, url: "not a url" }, ""],
   [{ ...UPSTREAM, url: "http://user:secret@engine.test/v1" }, "no user, query or fragment"],

@@ -17,8 +17,8 @@ import type { Deps } from "../deps.ts";
 import { checkPublication } from "./check-publication.ts";
 
 /** What publishing touches. */
-export type PublishDeps = Pick<Deps, "blobs" | "clock" | "control" | "intake" | "pools"> & {
-  readonly config: Pick<Deps["config"], "upstreamCredentials">;
+export type PublishDeps = Pick<Deps, "blobs" | "clock" | "control" | "intake" | "pools" | "resolveHost"> & {
+  readonly config: Pick<Deps["config"], "engines">;
 };
 
 /** One answer names at most this many parts (1.6 GB): signing costs time, and a URL is of no use before its turn comes. */

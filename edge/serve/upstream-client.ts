@@ -1,6 +1,9 @@
+import type { LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { Agent, type Dispatcher, errors } from "undici";
 import { Failure } from "../../shared/base/failure.ts";
+import { checkedAddresses, lookupOf, type Resolve } from "../../shared/events/target.ts";
+import { type EngineReach, type EngineRules, reachOfEngine } from "../../shared/models/engine-rules.ts";
 import type { Upstream } from "../../shared/models/version.ts";
 
 export type UpstreamRequest = {
@@ -33,30 +36,72 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const SILENCE_TIMEOUT_MS = 120_000;
 const ANSWER_BYTES_MAX = 64 * 1024 ** 2;
 
-export function createUpstreamClient(credentials: ReadonlyMap<string, string>): UpstreamClient {
-  const agent = new Agent({
-    connections: CONNECTIONS_PER_ENGINE_MAX,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-    bodyTimeout: SILENCE_TIMEOUT_MS,
-  });
-  return { post: (request) => post(agent, credentials, request), close: () => agent.close() };
+export function createUpstreamClient(rules: EngineRules, resolve: Resolve): UpstreamClient {
+  const agents = { named: createAgent({}), public: createAgent({ lookup: publicLookup(resolve) }) };
+  // By the version's own object, which lives as long as the catalog keeps it: a request pays for one look.
+  const ways = new WeakMap<Upstream, Way>();
+  function wayTo(upstream: Upstream): Way {
+    const known = ways.get(upstream) ?? openWay(rules, upstream);
+    ways.set(upstream, known);
+    return known;
+  }
+  return {
+    post: async (request) => post(agents, wayTo(request.upstream), request),
+    close: async () => void (await Promise.all([agents.named.close(), agents.public.close()])),
+  };
 }
 
-function post(agent: Agent, credentials: ReadonlyMap<string, string>, request: UpstreamRequest): Promise<UpstreamAnswer> {
-  const { upstream } = request;
-  const url = new URL(upstream.url);
-  const credential = upstream.credential === undefined ? undefined : credentials.get(upstream.credential);
-  const options: Dispatcher.DispatchOptions = {
-    origin: url.origin,
-    path: `${url.pathname.replace(/\/$/, "")}${request.path}`,
-    method: "POST",
+function createAgent(connect: { readonly lookup?: LookupFunction }): Agent {
+  return new Agent({
+    connections: CONNECTIONS_PER_ENGINE_MAX,
+    connect: { timeout: CONNECT_TIMEOUT_MS, ...connect },
+    bodyTimeout: SILENCE_TIMEOUT_MS,
+  });
+}
+
+/** Each connection looks its name up itself, and is made to what was checked: a name that leads inside by now leads nowhere. */
+function publicLookup(resolve: Resolve): LookupFunction {
+  return (hostname, options, callback) => {
+    checkedAddresses(hostname, "public", resolve).then(
+      (addresses) => lookupOf(addresses)(hostname, options, callback),
+      (cause) => callback(Object.assign(new Error(`${hostname} cannot be connected to`, { cause }), { code: "ENOTFOUND" }), ""),
+    );
+  };
+}
+
+type Way = { readonly reach: EngineReach; readonly origin: string; readonly path: string; readonly headers: Record<string, string> };
+
+/** Redirects are not followed by anyone here, so a credential goes to the origin that it is bound to and nowhere else. */
+function openWay(rules: EngineRules, upstream: Upstream): Way {
+  const { origin, pathname } = new URL(upstream.url);
+  const credential = upstream.credential === undefined ? undefined : rules.credentials.get(upstream.credential);
+  return {
+    ...{ reach: reachNow(rules, upstream), origin, path: pathname.replace(/\/$/, "") },
     // Only what the engine needs: a caller's own headers, its key above all, stay here.
-    headers: { "content-type": "application/json", ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }) },
+    headers: { "content-type": "application/json", ...(credential === undefined ? {} : { authorization: `Bearer ${credential.value}` }) },
+  };
+}
+
+/** What was published under other rules is between the operators and us. */
+function reachNow(rules: EngineRules, upstream: Upstream): EngineReach {
+  try {
+    return reachOfEngine(rules, upstream);
+  } catch (cause) {
+    throw new Failure("unavailable", "The engine behind this model may not be called from here.", { cause });
+  }
+}
+
+function post(agents: Readonly<Record<EngineReach, Agent>>, way: Way, request: UpstreamRequest): Promise<UpstreamAnswer> {
+  const options: Dispatcher.DispatchOptions = {
+    origin: way.origin,
+    path: way.path + request.path,
+    method: "POST",
+    headers: way.headers,
     body: request.body,
     headersTimeout: 0, // the deadline is kept for the whole answer
   };
   return new Promise((resolve, reject) => {
-    agent.dispatch(options, receive(request, { resolve, reject }));
+    agents[way.reach].dispatch(options, receive(request, { resolve, reject }));
   });
 }
 

@@ -11,7 +11,7 @@ const Environment = z.object({
     context.addIssue("must be host:port");
     return z.NEVER;
   }),
-  /** ARNs in Secrets Manager. The first two hold WEIR_PEPPERS and WEIR_RECEIPT_KEYS as they are, the next two one origin secret each, the last an object of WEIR_UPSTREAM_… names. */
+  /** ARNs in Secrets Manager. The first two hold WEIR_PEPPERS and WEIR_RECEIPT_KEYS as they are, the next two one origin secret each, the last an object of WEIR_UPSTREAM_… names with a key and its origins each. */
   WEIR_SECRET_PEPPERS: z.string().optional(),
   WEIR_SECRET_RECEIPTS: z.string().optional(),
   WEIR_SECRET_ORIGIN_A: z.string().optional(),

@@ -33,7 +33,7 @@ test("the environment gains the peppers, the receipts' keys, both origin secrets
     "arn:r": '{"1":"signing"}',
     "arn:a": "origin a",
     "arn:b": "origin b",
-    "arn:u": '{"WEIR_UPSTREAM_OPENAI":"sk"}',
+    "arn:u": '{"WEIR_UPSTREAM_OPENAI":{"value":"sk","origins":["https://api.openai.com"]}}',
   };
 
   const environment = await resolve(secrets, { ...ARNS, WEIR_CELL: "c7" });
@@ -43,7 +43,7 @@ test("the environment gains the peppers, the receipts' keys, both origin secrets
     WEIR_PEPPERS: '{"1":"pepper"}',
     WEIR_RECEIPT_KEYS: '{"1":"signing"}',
     WEIR_ORIGIN_SECRETS: '["origin a","origin b"]',
-    WEIR_UPSTREAM_OPENAI: "sk",
+    WEIR_UPSTREAM_OPENAI: '{"value":"sk","origins":["https://api.openai.com"]}',
   });
 });
 
@@ -65,6 +65,16 @@ test("the engines' secret may set engines' keys only", async () => {
 
   await expect(resolve(overreach, { WEIR_SECRET_UPSTREAM: "arn:u" })).rejects.toThrow("WEIR_PEPPERS");
 });
+
+test.each(['{"WEIR_UPSTREAM_OPENAI":"sk-secret"}', "sk-secret", '{"WEIR_UPSTREAM_OPENAI":{"value":"sk-secret"}}'])(
+  "an engine's key that is bound to no origin stops the start: %s",
+  async (secret) => {
+    const resolved = resolve({ "arn:u": secret }, { WEIR_SECRET_UPSTREAM: "arn:u" });
+
+    await expect(resolved).rejects.toThrow(/^The secret with the engines' keys is wrong:/);
+    await expect(resolved).rejects.not.toThrow("sk-secret");
+  },
+);
 
 test.each([
   ["0.0.0.0:3000", { host: "0.0.0.0", port: 3000 }],

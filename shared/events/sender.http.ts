@@ -1,8 +1,7 @@
-import type { LookupFunction } from "node:net";
 import { Client } from "undici";
 import { Failure } from "../base/failure.ts";
 import type { Message, SendResult, SendWebhook } from "./deliver.ts";
-import { assertTargetUrl, checkedAddresses, hostOf, type Resolve, type TargetRule } from "./target.ts";
+import { assertTargetUrl, checkedAddresses, hostOf, lookupOf, type Resolve, type TargetRule } from "./target.ts";
 
 /** A whole attempt, from the name's look-up to the answer's end. */
 export const SEND_TIMEOUT_MS = 10_000;
@@ -43,16 +42,6 @@ async function post({ rule, resolve, timeoutMs = SEND_TIMEOUT_MS }: Settings, { 
   } finally {
     await client.destroy();
   }
-}
-
-/** For a literal address Node asks nothing; that one was checked as it stands. */
-function lookupOf(addresses: readonly string[]): LookupFunction {
-  const found = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
-  return (_hostname, options, callback) => {
-    const [first] = found;
-    if (options.all === true) callback(null, found);
-    else callback(null, first?.address ?? "", first?.family ?? 4);
-  };
 }
 
 function resultOf(status: number): SendResult {

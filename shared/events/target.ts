@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, type LookupFunction } from "node:net";
 import { Failure } from "../base/failure.ts";
 
 /** `public`: https to public addresses. `any`: everything, for one machine and its tests. */
@@ -76,6 +76,16 @@ export async function checkedAddresses(host: string, rule: TargetRule, resolve: 
   if (addresses.length === 0) throw refusal("has a name that leads nowhere");
   if (rule === "public" && !addresses.every(isPublicAddress)) throw refusal("must lead to a public address");
   return addresses;
+}
+
+/** Answers a connection's look-up with addresses that were checked. For a literal address Node asks nothing; that one was checked as it stands. */
+export function lookupOf(addresses: readonly string[]): LookupFunction {
+  const found = addresses.map((address) => ({ address, family: address.includes(":") ? 6 : 4 }));
+  return (_hostname, options, callback) => {
+    const [first] = found;
+    if (options.all === true) callback(null, found);
+    else callback(null, first?.address ?? "", first?.family ?? 4);
+  };
 }
 
 /** The name or address, without brackets and without the dot at the end. */

@@ -68,6 +68,7 @@ async function startWeir(keep: Keep, settings: { enginePort: number; store: stri
     WEIR_PEPPERS: JSON.stringify({ 1: PEPPER }),
     WEIR_POOLS: "[]",
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: "http://127.0.0.1:1" }),
+    WEIR_ENGINE_ORIGINS: '"*"',
     AWS_ACCESS_KEY_ID: "bench",
     AWS_SECRET_ACCESS_KEY: "bench",
   };

@@ -34,6 +34,8 @@ export type TestPublishing = {
 };
 
 const LIMITS = { timeoutMs: 6_000, memoryMib: 1_024 };
+/** The one engine that versions may name although it is not public, and that has a key. */
+const ENGINE_ORIGIN = "http://127.0.0.1:8000";
 const POOLS = [{ name: "cpu", tier: "cpu", kind: "http", url: "http://127.0.0.1:9" }];
 
 /** Everything that publishing needs: the gateway, real stores, and intake behind its HTTP. */
@@ -49,7 +51,8 @@ export async function startPublishing(): Promise<TestPublishing> {
       WEIR_BUCKET: s3.settings.bucket,
       WEIR_POOLS: JSON.stringify(POOLS),
       WEIR_INTAKE: JSON.stringify({ kind: "http", url: `http://127.0.0.1:${portOf(intake.address())}` }),
-      WEIR_UPSTREAM_A: "secret",
+      WEIR_ENGINE_ORIGINS: JSON.stringify([ENGINE_ORIGIN]),
+      WEIR_UPSTREAM_A: JSON.stringify({ value: "secret", origins: [ENGINE_ORIGIN] }),
     },
   });
   const url = await gateway.listen();

@@ -127,7 +127,7 @@ function configFor(environment: Readonly<Record<string, string>>) {
     WEIR_PEPPERS: JSON.stringify({ 1: "a pepper for tests only" }),
     WEIR_POOLS: "[]",
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: "http://127.0.0.1:9" }),
-    WEIR_UPSTREAM_ENGINE: "the engine's key",
+    WEIR_ENGINE_ORIGINS: '"*"',
     WEIR_RECEIPT_KEYS: JSON.stringify({ 1: "a text that receipt keys are made of" }),
     ...environment,
   });

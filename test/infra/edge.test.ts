@@ -40,6 +40,7 @@ test("the gateway's environment and its secrets are a configuration that the gat
   );
   expect(config.WEIR_INTAKE).toEqual({ kind: "lambda", functionName: expect.stringContaining("<IntakeFunction") });
   expect(config.WEIR_ORIGIN_SECRETS).toHaveLength(2);
+  expect(config.engines).toEqual({ origins: [], credentials: new Map() });
 });
 
 test("an edge pool is threads of the gateway, with a function for none of it", async () => {
