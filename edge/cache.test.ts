@@ -112,3 +112,35 @@ test("only so many values are kept", async () => {
   expect(cache.get("c")).toBe("3");
   expect(cache.get("a")).toBeInstanceOf(Promise);
 });
+
+test("misses are kept apart: they push out no value, and a value that comes pushes out its miss", async () => {
+  const source = new Map([["a", "one"]]);
+  const apart = createCache({ clock, freshMs: 5_000, hardMs: 30_000, itemsMax: 1, missesMax: 2, load: async (key) => source.get(key) });
+  await apart.get("a");
+
+  for (const key of ["b", "c", "d"]) expect(await apart.get(key)).toBeUndefined();
+
+  expect(["a", "b", "c", "d"].map((key) => apart.knows(key))).toEqual([true, false, true, true]);
+  expect(apart.get("a")).toBe("one");
+  expect(apart.get("d")).toBeUndefined();
+  source.set("d", "two");
+  expect(await apart.reload("d")).toBe("two");
+  expect(["a", "d"].map((key) => apart.knows(key))).toEqual([false, true]);
+  source.delete("d");
+  expect(await apart.reload("d")).toBeUndefined();
+  clock.advance(5_000);
+  expect(apart.knows("d")).toBe(false);
+});
+
+test("what is being read, and what was there however long ago, is known", async () => {
+  expect(cache.knows("a")).toBe(false);
+  const got = cache.get("a");
+  expect(cache.knows("a")).toBe(true);
+  await loads[0]?.answer("one");
+  await got;
+
+  clock.advance(60_000);
+  expect(cache.knows("a")).toBe(true);
+  cache.forget("a");
+  expect(cache.knows("a")).toBe(false);
+});

@@ -9,6 +9,8 @@ export type CacheSettings<T> = {
   /** Values between `freshMs` and this are answered while they are read again; older ones are waited for. Nothing older is ever answered. */
   readonly hardMs: number;
   readonly itemsMax: number;
+  /** Of keys that there is nothing at: kept apart, so that however many are asked for, they push out nothing that is there. Absent, they are values like any other. */
+  readonly missesMax?: number;
 };
 
 type Entry<T> = { readonly value: T; readonly readAtMs: number };
@@ -20,11 +22,13 @@ export type Cache<T> = {
   /** Reads a value again, joining a read that runs; what is cached stays until the new one is there. */
   readonly reload: (key: string) => Promise<T>;
   readonly forget: (key: string) => void;
+  /** Whether asking for it now starts no read for a key that nothing is known to be at: it is there, or is being read, or was missed just now. */
+  readonly knows: (key: string) => boolean;
 };
 
 export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
-  // Bounded by size, each entry being 1: a bound by `max` allocates all places at once, which costs every start 5 to 25 ms per cache.
-  const entries = new LRUCache<string, Entry<T>>({ maxSize: settings.itemsMax, sizeCalculation: () => 1 });
+  const entries = createEntries<T>(settings.itemsMax);
+  const misses = settings.missesMax === undefined ? entries : createEntries<T>(settings.missesMax);
   const loads = new Map<string, Promise<T>>();
 
   function load(key: string): Promise<T> {
@@ -35,7 +39,7 @@ export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
       .load(key)
       .then((value) => {
         // A load that `forget` has overtaken may have read what was before.
-        if (loads.get(key) === loading) entries.set(key, { value, readAtMs });
+        if (loads.get(key) === loading) keep(key, { value, readAtMs });
         return value;
       })
       .finally(() => {
@@ -45,9 +49,15 @@ export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
     return loading;
   }
 
+  function keep(key: string, entry: Entry<T>) {
+    const isMiss = entry.value === undefined;
+    if (misses !== entries) (isMiss ? entries : misses).delete(key);
+    (isMiss ? misses : entries).set(key, entry);
+  }
+
   return {
     get(key) {
-      const entry = entries.get(key);
+      const entry = entries.get(key) ?? misses.get(key);
       const ageMs = entry === undefined ? Number.POSITIVE_INFINITY : settings.clock.nowMs() - entry.readAtMs;
       if (entry !== undefined && ageMs < settings.freshMs) return entry.value;
       const loading = load(key);
@@ -58,7 +68,19 @@ export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
     reload: load,
     forget(key) {
       entries.delete(key);
+      misses.delete(key);
       loads.delete(key);
     },
+    knows(key) {
+      if (loads.has(key)) return true;
+      const entry = entries.peek(key) ?? misses.peek(key);
+      if (entry === undefined) return false;
+      return entry.value !== undefined || settings.clock.nowMs() - entry.readAtMs < settings.freshMs;
+    },
   };
+}
+
+/** Bounded by size, each entry being 1: a bound by `max` allocates all places at once, which costs every start 5 to 25 ms per cache. */
+function createEntries<T>(itemsMax: number): LRUCache<string, Entry<T>> {
+  return new LRUCache({ maxSize: itemsMax, sizeCalculation: () => 1 });
 }

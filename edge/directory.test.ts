@@ -87,7 +87,7 @@ async function change(text: string, body: Partial<Key>) {
 /** A secret that replaces the key's own, and the text with it. */
 function nextSecretOf(text: string): { stored: Pick<Key, "secretHmac" | "pepperVersion">; text: string } {
   const [, env = "", cell = "", id = ""] = text.split("_");
-  const next = makeKeyText({ env, cell }, { ...weir.deps.ids, base62: (length) => (length === 16 ? id : weir.deps.ids.base62(length)) });
+  const next = makeKeyText({ env, cell }, weir.deps.ids, id);
   return { stored: { secretHmac: secretHmacOf(next.secret, pepper.pepper), pepperVersion: 1 }, text: next.text };
 }
 
@@ -181,4 +181,49 @@ test("a key that names a person who does not exist, or that is another tenant's,
 
   expect(await find(unknown)).toBeUndefined();
   expect(await find(foreign)).toBeUndefined();
+});
+
+/** A key as they were made before ids had marks, or as somebody makes one up. */
+function madeUp(): string {
+  return makeKeyText({ env: "local", cell: "c1" }, weir.deps.ids, weir.deps.ids.base62(16)).text;
+}
+
+test("made-up keys cost a bounded number of reads, and push no real key out of the cache", async () => {
+  const [key, address] = [await weir.makeKey("acme", "infer"), "192.0.2.77"];
+  await find(key, address);
+  const reads = weir.store.callsOf("Query");
+
+  const found = await Promise.allSettled(Array.from({ length: 500 }, () => find(madeUp(), address)));
+
+  expect(weir.store.callsOf("Query") - reads).toBe(32);
+  expect(found.filter(({ status }) => status === "fulfilled")).toHaveLength(32);
+  expect(found.find(({ status }) => status === "rejected")).toMatchObject({ reason: { code: "rate_limited", retryAfterMs: 1_000 } });
+  expect(await find(key, address)).toBeDefined();
+  expect(await find(await weir.makeKey("acme", "infer"), address)).toBeDefined();
+});
+
+test("a key from before there were marks is let in under such an attack: at once where it is known, a moment later where not", async () => {
+  const { keys } = weir.deps.control;
+  const stored = (await keys.current(weir.key.split("_")[3] ?? ""))?.body;
+  if (stored === undefined) throw new Error("no key");
+  const address = "192.0.2.78";
+  const old = async () => {
+    const text = madeUp();
+    const { id = "", secret = "" } = parseKeyText(text) ?? {};
+    await keys.append(id, 0, { body: { ...stored, id, secretHmac: secretHmacOf(secret, pepper.pepper) }, change: CHANGE });
+    return text;
+  };
+  const [known, unknown] = [await old(), await old()];
+  expect(await find(known, address)).toBeDefined();
+  await Promise.allSettled(Array.from({ length: 500 }, () => find(madeUp(), address)));
+
+  weir.clock.advance(6_000); // longer than it is fresh
+  await Promise.allSettled(Array.from({ length: 500 }, () => find(madeUp(), address)));
+  expect(await find(known, address)).toBeDefined();
+  await expect(find(unknown, address)).rejects.toMatchObject({ code: "rate_limited" });
+  weir.clock.advance(1_000);
+  const atOnce = await Promise.all(Array.from({ length: 50 }, () => find(unknown, address)));
+
+  expect(atOnce.every((principal) => principal !== undefined)).toBe(true);
+  weir.clock.advance(-7_000);
 });

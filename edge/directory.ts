@@ -10,11 +10,14 @@ import type { Person } from "../shared/people/person.ts";
 import { RIGHTS_OF_ROLE, type Right, rightsOfScopes } from "../shared/people/rights.ts";
 import { OPERATORS, type Tenant } from "../shared/tenants/tenant.ts";
 import { createCache } from "./cache.ts";
+import { createUnknownKeys } from "./unknown-keys.ts";
 
 const KEY_FRESH_MS = 5_000;
 /** A revoked key is refused everywhere after this time at the latest, and a person's new role is in force. */
 const KEY_HARD_MS = REVOCATION_BOUND_MS;
 const KEYS_MAX = 50_000;
+/** Ids at which there is no key, or one that is good for nothing. */
+const MISSES_MAX = 10_000;
 /** A secret that does not fit may be newer than what is cached: the key is read again, but no more often than this. */
 const REREAD_MS = 1_000;
 
@@ -29,14 +32,14 @@ export type DirectorySettings = {
   readonly place: { readonly env: string; readonly cell: string };
 };
 
-/** Asked only for keys that are limited to ranges; undefined, if the caller's address is not known, lies in none of them. */
+/** Asked only for keys that are limited to ranges, or that are not known here; undefined, if the caller's address is not known, lies in none of them. */
 export type AddressOf = () => string | undefined;
 
 /** Says who a key speaks for; keys, their tenants and their persons are cached, misses too. */
 export type Directory = {
   /**
    * Undefined for a key that is unknown, revoked, expired, of another installation, with a wrong secret, from an address outside its
-   * ranges, of a closed tenant, or of a person who is no longer active.
+   * ranges, of a closed tenant, or of a person who is no longer active. Fails with `rate_limited` where too many unknown keys come from the same place.
    */
   readonly find: (key: KeyText, addressOf: AddressOf) => Promise<Principal | undefined>;
   /** Whoever has changed a key here sees it changed here at once; other gateways follow. */
@@ -69,10 +72,13 @@ export function createDirectory(settings: DirectorySettings): Directory {
     freshMs: KEY_FRESH_MS,
     hardMs: KEY_HARD_MS,
     itemsMax: KEYS_MAX,
+    missesMax: MISSES_MAX,
   });
+  const admitUnknown = createUnknownKeys({ clock, peppers });
   return {
     async find({ env, cell, id, secret }, addressOf) {
       if (env !== place.env || cell !== place.cell) return undefined;
+      if (!cache.knows(id)) admitUnknown(id, addressOf());
       let entry = await cache.get(id);
       if (entry === undefined) return undefined;
       const nowMs = clock.nowMs();

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { systemIds } from "../base/id.ts";
-import { isSecretOf, type KeyMint, makeKey, newestPepper, parseKeyText, peppersOf } from "./key.ts";
+import { isMarkedKeyId, isSecretOf, type KeyMint, makeKey, newestPepper, newKeyId, parseKeyText, peppersOf } from "./key.ts";
 
 const peppers = peppersOf({ 1: "the first pepper", 2: "the second pepper" });
 const mint: KeyMint = { place: { env: "test", cell: "c1" }, ids: systemIds, peppers };
@@ -53,4 +53,20 @@ test("the newest pepper makes keys, and older ones still check theirs", () => {
   expect(newestPepper(peppers).version).toBe(2);
   expect(makeKey(mint, owner).key.pepperVersion).toBe(2);
   expect(isSecretOf(old.key, parseKeyText(old.text)?.secret ?? "", peppers)).toBe(true);
+});
+
+test("a key's id bears its installation's mark, whichever of the peppers made it, and no other's", () => {
+  const [first, others] = [peppersOf({ 1: "the first pepper" }), peppersOf({ 1: "another installation's" })];
+  const { key } = makeKey(mint, owner);
+  const old = newKeyId({ ids: systemIds, peppers: first });
+
+  expect([key.id, old]).toEqual(Array(2).fill(expect.stringMatching(/^[0-9A-Za-z]{16}$/)));
+  expect([peppers, first, others].map((each) => isMarkedKeyId(key.id, each))).toEqual([true, false, false]);
+  expect([peppers, first, others].map((each) => isMarkedKeyId(old, each))).toEqual([true, true, false]);
+});
+
+test("ids that somebody makes up bear no mark", () => {
+  const madeUp = Array.from({ length: 1_000 }, () => systemIds.base62(16));
+
+  expect([...madeUp, "", "short", `${newKeyId(mint)}x`].filter((id) => isMarkedKeyId(id, peppers))).toEqual([]);
 });

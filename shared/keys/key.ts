@@ -77,7 +77,8 @@ export type KeyOwner = Omit<Key, "id" | "isRevoked" | "previous" | keyof StoredS
 
 /** Makes a key as it is stored, and the text for its owner, which is shown once and never stored. */
 export function makeKey(mint: KeyMint, owner: KeyOwner): { key: Key; text: string } {
-  const { id, secret, text } = makeKeyText(mint.place, mint.ids);
+  const id = newKeyId(mint);
+  const { secret, text } = makeKeyText(mint.place, mint.ids, id);
   return { key: { id, ...owner, ...storedSecretOf(mint, secret), isRevoked: false }, text };
 }
 
@@ -96,15 +97,36 @@ function storedSecretOf({ peppers }: KeyMint, secret: string): StoredSecret {
 
 const KEY_FORM = /^(weir_([a-z0-9]{1,16})_([a-z0-9]{1,16})_([0-9A-Za-z]{16})_([0-9A-Za-z]{32}))([0-9A-Za-z]{6})$/;
 
-/** Makes a new key; the text is shown to its owner once and never stored. */
-export function makeKeyText(
-  place: { env: string; cell: string },
-  ids: Ids,
-  id = ids.base62(16),
-): { id: string; secret: string; text: string } {
+/** By chance, 59 bits: so that ids do not meet. */
+const ID_STEM_CHARS = 10;
+const ID_MARK_CHARS = 6;
+
+/**
+ * A new key's id. Its end is a mark that only who has the peppers can make: ids that somebody makes up are told from it without a look into the store. Ids from before
+ * there were marks have the same form.
+ */
+export function newKeyId({ ids, peppers }: Pick<KeyMint, "ids" | "peppers">): string {
+  const stem = ids.base62(ID_STEM_CHARS);
+  return stem + markOf(stem, newestPepper(peppers).pepper);
+}
+
+/** Whether this installation has made an id, with whichever of its peppers. One without its mark may be older than marks. */
+export function isMarkedKeyId(id: string, peppers: Peppers): boolean {
+  const stem = id.slice(0, ID_STEM_CHARS);
+  // Not in constant time: a mark that was guessed buys one read, and its 32 bits cost more than that.
+  return [...peppers.values()].some((pepper) => stem + markOf(stem, pepper) === id);
+}
+
+/** Never what a secret is hashed to: no secret has a space. */
+function markOf(stem: string, pepper: KeyObject): string {
+  return toBase62(createHmac("sha256", pepper).update(`key id ${stem}`).digest().readUInt32BE(0), ID_MARK_CHARS);
+}
+
+/** Makes a key's secret; the text is shown to its owner once and never stored. */
+export function makeKeyText(place: { env: string; cell: string }, ids: Ids, id: string): { secret: string; text: string } {
   const secret = ids.base62(32);
   const body = `weir_${place.env}_${place.cell}_${id}_${secret}`;
-  return { id, secret, text: body + checksumOf(body) };
+  return { secret, text: body + checksumOf(body) };
 }
 
 /** Reads a key's text without any I/O; undefined if its form or its checksum is wrong. */

@@ -2,7 +2,7 @@ import { systemClock } from "../../shared/base/clock.ts";
 import { systemIds } from "../../shared/base/id.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createTables } from "../../shared/dynamo/create-tables.ts";
-import { makeKeyText, newestPepper, peppersOf, secretHmacOf } from "../../shared/keys/key.ts";
+import { makeKey, peppersOf } from "../../shared/keys/key.ts";
 import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
 import { createModelStore } from "../../shared/models/model-store.dynamo.ts";
 import { createVersionStore } from "../../shared/models/version-store.dynamo.ts";
@@ -40,17 +40,9 @@ export async function seedBench(endpoint: string, settings: { engineUrl: string;
 
 async function seedTenant(dynamo: ReturnType<typeof createDynamo>, tenant: string, pepper: string): Promise<string> {
   const change = { by: "bench", why: "bench", atMs: systemClock.nowMs() };
-  const { id, secret, text } = makeKeyText({ env: "local", cell: "c1" }, systemIds);
+  const mint = { place: { env: "local", cell: "c1" }, ids: systemIds, peppers: peppersOf({ 1: pepper }) };
+  const { key, text } = makeKey(mint, { tenant, name: "bench", scopes: ["infer"] });
   await createTenantStore(dynamo).append(tenant, 0, { body: { id: tenant, name: tenant, isClosed: false, rate: RATE }, change });
-  const key = {
-    id,
-    tenant,
-    name: "bench",
-    scopes: ["infer" as const],
-    secretHmac: secretHmacOf(secret, newestPepper(peppersOf({ 1: pepper })).pepper),
-    pepperVersion: 1,
-    isRevoked: false,
-  };
-  await createKeyStore(dynamo).append(id, 0, { body: key, change });
+  await createKeyStore(dynamo).append(key.id, 0, { body: key, change });
   return text;
 }
