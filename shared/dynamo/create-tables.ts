@@ -1,24 +1,32 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { CreateTableCommand, type CreateTableCommandInput, DescribeTableCommand } from "@aws-sdk/client-dynamodb";
+import { CreateTableCommand, type CreateTableCommandInput, DescribeTableCommand, type TableDescription } from "@aws-sdk/client-dynamodb";
 import type { Dynamo } from "./client.ts";
+import { rebuildTable, type TableMaker } from "./rebuild-table.ts";
 import { TABLES, type TableShape, tableName } from "./tables.ts";
 
 const ACTIVE_TIMEOUT_MS = 30_000;
 const ACTIVE_POLL_MS = 25;
 
-/** Makes the tables that are not there, and resolves when all can be written to. For emulators: in the cloud CloudFormation owns the tables. */
+/**
+ * Makes the tables that are not there, gives older ones the indexes that they lack, and resolves when all can be written to. For emulators: in the cloud CloudFormation
+ * owns the tables.
+ */
 export async function createTables(dynamo: Dynamo): Promise<void> {
-  const signal = AbortSignal.timeout(ACTIVE_TIMEOUT_MS);
-  await Promise.all(TABLES.map((table) => createTable(dynamo, table, signal)));
+  const maker: TableMaker = {
+    describe: (name) => describe(dynamo, name),
+    make: (table) => createTable(dynamo, table, AbortSignal.timeout(ACTIVE_TIMEOUT_MS)),
+  };
+  for (const table of TABLES) if (table.indexes !== undefined) await rebuildTable(dynamo, table, maker);
+  await Promise.all(TABLES.map(maker.make));
 }
 
 async function createTable(dynamo: Dynamo, table: TableShape, signal: AbortSignal) {
   const name = tableName(dynamo.settings.tablePrefix, table);
-  let status = await statusOf(dynamo, name, signal);
-  if (status === undefined) await create(dynamo, table, signal);
-  while (status !== "ACTIVE") {
+  let found = await describe(dynamo, name, signal);
+  if (found === undefined) await create(dynamo, table, signal);
+  while (found?.TableStatus !== "ACTIVE") {
     await sleep(ACTIVE_POLL_MS, undefined, { signal });
-    status = await statusOf(dynamo, name, signal);
+    found = await describe(dynamo, name, signal);
   }
 }
 
@@ -55,10 +63,10 @@ function namesOf({ partitionKey, sortKey }: { partitionKey: string; sortKey?: st
   return sortKey === undefined ? [partitionKey] : [partitionKey, sortKey];
 }
 
-async function statusOf(dynamo: Dynamo, name: string, abortSignal: AbortSignal): Promise<string | undefined> {
+async function describe(dynamo: Dynamo, name: string, signal?: AbortSignal): Promise<TableDescription | undefined> {
   try {
-    const { Table } = await dynamo.client.send(new DescribeTableCommand({ TableName: name }), { abortSignal });
-    return Table?.TableStatus;
+    const asked = new DescribeTableCommand({ TableName: name });
+    return (await dynamo.client.send(asked, signal === undefined ? {} : { abortSignal: signal })).Table;
   } catch (error) {
     if (isNamed(error, "ResourceNotFoundException")) return undefined;
     throw error;

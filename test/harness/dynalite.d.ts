@@ -6,6 +6,7 @@ declare module "dynalite" {
     /** Folder of the LevelDB store; absent, everything is in memory. */
     readonly path?: string;
     readonly createTableMs?: number;
+    readonly deleteTableMs?: number;
   };
 
   function dynalite(options?: DynaliteOptions): Server;
