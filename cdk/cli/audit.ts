@@ -3,7 +3,7 @@ import type { AuditEntry } from "../../shared/audit/audit.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
 
-type AuditOptions = { readonly from?: string; readonly to?: string; readonly limit: number; readonly diff?: true };
+type AuditOptions = { readonly actor?: string; readonly from?: string; readonly to?: string; readonly limit: number; readonly diff?: true };
 
 const LINES_DEFAULT = 50;
 const PAGES_MAX = 100;
@@ -12,6 +12,7 @@ export function registerAuditCommand(program: Command, context: CliContext) {
   program
     .command("audit [noun] [id]")
     .description("list who changed what, when and why, newest first (default: the last 30 days of everything)")
+    .option("--actor <who>", "made by this person, key (its id) or part of Weir")
     .option("--from <time>", "a date or a time, such as 2026-11-23T19:00:00Z")
     .option("--to <time>", "until before this time")
     .option("--limit <changes>", `how many at most (default: ${LINES_DEFAULT})`, parseCount, LINES_DEFAULT)

@@ -114,6 +114,9 @@ test("the trail tells who changed what, and with --diff what was before and afte
   expect(listed.out).toMatch(/^\S+Z +tenant umbrella +1 +\w{16} +first try$/m);
   expect(changed.out).toMatch(/^isClosed +false +true$/m);
   expect(JSON.parse((await weir("audit --limit 2 --json")).out)).toHaveLength(2);
+  const maker = JSON.parse((await weir("audit tenant umbrella --json")).out)[0].by;
+  expect((await weir(`audit tenant umbrella --actor ${maker}`)).out).toBe(listed.out);
+  expect(JSON.parse((await weir("audit --actor nobody --json")).out)).toEqual([]);
 });
 
 test("a tenant's deletion says what is erased and what is kept, then and later", async () => {

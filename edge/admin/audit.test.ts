@@ -75,6 +75,31 @@ test("pages across nouns and months, newest first, hold every change of the rang
   expect(await readAll("from=2025-02-01&to=2025-05-01&noun=tenant")).toEqual([]);
 });
 
+test("changes are found by who made them: a person, a key, or a part of Weir; across nouns and pages, and of one thing", async () => {
+  const { models } = gateway.deps.control;
+  const makers = [{ by: "k1", person: "ann" }, { by: "k1", person: "ann" }, { by: "k2", person: "ann" }, { by: "k2" }, { by: "intake" }];
+  const atMs = Date.UTC(2022, 2, 31, 23, 59, 59);
+  for (let turn = 0; turn < 120; turn += 1) {
+    const maker = makers[turn % makers.length] ?? { by: "" };
+    const change: Change = { ...maker, why: `${turn}`, atMs: atMs + turn * 100 };
+    await models.append("by-many", turn, { body: { name: "by-many", tenants: "*" }, change });
+  }
+  const range = "from=2022-03-01&to=2022-05-01";
+
+  const ofAnn = await readAll(`${range}&actor=ann&limit=7`);
+
+  expect(ofAnn.map(({ why }) => Number(why))).toEqual(Array.from({ length: 120 }, (_, turn) => 119 - turn).filter((turn) => turn % 5 < 3));
+  for (const [actor, count] of [
+    ["k2", 48],
+    ["intake", 24],
+    ["nobody", 0],
+  ] as const) {
+    expect(await readAll(`${range}&actor=${actor}&limit=100`)).toHaveLength(count);
+    expect(await readAll(`noun=model&id=by-many&actor=${actor}`)).toHaveLength(count);
+  }
+  expect(await readAll(`${range}&actor=ann&noun=tenant`)).toEqual([]);
+});
+
 test("a version, whose model's versions share a partition, is found by its own name", async () => {
   const upstream = { url: "http://127.0.0.1:9/v1", model: "engine" };
   const change = { by: "test", why: "", atMs: Date.UTC(2024, 5, 1) };

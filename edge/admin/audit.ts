@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { AUDIT_RANGE_DAYS_MAX, AuditEntry, AuditQuery, type AuditRange, shownChange } from "../../shared/audit/audit.ts";
+import { AUDIT_RANGE_DAYS_MAX, AuditEntry, AuditQuery, type AuditRange, isMadeBy, shownChange } from "../../shared/audit/audit.ts";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { type Page, pageOf } from "../../shared/base/page.ts";
 import type { Deps } from "../deps.ts";
@@ -17,7 +17,7 @@ export function auditRoutes(deps: AuditDeps) {
   return new Hono<EdgeEnv>().get("/", async (c) => c.json(await read(deps, checked(c.req.query(), AuditQuery))));
 }
 
-async function read({ trail, clock }: AuditDeps, { noun, id, from, to, ...page }: AuditQuery): Promise<Page<AuditEntry>> {
+async function read({ trail, clock }: AuditDeps, { noun, id, actor, from, to, ...page }: AuditQuery): Promise<Page<AuditEntry>> {
   if (id !== undefined && noun === undefined) throw new Failure("invalid_request", "noun: say of which noun the id is", { field: "noun" });
   if (id !== undefined && (from ?? to) !== undefined) {
     throw new Failure("invalid_request", "from: a thing's changes are listed from the newest to the first", { field: "from" });
@@ -26,8 +26,9 @@ async function read({ trail, clock }: AuditDeps, { noun, id, from, to, ...page }
   const changes =
     noun !== undefined && id !== undefined
       ? await trail.of(noun, id, page)
-      : await trail.across({ ...range, ...(noun === undefined ? {} : { noun }) }, page);
-  return { ...changes, items: changes.items.map(shownChange) };
+      : await trail.across({ ...range, ...(noun === undefined ? {} : { noun }), ...(actor === undefined ? {} : { actor }) }, page);
+  const wanted = changes.items.filter((change) => actor === undefined || isMadeBy(change, actor));
+  return { ...changes, items: wanted.map(shownChange) };
 }
 
 function rangeOf({ from, to }: Pick<AuditQuery, "from" | "to">, nowMs: number): AuditRange {
@@ -49,7 +50,7 @@ export const auditPaths: PathGroup = {
       method: "get",
       path: "/admin/audit",
       summary:
-        "Lists changes, newest first: of the last 30 days, of a range, of a noun, or of one thing. A page may be short and have a next one",
+        "Lists changes, newest first: of the last 30 days, of a range, of a noun, of one thing, or of who made them. A page may be short and have a next one",
       scope: "operate",
       query: AuditQuery,
       answer: { status: 200, summary: "One page", schema: pageOf(AuditEntry) },

@@ -45,6 +45,9 @@ export const AUDIT_RANGE_DAYS_MAX = 366;
 export const AuditQuery = PageQuery.extend({
   noun: z.enum(Object.keys(AUDITED)).optional(),
   id: z.string().min(1).max(200).optional().meta({ description: "Of that noun; all its changes, whenever they were" }),
+  actor: z.string().min(1).max(200).optional().meta({
+    description: "Who made the change: a person, the id of a key, or a part of Weir. Pages may be short, also empty, and have a next one",
+  }),
   from: Instant.optional(),
   to: Instant.optional(),
 });
@@ -67,7 +70,12 @@ export type Trail = {
 };
 
 /** ISO instants of UTC, which sort as time does. */
-export type AuditRange = { readonly from: string; readonly to: string; readonly noun?: string };
+export type AuditRange = { readonly from: string; readonly to: string; readonly noun?: string; readonly actor?: string };
+
+/** Whether a change was made by a person, by a key, or by a part of Weir of that name. */
+export function isMadeBy({ by, person }: Pick<AuditEntry, "by" | "person">, actor: string): boolean {
+  return by === actor || person === actor;
+}
 
 /** A change without what nobody may see of it. */
 export function shownChange({ before, after, ...change }: StoredChange): AuditEntry {

@@ -4,12 +4,14 @@ import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
 import { type Dynamo, withStore } from "../dynamo/client.ts";
 import { auditMonth, CONTROL, tableName } from "../dynamo/tables.ts";
-import type { AuditRange, StoredChange, Trail } from "./audit.ts";
+import { type AuditRange, isMadeBy, type StoredChange, type Trail } from "./audit.ts";
 
 type Item = Record<string, AttributeValue>;
 
-/** Index entries that one page looks at; a filter for a rare noun would read on and on. */
+/** Index entries that one page looks at; a filter for a rare noun or actor would read on and on. */
 const LOOKED_AT_MAX = 1_000;
+/** The index does not say who: of each entry that is looked at for somebody, the change itself is read, so many at once. */
+const ACTORS_READ_AT_ONCE = 50;
 /** Months that one page walks through; empty ones cost a read each. */
 const MONTHS_MAX = 14;
 const REVISION = /^(?:([0-9]+)#)?r#([0-9]+)$/;
@@ -36,26 +38,42 @@ async function changesOf(dynamo: Dynamo, { noun, id }: { noun: string; id: strin
 }
 
 async function changesAcross(dynamo: Dynamo, range: AuditRange, page: PageQuery): Promise<Page<StoredChange>> {
-  const keys: Cursor[] = [];
+  const changes: StoredChange[] = [];
   let after = page.cursor === undefined ? undefined : cursorOf(page.cursor, range);
   let month = after?.ak ?? auditMonth(range.to);
   const last = auditMonth(range.from);
   let lookedAt = 0;
-  for (let months = 0; months < MONTHS_MAX && month >= last && keys.length < page.limit; ) {
-    const { Items = [], LastEvaluatedKey, ScannedCount = 0 } = await queryMonth(dynamo, { range, month, after }, page.limit - keys.length);
-    keys.push(...Items.map(plainKey));
+  for (let months = 0; months < MONTHS_MAX && month >= last && changes.length < page.limit; ) {
+    const limit = range.actor === undefined ? page.limit - changes.length : ACTORS_READ_AT_ONCE;
+    const { Items = [], LastEvaluatedKey, ScannedCount = 0 } = await queryMonth(dynamo, { range, month, after }, limit);
+    const found = await changesAt(dynamo, Items.map(plainKey), { actor: range.actor, most: page.limit - changes.length });
+    changes.push(...found.changes);
     lookedAt += ScannedCount;
-    after = LastEvaluatedKey && plainKey(LastEvaluatedKey);
+    after = found.goOnAfter ?? (LastEvaluatedKey && plainKey(LastEvaluatedKey));
     if (after === undefined) {
       month = monthBefore(month);
       months += 1;
     }
     if (lookedAt >= LOOKED_AT_MAX) break;
   }
-  const items = await Promise.all(keys.map((key) => changeAt(dynamo, key)));
   // Where there is no place to go on from, the month's end is one: above every instant that it can hold.
   const next = after ?? (month >= last ? { ak: month, as: "~", pk: "~", sk: "~" } : undefined);
-  return { items, ...(next === undefined ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString("base64url") }) };
+  return { items: changes, ...(next === undefined ? {} : { nextCursor: Buffer.from(JSON.stringify(next)).toString("base64url") }) };
+}
+
+type Wanted = { readonly actor: string | undefined; readonly most: number };
+
+/** The changes at these places that an actor made, or all of them; with the last one's place if not all that were found are told. */
+async function changesAt(
+  dynamo: Dynamo,
+  keys: readonly Cursor[],
+  { actor, most }: Wanted,
+): Promise<{ changes: StoredChange[]; goOnAfter?: Cursor }> {
+  const read = await Promise.all(keys.map(async (key) => ({ key, change: await changeAt(dynamo, key) })));
+  const wanted = actor === undefined ? read : read.filter(({ change }) => isMadeBy(change, actor));
+  const changes = wanted.slice(0, most).map(({ change }) => change);
+  const goOnAfter = wanted.length > most ? wanted[most - 1]?.key : undefined;
+  return goOnAfter === undefined ? { changes } : { changes, goOnAfter };
 }
 
 type Asked = { readonly range: AuditRange; readonly month: string; readonly after: Cursor | undefined };
