@@ -1,3 +1,4 @@
+import { isSoundClock } from "../../shared/dynamo/sound-clock.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { bucketCountOf, HOUR_MS, MINUTE_MS, periodAt, rangeOf, startOf } from "../../shared/usage/period.ts";
 import { type HourState, readHour } from "../../shared/usage/seal-walk.ts";
@@ -13,8 +14,6 @@ const BUCKETS_PER_ROUND_MAX = 10_000;
 const NEW_HOURS_PER_ROUND_MAX = 1_000;
 /** A year of hours that cannot be finished, and sealing still goes on behind them. */
 const AGENDA_HOURS_MAX = 10_000;
-/** Beyond this, minutes would be closed while rows still come. */
-const CLOCK_SKEW_MS_MAX = 30_000;
 /** An hour that is not complete this long after its end has totals of what there is. */
 const PARTIAL_TOTALS_AFTER_MS = 2 * HOUR_MS;
 
@@ -55,10 +54,10 @@ async function begin({ sealing, firstTenantAtMs }: SealerDeps) {
   return sealing.frontier();
 }
 
+/** A clock that is off would close minutes while rows still come. */
 function assertSoundClock({ lean }: SealerDeps) {
-  const skewMs = lean.clockSkewMs();
-  if (Math.abs(skewMs) <= CLOCK_SKEW_MS_MAX) return;
-  throw new Error(`this clock is ${Math.round(skewMs / 1_000)} s off the store's; nothing is sealed until it is right`);
+  if (isSoundClock(lean)) return;
+  throw new Error(`this clock is ${Math.round(lean.clockSkewMs() / 1_000)} s off the store's; nothing is sealed until it is right`);
 }
 
 type Run = { readonly nowMs: number; readonly budget: Budget };

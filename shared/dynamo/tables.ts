@@ -34,7 +34,8 @@ export const LEDGER = {
 export const LIMITS = {
   name: "limits",
   partitionKey: "pk",
-  purpose: "one item per policy of a tenant or key: how far its leases have spent it, or who holds its slots",
+  timeToLive: "ttl",
+  purpose: "one item per policy of a tenant or key, and per day of a daily one: how far its leases have spent it, or who holds its slots",
 } as const satisfies TableShape;
 
 export const IDEMPOTENCY = {

@@ -47,8 +47,7 @@ export function countOf(bucket: Bucket, nowMs: number): number {
   let count = 0;
   let isStale = false;
   for (const held of bucket.held) {
-    const isOver = held.diesAtMs <= nowMs || held.count === 0;
-    if (isOver) isStale = true;
+    if (isOver(bucket, held, nowMs)) isStale = true;
     else count += held.count;
   }
   if (isStale) forgetOver(bucket, nowMs);
@@ -71,7 +70,7 @@ export function spend(bucket: Bucket, credits: number): Part[] {
 
 /** Gives credits back to their lease; false if its life is over. */
 export function giveBack({ bucket, held, credits }: Part, nowMs: number): boolean {
-  if (held.diesAtMs <= nowMs) return false;
+  if (isDead(bucket, held, nowMs)) return false;
   held.count += credits;
   if (!bucket.held.includes(held)) bucket.held.unshift(held);
   return true;
@@ -113,12 +112,21 @@ function leaseMax({ policy, lesseeCount }: Bucket, room: number): number {
   return Math.max(1, Math.min(DAY_LEASE_MAX, Math.floor(room / (DAY_LEASE_SHARE * lesseeCount))));
 }
 
+/** A lease that seems to live longer than leases do was taken before this clock was set back. */
+function isDead({ policy }: Bucket, { diesAtMs }: Held, nowMs: number): boolean {
+  return diesAtMs <= nowMs || diesAtMs > nowMs + policy.leaseLifeMs;
+}
+
+function isOver(bucket: Bucket, held: Held, nowMs: number): boolean {
+  return held.count === 0 || isDead(bucket, held, nowMs);
+}
+
 function forgetOver(bucket: Bucket, nowMs: number) {
   for (const held of bucket.held) {
-    if (held.diesAtMs > nowMs || held.count === 0) continue;
+    if (held.count === 0 || !isDead(bucket, held, nowMs)) continue;
     bucket.size = Math.max(1, Math.min(bucket.size, held.granted - held.count));
     // Credits of a rate come again with time. A day's do not, so they are given back.
     if (held.level.kind === "day") refund({ bucket, held, credits: held.count });
   }
-  bucket.held = bucket.held.filter(({ diesAtMs, count }) => diesAtMs > nowMs && count > 0);
+  bucket.held = bucket.held.filter((held) => !isOver(bucket, held, nowMs));
 }

@@ -33,7 +33,7 @@ export function corrected(level: Level, { policy, debt, refunds, nowUs }: Correc
     const leftUs = tatOf(leased) - (backUs - backOf(leased)) - nowUs;
     backUs += Math.max(0, Math.min(wholeUs(policy, credits), leftUs));
   }
-  return { kind: "rate", tatUs: charged.tatUs - (backUs - charged.backUs), backUs };
+  return { kind: "rate", tatUs: charged.tatUs - (backUs - charged.backUs), backUs, writtenAtUs: nowUs };
 }
 
 /** Whether anything of it can still come back; if not, the store need not be asked. */

@@ -1,14 +1,17 @@
-import { DynamoRefusal, type LeanDynamo, type WireItem, type WireValue, withLeanStore } from "../dynamo/lean-client.ts";
+import { DynamoRefusal, type LeanDynamo, type Operation, type WireItem, type WireValue, withLeanStore } from "../dynamo/lean-client.ts";
+import { clockIsOff, isSoundClock } from "../dynamo/sound-clock.ts";
 import { LIMITS, tableName } from "../dynamo/tables.ts";
 import { type Correction, corrected } from "./correction.ts";
 import { costUs, type Gcra } from "./gcra.ts";
 import { lesseeNames, lesseesOf, lesseeUpdate, staleLessees } from "./lessees.ts";
-import { dayOf, type Level, roomIn, tatOf } from "./level.ts";
+import { believed, dayEndMs, dayOf, itemKeyAt, type Level, latestWriteUs, roomIn, tatOf, writtenAtOf } from "./level.ts";
 import type { LeaseAnswer, LeaseRequest, LeaseStore } from "./limiter.ts";
 import type { CreditPolicy } from "./policy.ts";
 
 const LEASE_TIMEOUT_MS = 2_000;
 const ATTEMPTS_MAX = 3;
+/** After its end nobody asks for a day, and reports may still be curious. */
+const DAY_KEPT_SECONDS = 2 * 86_400;
 
 export type LeaseStoreSettings = {
   readonly lean: LeanDynamo;
@@ -18,35 +21,55 @@ export type LeaseStoreSettings = {
 };
 type Settings = LeaseStoreSettings & { readonly table: string };
 
-/** One item per policy: `tat` and `bk` (all that was ever taken back), or `d` and `used` for a day's; and who leased of late (see lessees.ts). */
+/**
+ * One item per policy: `tat`, `bk` (all that was ever taken back) and `wa` (when it was last written), or one per day with `used`; and who leased of late (see
+ * lessees.ts). Each answer tells how far this clock is from the store's, and a clock that is off gets no credits and changes nothing that others rely on.
+ */
 export function createLeaseStore(given: LeaseStoreSettings): LeaseStore {
   const settings = { ...given, table: tableName(given.tablePrefix, LIMITS) };
   return {
     lease: (request) => withLeanStore(() => lease(settings, request)),
     correct: (correction) => withLeanStore(() => correct(settings, correction)),
-    look: (policy) => withLeanStore(async () => levelOf(policy, await read(settings, policy))),
+    look: (policy, nowUs) =>
+      withLeanStore(async () => believed(policy, levelOf(policy, await read(settings, itemKeyAt(policy, nowUs)), nowUs), nowUs)),
   };
 }
 
 async function lease(settings: Settings, request: LeaseRequest): Promise<LeaseAnswer> {
   const { policy, need, nowUs } = request;
+  const at = { policy, nowUs };
   let { level } = request;
   let seen: WireItem | undefined;
+  // A clock that was off is compared again before anything is written by it.
+  if (!isSoundClock(settings.lean)) ({ item: seen, level } = await readSound(settings, at));
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     // What was seen before can only be more than there is, unless credits came back: without room by it, the item is read before it is tried.
     const granted = Math.min(request.want, roomIn(policy, level, nowUs));
     if (granted >= need) {
-      const moved = await write(settings, policy, withLessee(settings, moveOf(policy, { level, granted, nowUs }), nowUs));
+      const moved = await write(settings, at, withLessee(settings, moveOf(policy, { level, granted, nowUs }), nowUs));
       if (moved !== undefined) {
-        await tidyLessees(settings, policy, { item: moved, nowUs });
-        return { granted, level: levelOf(policy, moved), lesseeCount: lesseesOf(moved, nowUs) };
+        await tidyLessees(settings, at, moved);
+        return { granted, level: levelOf(policy, moved, nowUs), lesseeCount: lesseesOf(moved, nowUs) };
       }
     } else if (seen !== undefined) break;
-    seen = await read(settings, policy);
-    level = levelOf(policy, seen);
+    ({ item: seen, level } = await readSound(settings, at));
   }
   // Nothing left, or others moved the item between every read and write: they took what there was.
   return { granted: 0, level, lesseeCount: lesseesOf(seen ?? {}, nowUs) };
+}
+
+/** Which item, by whose time. */
+type At = { readonly policy: CreditPolicy; readonly nowUs: number };
+
+/** An item that a clock has written which is off is put right first, or it would be as far ahead at the next look. */
+async function readSound(settings: Settings, at: At): Promise<{ readonly item: WireItem; readonly level: Level }> {
+  const { policy, nowUs } = at;
+  const item = await read(settings, itemKeyAt(policy, nowUs));
+  const stored = levelOf(policy, item, nowUs);
+  const level = believed(policy, stored, nowUs);
+  // Where it has changed meanwhile another gateway has done the same, and its own is as good.
+  if (level !== stored) await write(settings, at, rightingOf(stored, level));
+  return { item, level };
 }
 
 /** One conditional write: what is set, by which values, and what must hold. */
@@ -59,43 +82,53 @@ type Update = {
 
 type Move = { readonly level: Level; readonly granted: number; readonly nowUs: number };
 
-/** DynamoDB's expressions have no max(): a TAT in the future is advanced, one in the past starts again from now, and a day begins with its first lease. */
+function rightingOf(stored: Level, level: Level): Update {
+  const values = { ":next": numeral(tatOf(level)), ":at": numeral(writtenAtOf(level)), ":seen": numeral(writtenAtOf(stored)) };
+  return { set: "SET tat = :next, wa = :at", when: "wa = :seen", values };
+}
+
+/** DynamoDB's expressions have no max(): a TAT in the future is advanced, and one in the past starts again from now. */
 function moveOf(policy: CreditPolicy, move: Move): Update {
   return policy.refill.kind === "rate" ? moveTat(policy.refill.gcra, move) : moveDay(policy, move);
 }
 
 function moveTat(gcra: Gcra, { level, granted, nowUs }: Move): Update {
   const cost = costUs(gcra, granted);
+  const values = { ":now": numeral(nowUs), ":believed": numeral(latestWriteUs(nowUs)) };
   if (tatOf(level) < nowUs)
     return {
-      set: "SET tat = :next",
-      when: "attribute_not_exists(tat) OR tat < :now",
-      values: { ":next": numeral(nowUs + cost), ":now": numeral(nowUs) },
+      set: "SET tat = :next, wa = :now",
+      when: `(attribute_not_exists(tat) OR tat < :now) AND ${IS_BELIEVED}`,
+      values: { ...values, ":next": numeral(nowUs + cost) },
     };
   // The latest TAT that still leaves room for so many credits.
   const latest = nowUs + costUs(gcra, gcra.burst) - cost;
   return {
-    set: "SET tat = tat + :cost",
-    when: "tat BETWEEN :now AND :latest",
-    values: { ":cost": numeral(cost), ":now": numeral(nowUs), ":latest": numeral(latest) },
+    set: "SET tat = tat + :cost, wa = :now",
+    when: `tat BETWEEN :now AND :latest AND ${IS_BELIEVED}`,
+    values: { ...values, ":cost": numeral(cost), ":latest": numeral(latest) },
   };
 }
 
-function moveDay({ quota }: CreditPolicy, { level, granted, nowUs }: Move): Update {
-  const day = dayOf(nowUs);
-  const values = { ":day": numeral(day), ":granted": numeral(granted) };
-  if (level.kind !== "day" || level.day < day)
-    return { set: "SET d = :day, used = :granted", when: "attribute_not_exists(d) OR d < :day", values };
+/** Nobody writes over what a clock that is off has written, or it would look as if it were theirs. */
+const IS_BELIEVED = "(attribute_not_exists(wa) OR wa <= :believed)";
+
+/** A day's item is made by its first lease, and tidied away when nobody can ask for it any more. */
+function moveDay({ quota }: CreditPolicy, { granted, nowUs }: Move): Update {
   return {
-    set: "SET used = used + :granted",
-    when: "d >= :day AND used <= :most",
-    values: { ...values, ":most": numeral(quota - granted) },
+    set: "SET used = if_not_exists(used, :none) + :granted, #ttl = :ttl",
+    when: "attribute_not_exists(used) OR used <= :most",
+    names: { "#ttl": LIMITS.timeToLive },
+    values: {
+      ...{ ":none": numeral(0), ":granted": numeral(granted), ":most": numeral(quota - granted) },
+      ":ttl": numeral(dayEndMs(nowUs / 1_000) / 1_000 + DAY_KEPT_SECONDS),
+    },
   };
 }
 
-function withLessee({ lessee }: Settings, { set, when, values }: Update, nowUs: number): Update {
+function withLessee({ lessee }: Settings, { set, when, values, names: known }: Update, nowUs: number): Update {
   const { add, names, me } = lesseeUpdate(lessee, nowUs);
-  return { set: `${set} ${add}`, when, names, values: { ...values, ":me": me } };
+  return { set: `${set} ${add}`, when, names: { ...known, ...names }, values: { ...values, ":me": me } };
 }
 
 /**
@@ -103,12 +136,10 @@ function withLessee({ lessee }: Settings, { set, when, values }: Update, nowUs: 
  * that the condition failed, which it says of nothing that it has applied.
  */
 async function correct(settings: Settings, correction: Correction): Promise<boolean> {
-  const { policy, nowUs } = correction;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
-    const from = levelOf(policy, await read(settings, policy));
-    const to = corrected(from, correction);
-    const update = updateOf(from, to, nowUs);
-    if (update === undefined || (await write(settings, policy, update)) !== undefined) return true;
+    const { level: from } = await readSound(settings, correction);
+    const update = updateOf(from, corrected(from, correction), correction.nowUs);
+    if (update === undefined || (await write(settings, correction, update)) !== undefined) return true;
   }
   return false;
 }
@@ -117,32 +148,36 @@ async function correct(settings: Settings, correction: Correction): Promise<bool
 function updateOf(from: Level, to: Level, nowUs: number): Update | undefined {
   if (to.kind === "day" || from.kind === "day") return dayUpdateOf(from, to);
   if (to.tatUs === from.tatUs && to.backUs === from.backUs) return undefined;
-  const back = { ":back": numeral(to.backUs), ":seen": numeral(from.backUs), ":now": numeral(nowUs) };
   const isSeen = from.backUs === 0 ? "(attribute_not_exists(bk) OR bk = :seen)" : "bk = :seen";
+  const when = `${isSeen} AND ${IS_BELIEVED}`;
+  const values = {
+    ...{ ":back": numeral(to.backUs), ":seen": numeral(from.backUs) },
+    ...{ ":now": numeral(nowUs), ":believed": numeral(latestWriteUs(nowUs)) },
+  };
   if (from.tatUs < nowUs)
     return {
-      set: "SET tat = :next, bk = :back",
-      when: `(attribute_not_exists(tat) OR tat < :now) AND ${isSeen}`,
-      values: { ...back, ":next": numeral(to.tatUs) },
+      set: "SET tat = :next, bk = :back, wa = :now",
+      when: `(attribute_not_exists(tat) OR tat < :now) AND ${when}`,
+      values: { ...values, ":next": numeral(to.tatUs) },
     };
   return {
-    set: "SET tat = tat + :by, bk = :back",
-    when: `tat >= :now AND ${isSeen}`,
-    values: { ...back, ":by": numeral(to.tatUs - from.tatUs) },
+    set: "SET tat = tat + :by, bk = :back, wa = :now",
+    when: `tat >= :now AND ${when}`,
+    values: { ...values, ":by": numeral(to.tatUs - from.tatUs) },
   };
 }
 
 function dayUpdateOf(from: Level, to: Level): Update | undefined {
-  if (from.kind !== "day" || to.kind !== "day" || from.day !== to.day || from.used === to.used) return undefined;
-  const values = { ":by": numeral(to.used - from.used), ":day": numeral(to.day), ":least": numeral(from.used - to.used) };
-  return { set: "SET used = used + :by", when: "d = :day AND used >= :least", values };
+  if (from.kind !== "day" || to.kind !== "day" || from.used === to.used) return undefined;
+  const values = { ":by": numeral(to.used - from.used), ":least": numeral(from.used - to.used) };
+  return { set: "SET used = used + :by", when: "used >= :least", values };
 }
 
 /** The item as it is then; undefined if the condition does not hold. */
-async function write(settings: Settings, { itemKey }: CreditPolicy, { set, when, values, names }: Update): Promise<WireItem | undefined> {
+async function write(settings: Settings, { policy, nowUs }: At, { set, when, values, names }: Update): Promise<WireItem | undefined> {
   const input = {
     TableName: settings.table,
-    Key: { pk: { S: itemKey } },
+    Key: { pk: { S: itemKeyAt(policy, nowUs) } },
     UpdateExpression: set,
     ConditionExpression: when,
     ...(names === undefined ? {} : { ExpressionAttributeNames: names }),
@@ -150,34 +185,37 @@ async function write(settings: Settings, { itemKey }: CreditPolicy, { set, when,
     ReturnValues: "ALL_NEW",
   };
   try {
-    return (await settings.lean.call<{ Attributes?: WireItem }>("UpdateItem", input, LEASE_TIMEOUT_MS)).Attributes ?? {};
+    return (await ask<{ Attributes?: WireItem }>(settings, "UpdateItem", input)).Attributes ?? {};
   } catch (cause) {
     if (cause instanceof DynamoRefusal && cause.isConditionFailed) return undefined;
     throw cause;
   }
 }
 
-async function read(settings: Settings, { itemKey }: CreditPolicy): Promise<WireItem> {
+async function read(settings: Settings, itemKey: string): Promise<WireItem> {
   const input = { TableName: settings.table, Key: { pk: { S: itemKey } }, ConsistentRead: true };
-  return (await settings.lean.call<{ Item?: WireItem }>("GetItem", input, LEASE_TIMEOUT_MS)).Item ?? {};
+  return (await ask<{ Item?: WireItem }>(settings, "GetItem", input)).Item ?? {};
 }
 
-function levelOf({ refill }: CreditPolicy, item: WireItem): Level {
-  if (refill.kind === "rate") return { kind: "rate", tatUs: numberOf(item["tat"]), backUs: numberOf(item["bk"]) };
-  return { kind: "day", day: numberOf(item["d"]), used: numberOf(item["used"]) };
+/** A clock that has jumped looks right until the store has answered: what was taken by it is not used, and others put the item right. */
+async function ask<T>({ lean }: Settings, operation: Operation, input: object): Promise<T> {
+  const answer = await lean.call<T>(operation, input, LEASE_TIMEOUT_MS);
+  if (!isSoundClock(lean)) throw clockIsOff(lean);
+  return answer;
+}
+
+function levelOf({ refill }: CreditPolicy, item: WireItem, nowUs: number): Level {
+  if (refill.kind === "day") return { kind: "day", day: dayOf(nowUs), used: numberOf(item["used"]) };
+  return { kind: "rate", tatUs: numberOf(item["tat"]), backUs: numberOf(item["bk"]), writtenAtUs: numberOf(item["wa"]) };
 }
 
 /** A policy that comes by now and then would collect every process that ever was. The lease is had already, and the next one tidies again. */
-async function tidyLessees(
-  settings: Settings,
-  { itemKey }: CreditPolicy,
-  { item, nowUs }: { readonly item: WireItem; readonly nowUs: number },
-) {
+async function tidyLessees(settings: Settings, { policy, nowUs }: At, item: WireItem) {
   const stale = staleLessees(item, nowUs);
   if (stale.length === 0) return;
   const update = {
     TableName: settings.table,
-    Key: { pk: { S: itemKey } },
+    Key: { pk: { S: itemKeyAt(policy, nowUs) } },
     UpdateExpression: "DELETE #window :stale",
     ExpressionAttributeNames: lesseeNames(nowUs),
     ExpressionAttributeValues: { ":stale": { SS: stale } },

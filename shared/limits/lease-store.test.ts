@@ -5,7 +5,7 @@ import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import type { Clock } from "../base/clock.ts";
 import { createLeanDynamo, type LeanDynamo } from "../dynamo/lean-client.ts";
 import { createLeaseStore } from "./lease-store.dynamo.ts";
-import { wholeLevel } from "./level.ts";
+import { itemKeyAt, wholeLevel } from "./level.ts";
 import { createCreditLimiter, type LeaseStore } from "./limiter.ts";
 import { type CreditPolicy, policiesOf } from "./policy.ts";
 
@@ -36,8 +36,8 @@ function newPolicies(rate = { requestsPerSecond: 100, burst: 100 }) {
 const NOON_US = Date.UTC(2026, 10, 26, 12) * 1_000;
 const askFor = (policy: CreditPolicy, want: number, nowUs: number) => ({ policy, need: 1, want, nowUs, level: wholeLevel(policy) });
 
-async function itemOf(policy: CreditPolicy) {
-  const input = { TableName: "weir-limits", Key: { pk: { S: policy.itemKey } } };
+async function itemOf(policy: CreditPolicy, nowUs = NOON_US) {
+  const input = { TableName: "weir-limits", Key: { pk: { S: itemKeyAt(policy, nowUs) } } };
   return (await lean.call<{ Item?: Record<string, { N?: string; SS?: string[] }> }>("GetItem", input, 1_000)).Item ?? {};
 }
 
@@ -66,7 +66,7 @@ test("a lease advances a policy's time, restarts one that rested, and takes what
   const rested = await leases.lease(askFor(perSecond, 10, NOON_US + 60_000_000));
 
   expect([first, second, third, spent, rested].map(({ granted }) => granted)).toEqual([10, 85, 10, 0, 10]);
-  expect(first.level).toEqual({ kind: "rate", tatUs: NOON_US + 100_000, backUs: 0 });
+  expect(first.level).toEqual({ kind: "rate", tatUs: NOON_US + 100_000, backUs: 0, writtenAtUs: NOON_US });
   expect(second.level).toMatchObject({ tatUs: NOON_US + 950_000 });
   expect(rested.level).toMatchObject({ tatUs: NOON_US + 60_100_000 });
 });
@@ -82,7 +82,7 @@ test("less than what is needed is not taken", async () => {
   expect([refused.granted, partly.granted]).toEqual([0, 5]);
 });
 
-test("a day's item counts up to its quota, begins anew with the day, and takes a clock that is behind for what it is", async () => {
+test("a day's item counts up to its quota, the next day has its own, and both are tidied away when nobody asks for them any more", async () => {
   const { perDay } = newPolicies();
   const leases = leaseStoreOf("a");
   const midnightUs = Date.UTC(2026, 10, 27) * 1_000;
@@ -93,8 +93,9 @@ test("a day's item counts up to its quota, begins anew with the day, and takes a
   const next = await leases.lease(askFor(perDay, 60, midnightUs));
   const behind = await leases.lease(askFor(perDay, 60, midnightUs - 1));
 
-  expect([first, rest, none, next, behind].map(({ granted }) => granted)).toEqual([70, 30, 0, 60, 40]);
-  expect((await itemOf(perDay))["used"]).toEqual({ N: "100" });
+  expect([first, rest, none, next, behind].map(({ granted }) => granted)).toEqual([70, 30, 0, 60, 0]);
+  expect(await itemOf(perDay)).toMatchObject({ used: { N: "100" }, ttl: { N: String(Date.UTC(2026, 10, 29) / 1_000) } });
+  expect(await itemOf(perDay, midnightUs)).toMatchObject({ used: { N: "60" }, ttl: { N: String(Date.UTC(2026, 10, 30) / 1_000) } });
 });
 
 test("a correction gives back what time has not, and charges what was used beyond", async () => {
@@ -106,11 +107,11 @@ test("a correction gives back what time has not, and charges what was used beyon
   await leases.correct({ policy: perMinute, debt: 20, refunds: [refund], nowUs: NOON_US + 50_000_000 });
 
   // Of the 60 s that were charged 50 are over: 10 come back, and 2 are added.
-  expect(await leases.look(perMinute)).toEqual({ kind: "rate", tatUs: NOON_US + 52_000_000, backUs: 10_000_000 });
+  expect(await leases.look(perMinute, NOON_US + 50_000_000)).toMatchObject({ tatUs: NOON_US + 52_000_000, backUs: 10_000_000 });
   await leases.correct({ policy: perMinute, debt: 0, refunds: [refund], nowUs: NOON_US + 51_000_000 });
-  expect(await leases.look(perMinute)).toMatchObject({ tatUs: NOON_US + 52_000_000 }); // what came back once moved the lease's end with it
+  expect(await leases.look(perMinute, NOON_US + 50_000_000)).toMatchObject({ tatUs: NOON_US + 52_000_000 }); // what came back once moved the lease's end with it
   await leases.correct({ policy: perMinute, debt: 5, refunds: [], nowUs: NOON_US + 80_000_000 });
-  expect(await leases.look(perMinute)).toMatchObject({ tatUs: NOON_US + 80_500_000 }); // a policy that rested owes from now on
+  expect(await leases.look(perMinute, NOON_US + 50_000_000)).toMatchObject({ tatUs: NOON_US + 80_500_000 }); // a policy that rested owes from now on
 });
 
 test("credits of a day that nobody used come back on that day, and not on another", async () => {
@@ -120,12 +121,12 @@ test("credits of a day that nobody used come back on that day, and not on anothe
   const giveBack = (nowUs: number) => leases.correct({ policy: perDay, debt: 0, refunds: [{ credits: 20, level }], nowUs });
 
   await giveBack(NOON_US + 60_000_000);
-  expect(await leases.look(perDay)).toMatchObject({ used: 50 });
+  expect(await leases.look(perDay, NOON_US)).toMatchObject({ used: 50 });
   const nextDayUs = NOON_US + 86_400_000_000;
   await leases.lease(askFor(perDay, 70, nextDayUs));
   await giveBack(nextDayUs);
 
-  expect(await leases.look(perDay)).toMatchObject({ used: 70 });
+  expect(await leases.look(perDay, nextDayUs)).toMatchObject({ used: 70 });
 });
 
 test("corrections of several processes at once are all applied", async () => {
@@ -136,7 +137,7 @@ test("corrections of several processes at once are all applied", async () => {
   const areDone = await Promise.all(stores.map((each) => each.correct({ policy: perMinute, debt: 10, refunds: [], nowUs: NOON_US })));
 
   expect(areDone).toEqual([true, true, true]);
-  expect(await leaseStoreOf("d").look(perMinute)).toMatchObject({ tatUs: (level as { tatUs: number }).tatUs + 3_000_000 });
+  expect(await leaseStoreOf("d").look(perMinute, NOON_US)).toMatchObject({ tatUs: (level as { tatUs: number }).tatUs + 3_000_000 });
 });
 
 test("who leased in this window or the last one is counted, and nobody who came earlier", async () => {

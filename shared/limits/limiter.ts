@@ -73,7 +73,7 @@ export type LeaseStore = {
   readonly lease: (request: LeaseRequest) => Promise<LeaseAnswer>;
   /** False if it lost against others too often; then nothing was changed. Where it throws, nobody knows. */
   readonly correct: (correction: Correction) => Promise<boolean>;
-  readonly look: (policy: CreditPolicy) => Promise<Level>;
+  readonly look: (policy: CreditPolicy, nowUs: number) => Promise<Level>;
 };
 
 export type LimiterSettings = {
@@ -117,7 +117,8 @@ export function createCreditLimiter(settings: LimiterSettings): CreditLimiter {
     standing: (policy) => standingOf(bucketOf(policy), clock.nowMs()),
     async look(policy) {
       const bucket = bucketOf(policy);
-      see(bucket, await store.look(policy), clock.nowMs());
+      const nowMs = clock.nowMs();
+      see(bucket, await store.look(policy, nowMs * 1_000), nowMs);
       return standingOf(bucket, clock.nowMs());
     },
     async flush() {
@@ -192,11 +193,14 @@ type Asked = { readonly credits: number; readonly shortage: number };
 /** Milliseconds for which it is of no use to ask the store; 0 if it should be asked. */
 function quietFor({ clock }: LimiterSettings, { policy, level, seenAtMs, quietUntilMs }: Bucket, { credits, shortage }: Asked): number {
   const nowMs = clock.nowMs();
-  const isBelieved = nowMs - seenAtMs < believedMs(policy);
+  const [ageMs, quietMs] = [nowMs - seenAtMs, quietUntilMs - nowMs];
+  // What was seen in the future, or is to rest for longer than items do, is from before this clock was set back.
+  const isBelieved = ageMs >= 0 && ageMs < believedMs(policy);
+  const isQuiet = quietMs > 0 && quietMs <= believedMs(policy);
   const hasRoom = roomIn(policy, level, nowMs * 1_000) >= shortage;
-  if (credits <= policy.quota && quietUntilMs <= nowMs && (hasRoom || !isBelieved)) return 0;
+  if (credits <= policy.quota && !isQuiet && (hasRoom || !isBelieved)) return 0;
   // Counted from an empty hand: what is held now may have died by then.
-  return Math.max(waitFor(policy, { level, credits }, nowMs * 1_000) / 1_000, quietUntilMs - nowMs);
+  return Math.max(waitFor(policy, { level, credits }, nowMs * 1_000) / 1_000, isQuiet ? quietMs : 0);
 }
 
 function believedMs({ refill }: CreditPolicy): number {

@@ -33,12 +33,15 @@ export type Held = {
 };
 
 /** What a holder gets of the slots that others leave, and the entries after that. Others' entries count for `SLOT_GRACE_MS` longer than they say. */
-export function holdSlots(entries: readonly SlotEntry[], { policy, holder, atLeast, want, nowMs }: HoldRequest): Held {
+export function holdSlots(stored: readonly SlotEntry[], { policy, holder, atLeast, want, nowMs }: HoldRequest): Held {
+  const entries = stored.map((entry) => believed(entry, nowMs));
   const others = aliveOf(entries, nowMs).filter((entry) => entry.holder !== holder);
   const left = Math.max(0, policy.quota - sumOf(others));
   const granted = Math.max(atLeast, Math.min(want, left));
   const known = entries.find((entry) => entry.holder === holder);
-  const isFresh = granted === 0 ? known === undefined : granted === known?.slots && known.endsAtMs - nowMs > SLOT_LIFE_MS / 2;
+  const leftMs = (known?.endsAtMs ?? 0) - nowMs;
+  const isSame = granted === 0 ? known === undefined : granted === known?.slots && leftMs > SLOT_LIFE_MS / 2 && leftMs <= SLOT_LIFE_MS;
+  const isFresh = isSame && entries.every((entry, index) => entry === stored[index]);
   const endsAtMs = isFresh && known !== undefined ? known.endsAtMs : nowMs + SLOT_LIFE_MS;
   const holding = { granted, endsAtMs, free: Math.max(0, left - granted), holderCount: others.length + 1 };
   return { entries: granted === 0 ? others : [...others, { holder, slots: granted, endsAtMs }], holding, isNew: !isFresh };
@@ -46,6 +49,12 @@ export function holdSlots(entries: readonly SlotEntry[], { policy, holder, atLea
 
 export function freeSlots(policy: SlotPolicy, entries: readonly SlotEntry[], nowMs: number): number {
   return Math.max(0, policy.quota - sumOf(aliveOf(entries, nowMs)));
+}
+
+/** A clock that is off writes ends which others wait for in vain: no lease lives longer than from now on. To be written down, or it would never end. */
+function believed(entry: SlotEntry, nowMs: number): SlotEntry {
+  const latestMs = nowMs + SLOT_LIFE_MS + SLOT_GRACE_MS;
+  return entry.endsAtMs > latestMs ? { ...entry, endsAtMs: latestMs } : entry;
 }
 
 function aliveOf(entries: readonly SlotEntry[], nowMs: number): SlotEntry[] {

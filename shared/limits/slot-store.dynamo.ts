@@ -1,5 +1,6 @@
 import { storeUnavailable } from "../dynamo/client.ts";
 import { DynamoRefusal, type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
+import { clockIsOff, isSoundClock } from "../dynamo/sound-clock.ts";
 import { LIMITS, tableName } from "../dynamo/tables.ts";
 import type { SlotPolicy } from "./policy.ts";
 import { freeSlots, type Holding, type HoldRequest, holdSlots, type SlotEntry } from "./slot-entries.ts";
@@ -40,6 +41,8 @@ async function hold(settings: Settings, asked: Omit<HoldRequest, "holder">): Pro
 async function read({ lean, table }: Settings, { itemKey }: SlotPolicy): Promise<Seen> {
   const input = { TableName: table, Key: { pk: { S: itemKey } }, ConsistentRead: true };
   const { Item = {} } = await lean.call<{ Item?: WireItem }>("GetItem", input, HOLD_TIMEOUT_MS);
+  // Nothing is written by a clock that is off: it would take others' slots for lapsed, and its own would never lapse for them.
+  if (!isSoundClock(lean)) throw clockIsOff(lean);
   const [version, entries] = [Item["v"], Item["h"]];
   return {
     version: version !== undefined && "N" in version ? Number(version.N) : 0,

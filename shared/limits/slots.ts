@@ -2,7 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../base/clock.ts";
 import type { Refused } from "./limiter.ts";
 import type { SlotPolicy } from "./policy.ts";
-import type { Holding, HoldRequest } from "./slot-entries.ts";
+import { type Holding, type HoldRequest, SLOT_LIFE_MS } from "./slot-entries.ts";
 
 /** How often `renew` is to be called: a lease of slots lives three times as long. */
 export const SLOT_RENEW_MS = 5_000;
@@ -120,8 +120,13 @@ function newRack(policy: SlotPolicy): Rack {
   return { ...known, inUse: 0, waiting: 0, deniedUntilMs: 0, mayBeWritten: false, syncing: undefined };
 }
 
-function hasSlot({ granted, inUse, endsAtMs, policy }: Rack, nowMs: number): boolean {
-  return inUse < Math.min(granted, policy.quota) && nowMs < endsAtMs;
+function hasSlot(rack: Rack, nowMs: number): boolean {
+  return rack.inUse < Math.min(rack.granted, rack.policy.quota) && isAlive(rack, nowMs);
+}
+
+/** A lease that seems to live longer than leases do was taken before this clock was set back. */
+function isAlive({ endsAtMs }: Rack, nowMs: number): boolean {
+  return nowMs < endsAtMs && endsAtMs <= nowMs + SLOT_LIFE_MS;
 }
 
 function claim(rack: Rack): Claim {
@@ -149,8 +154,8 @@ async function takeAsking(clock: Clock, sync: Sync, racks: readonly Rack[]): Pro
 async function takeOf(clock: Clock, sync: Sync, rack: Rack): Promise<Claim | Refused> {
   for (let turn = 0; !hasSlot(rack, clock.nowMs()); turn += 1) {
     const deniedMs = rack.deniedUntilMs - clock.nowMs();
-    if (deniedMs > 0 || turn === TURNS_MAX)
-      return { isAdmitted: false, policy: rack.policy, retryAfterMs: Math.max(1, Math.ceil(deniedMs)) };
+    const isDenied = deniedMs > 0 && deniedMs <= 2 * DENIED_MS;
+    if (isDenied || turn === TURNS_MAX) return { isAdmitted: false, policy: rack.policy, retryAfterMs: isDenied ? Math.ceil(deniedMs) : 1 };
     rack.waiting += 1;
     try {
       await sync(rack);
@@ -181,7 +186,7 @@ async function syncNow({ store, clock, random }: SlotSettings, rack: Rack) {
   const needed = inUse + rack.waiting;
   const want = needed === 0 ? 0 : needed + keptIdle(rack);
   // What is about to be given back is not used any more, whether the store has heard of it or not; nor is what a lease gave whose life is over.
-  rack.granted = askedAtMs < rack.endsAtMs ? Math.min(rack.granted, want) : inUse;
+  rack.granted = isAlive(rack, askedAtMs) ? Math.min(rack.granted, want) : inUse;
   const atLeast = Math.max(inUse, rack.granted);
   rack.mayBeWritten = true;
   const { granted, endsAtMs, free, holderCount } = await store.hold({ policy, atLeast, want, nowMs: askedAtMs });

@@ -4,6 +4,7 @@ import { Failure } from "../base/failure.ts";
 import { acceptedAtMsOf } from "../base/id.ts";
 import { storeUnavailable } from "../dynamo/client.ts";
 import type { LeanDynamo, WireItem } from "../dynamo/lean-client.ts";
+import { CLOCK_SKEW_MS_MAX, clockIsOff, isSoundClock } from "../dynamo/sound-clock.ts";
 import { LEDGER, tableName } from "../dynamo/tables.ts";
 import type { Log } from "../log/log.ts";
 import { annulRow, type EarlierSettings, findEarlierRow } from "./earlier-row.dynamo.ts";
@@ -13,8 +14,6 @@ import { reserveRow } from "./reserved-row.dynamo.ts";
 import { ledgerAddress, type ShardSchedule, type UsageRow } from "./row.ts";
 import { type Address, settledItem, voidMarker } from "./wire-row.ts";
 
-/** Beyond this the row's minute could lie, so metered work is refused until the clock is right. */
-const CLOCK_SKEW_MS_MAX = 30_000;
 /** No request waits so long for its row, and no minute is sealed so early. */
 const AGE_MS_MAX = 10 * 60_000;
 /** How long a void marker is repeated before it is given up, loudly. */
@@ -134,14 +133,4 @@ function assertSoundClock(lean: LeanDynamo) {
 function isSoundAddress({ lean, clock }: LedgerSettings, requestId: string): boolean {
   const ageMs = clock.nowMs() - lean.clockSkewMs() - acceptedAtMsOf(requestId);
   return isSoundClock(lean) && ageMs >= -CLOCK_SKEW_MS_MAX && ageMs <= AGE_MS_MAX;
-}
-
-function isSoundClock(lean: LeanDynamo): boolean {
-  return Math.abs(lean.clockSkewMs()) <= CLOCK_SKEW_MS_MAX;
-}
-
-function clockIsOff(lean: LeanDynamo): Failure {
-  const skewSeconds = Math.round(lean.clockSkewMs() / 1000);
-  const message = `This gateway's clock is ${skewSeconds} s off the store's, or was; metered work waits until it is right.`;
-  return new Failure("unavailable", message, { retryAfterMs: 30_000 });
 }

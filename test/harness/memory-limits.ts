@@ -1,5 +1,5 @@
 import { corrected } from "../../shared/limits/correction.ts";
-import { type Level, roomIn, spent, wholeLevel } from "../../shared/limits/level.ts";
+import { believed, itemKeyAt, type Level, roomIn, spent, wholeLevel } from "../../shared/limits/level.ts";
 import type { LeaseStore } from "../../shared/limits/limiter.ts";
 import type { CreditPolicy } from "../../shared/limits/policy.ts";
 import { freeSlots, holdSlots, type SlotEntry } from "../../shared/limits/slot-entries.ts";
@@ -12,7 +12,7 @@ export type Fate = "works" | "lost" | "fails" | "late";
 export type MemoryLimits = {
   readonly leases: LeaseStore;
   readonly slotsOf: (holder: string) => SlotStore;
-  readonly levelOf: (policy: CreditPolicy) => Level;
+  readonly levelOf: (policy: CreditPolicy, nowUs: number) => Level;
   readonly entriesOf: (itemKey: string) => readonly SlotEntry[];
   /** Of the calls to come, in turn; all work when there are no more. */
   readonly fates: Fate[];
@@ -27,7 +27,10 @@ export function createMemoryLimits(lesseeCount = 3): MemoryLimits {
   const fates: Fate[] = [];
   const late: (() => void)[] = [];
   let callCount = 0;
-  const levelOf = (policy: CreditPolicy) => levels.get(policy.itemKey) ?? wholeLevel(policy);
+  const levelOf = (policy: CreditPolicy, nowUs: number) => {
+    const level = levels.get(itemKeyAt(policy, nowUs));
+    return level === undefined ? wholeLevel(policy) : believed(policy, level, nowUs);
+  };
 
   async function answered<T>(work: () => T): Promise<T> {
     callCount += 1;
@@ -50,19 +53,20 @@ export function createMemoryLimits(lesseeCount = 3): MemoryLimits {
     leases: {
       lease: ({ policy, need, want, nowUs }) =>
         answered(() => {
-          const level = levelOf(policy);
+          const level = levelOf(policy, nowUs);
           const room = roomIn(policy, level, nowUs);
           const granted = room < need ? 0 : Math.min(want, room);
           const moved = granted === 0 ? level : spent(policy, { level, credits: granted }, nowUs);
-          levels.set(policy.itemKey, moved);
+          levels.set(itemKeyAt(policy, nowUs), moved);
           return { granted, level: moved, lesseeCount };
         }),
       correct: (correction) =>
         answered(() => {
-          levels.set(correction.policy.itemKey, corrected(levelOf(correction.policy), correction));
+          const { policy, nowUs } = correction;
+          levels.set(itemKeyAt(policy, nowUs), corrected(levelOf(policy, nowUs), correction));
           return true;
         }),
-      look: (policy) => answered(() => levelOf(policy)),
+      look: (policy, nowUs) => answered(() => levelOf(policy, nowUs)),
     },
     slotsOf: (holder) => ({
       hold: (request) =>
