@@ -33,7 +33,7 @@ test("a schema with an id is one component, and everything else is where it is u
   const document = assembleOpenApi([boats], "1.2.3");
 
   expect(document.info.version).toBe("1.2.3");
-  expect(Object.keys(document.components.schemas).toSorted()).toEqual(["Boat", "Failure"]);
+  expect(Object.keys(document.components.schemas).toSorted()).toEqual(["Boat", "Failure", "QuotaExceeded"]);
   expect(document.paths["/boats"]?.["get"]).toMatchObject({
     operationId: "getBoats",
     parameters: [
@@ -52,6 +52,7 @@ test("a path that needs a key says its scope and every refusal that a key or a b
   expect(operation).toMatchObject({ security: [{ key: [] }], parameters: [{ name: "name", in: "path", required: true }] });
   const answers = z.object({ responses: z.record(z.string(), z.unknown()) }).parse(operation).responses;
   expect(Object.keys(answers)).toEqual(["200", "400", "401", "403", "409", "413", "415", "429", "503"]);
+  expect(answers).toMatchObject({ 429: { content: { "application/problem+json": { schema: { allOf: expect.any(Array) } } } } });
 });
 
 test("a body may be left out or binary, and an answer a stream of events whose data is the schema's JSON", () => {

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { Failure, type FailureCode } from "../shared/base/failure.ts";
 import type { Scope } from "../shared/keys/key.ts";
 import { RIGHTS_OF_ROLE, Role } from "../shared/people/rights.ts";
+import { PROBLEM_TYPE, QuotaExceeded } from "./problem.ts";
 
 /** What a routes file says of its paths, next to their handlers; `/openapi.json` is assembled from these. */
 export type PathGroup = {
@@ -153,18 +154,25 @@ function refusalsOf(path: PathDescription, failure: z.ZodType, components: Compo
     ...(path.refusals ?? []),
   ]);
   const byStatus = Map.groupBy(codes, (code) => new Failure(code, "").status);
-  const content = jsonContent(failure, components);
+  const json = jsonContent(failure, components);
+  const isLimit = (code: FailureCode) => path.scope !== undefined && (code === "rate_limited" || code === "too_large");
+  const contentOf = (each: readonly FailureCode[]) => (each.some(isLimit) ? { ...json, ...problemContent(failure, components) } : json);
   const headersOf = (status: number) => (status === 429 && path.scope !== undefined ? { headers: LIMIT_HEADERS } : {});
   return Object.fromEntries(
-    [...byStatus].map(([status, each]) => [status, { description: each.join(", "), ...headersOf(status), content }]),
+    [...byStatus].map(([status, each]) => [status, { description: each.join(", "), ...headersOf(status), content: contentOf(each) }]),
   );
+}
+
+/** A refusal by limits says the problem, and the same in the path's own form. */
+function problemContent(failure: z.ZodType, components: Components): Json {
+  return { [PROBLEM_TYPE]: { schema: { allOf: [schemaOf(QuotaExceeded, components), schemaOf(failure, components)] } } };
 }
 
 /** Every answer to a key carries the last two. */
 const LIMIT_HEADERS: Json = {
   "Retry-After": { description: "Seconds; before that the same request is refused again", schema: { type: "integer" } },
   RateLimit: {
-    description: 'What is left of each policy: `"requests";r=0;t=1, "tokens";r=900;t=40` (draft-ietf-httpapi-ratelimit-headers-10)',
+    description: 'What is left of each policy: `"requests";r=0;t=1, "tokens";r=900;t=40` (draft-ietf-httpapi-ratelimit-headers-11)',
     schema: { type: "string" },
   },
   "RateLimit-Policy": {

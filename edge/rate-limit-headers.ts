@@ -11,7 +11,7 @@ const RATE_LIMIT = "RateLimit";
 /** The draft knows no unit of tokens, and an unknown `qu` would be ours to define for others: so a parameter of our own. */
 const UNIT = "weir-unit";
 
-/** Says what a key's requests are held to, and what is left: draft-ietf-httpapi-ratelimit-headers-10, one item for each policy. */
+/** Says what a key's requests are held to, and what is left: draft-ietf-httpapi-ratelimit-headers-11, one item for each policy. */
 export function tellLimits(tell: (name: string, value: string) => void, limiters: Limiters, { policies, refused }: Told) {
   tell(RATE_LIMIT_POLICY, policyHeader(policies));
   tell(RATE_LIMIT, stateHeader(limiters, policies, refused));
@@ -21,11 +21,12 @@ type Told = { readonly policies: Policies; readonly refused?: Refused | undefine
 
 /** The refusal names the policy, in words and as the headers do. What asks for more than can ever come at once is refused for good. */
 export function limitFailure({ policy, retryAfterMs }: Refused): Failure {
+  const violatedPolicies = [policy.name];
   if (!Number.isFinite(retryAfterMs)) {
     const message = `This request may take more than '${policy.name}' ever allows at once: ${policy.says}. Ask for fewer tokens.`;
-    return new Failure("too_large", message);
+    return new Failure("too_large", message, { violatedPolicies });
   }
-  return new Failure("rate_limited", `Too many requests for '${policy.name}': ${policy.says}.`, { retryAfterMs });
+  return new Failure("rate_limited", `Too many requests for '${policy.name}': ${policy.says}.`, { retryAfterMs, violatedPolicies });
 }
 
 const policyHeaders = new WeakMap<Policies, string>();

@@ -6,6 +6,7 @@ import { renderHfFailure } from "../dialects/hf/failure.ts";
 import { renderOipFailure } from "../dialects/oip/failure.ts";
 import { renderOpenaiFailure } from "../dialects/openai/failure.ts";
 import type { EdgeEnv } from "../env.ts";
+import { PROBLEM_TYPE, problemOf } from "../problem.ts";
 
 /** Turns whatever was thrown into an answer in the caller's dialect, which the path tells. */
 export function answerFailure(deps: Pick<Deps, "log">): ErrorHandler<EdgeEnv> {
@@ -18,7 +19,9 @@ export function answerFailure(deps: Pick<Deps, "log">): ErrorHandler<EdgeEnv> {
     if (failure?.code === "unauthenticated") c.header("WWW-Authenticate", "Bearer");
     // 499 is nginx's word for a caller who left: nobody reads it, but the logs do.
     const status = (failure?.status ?? 500) as ContentfulStatusCode; // the closed table in shared/base/failure.ts holds no bodiless status
-    return c.json(rendererFor(c.req.path)(failure, requestId), status);
+    const answer = rendererFor(c.req.path)(failure, requestId);
+    const problem = failure && problemOf(failure);
+    return problem === undefined ? c.json(answer, status) : c.json({ ...problem, ...answer }, status, { "content-type": PROBLEM_TYPE });
   };
 }
 

@@ -32,6 +32,26 @@ test("a tenant gets its burst and then 429 with the time to come back, and refus
   expect(await weir.newRows()).toHaveLength(3);
 });
 
+test("a refusal is a problem of the draft's type in every dialect, beside the dialect's own words, and names the policy as the headers do", async () => {
+  const key = await keyOf("refused", { requestsPerSecond: 1, burst: 1 });
+  await embed(key);
+
+  for (const [path, words] of [
+    ["/v1/embeddings", { error: { code: "rate_limit_exceeded" } }],
+    ["/hf/minilm", { error_type: "rate_limited" }],
+    ["/v2/models/minilm/infer", { error: expect.any(String) }],
+  ] as const) {
+    const refused = await weir.post(path, {}, { authorization: `Bearer ${key}` });
+    const policies = parseList(refused.headers.get("ratelimit-policy") ?? "").map(([name]) => name);
+    const problem = await refused.json();
+
+    expect(refused.headers.get("content-type")).toBe("application/problem+json");
+    expect(problem).toMatchObject({ status: 429, title: expect.any(String), detail: expect.stringContaining("'requests'"), ...words });
+    expect(problem).toMatchObject({ type: "https://iana.org/assignments/http-problem-types#quota-exceeded" });
+    expect(policies).toEqual(expect.arrayContaining((problem as { "violated-policies": string[] })["violated-policies"]));
+  }
+});
+
 test("time gives back what the rate says, no more", async () => {
   const key = await keyOf("patient", { requestsPerSecond: 2, burst: 3 });
   for (let turn = 0; turn < 4; turn += 1) await embed(key);

@@ -31,6 +31,8 @@ export type FailureDetail = {
   readonly field?: string;
   /** When to come back; becomes `Retry-After`, rounded up to seconds. */
   readonly retryAfterMs?: number;
+  /** The limits that refuse it, by the names that the RateLimit headers give them. */
+  readonly violatedPolicies?: readonly string[];
   readonly cause?: unknown;
 };
 
@@ -39,6 +41,7 @@ export class Failure extends Error {
   readonly code: FailureCode;
   readonly field: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly violatedPolicies: readonly string[] | undefined;
 
   constructor(code: FailureCode, message: string, detail: FailureDetail = {}) {
     super(message, { cause: detail.cause });
@@ -46,6 +49,7 @@ export class Failure extends Error {
     this.code = code;
     this.field = detail.field;
     this.retryAfterMs = detail.retryAfterMs;
+    this.violatedPolicies = detail.violatedPolicies;
   }
 
   get status() {
