@@ -5,13 +5,12 @@ import { createInvoiceStore } from "../../shared/billing/invoices/invoice-store.
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createEraser } from "../../shared/dynamo/eraser.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
-import { type KeyMint, peppersOf } from "../../shared/keys/key.ts";
+import type { KeyMint } from "../../shared/keys/key.ts";
 import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
 import { createRevocationStore } from "../../shared/keys/revocation-store.dynamo.ts";
 import { logJson } from "../../shared/log/log.ts";
-import { parsePeppers } from "../../shared/schedule/environment.ts";
 import type { Round } from "../../shared/schedule/round.ts";
-import { createSecretReader } from "../../shared/secrets/secret-reader.secrets-manager.ts";
+import { readPeppers } from "../../shared/secrets/read-peppers.secrets-manager.ts";
 import { createDeletionStore } from "../../shared/tenants/deletion-store.dynamo.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import { createCanaryRound } from "./canary-round.ts";
@@ -23,7 +22,7 @@ import { createProbe } from "./probe.ts";
 export async function compose(config: CaretakerConfig) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_ENV: env, WEIR_CELL: cell } = config;
   const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const peppers = peppersOf(parsePeppers(config.WEIR_PEPPERS ?? (await readPeppers(config, dynamo.client.config.credentials))));
+  const peppers = await readPeppers(config, dynamo.client.config.credentials);
   const mint: KeyMint = { place: { env, cell }, ids: systemIds, peppers };
   const keys = createKeyStore(dynamo);
   const erase = createErasingRound({
@@ -50,14 +49,3 @@ function inTurn(first: Round, second: Round): Round {
     return hasMore ? { hasMore } : second(call);
   };
 }
-
-async function readPeppers({ AWS_REGION: region, WEIR_SECRET_PEPPERS: arn = "" }: CaretakerConfig, credentials: Credentials) {
-  const secrets = createSecretReader({ region, credentials, endpoint: undefined });
-  try {
-    return await secrets.read(arn);
-  } finally {
-    await secrets.close();
-  }
-}
-
-type Credentials = Parameters<typeof createSecretReader>[0]["credentials"];

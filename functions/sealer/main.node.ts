@@ -1,7 +1,4 @@
-import { systemClock } from "../../shared/base/clock.ts";
-import { logJson } from "../../shared/log/log.ts";
-import { runAsPart } from "../../shared/schedule/part.ts";
-import { startTimer } from "../../shared/schedule/timer.ts";
+import { runRounds } from "../../shared/schedule/part.ts";
 import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
 
@@ -9,10 +6,4 @@ const ROUND_TIMEOUT_MS = 10 * 60_000;
 
 /** The sealer on one machine: a process with a timer. */
 const config = readConfig();
-const { round, close } = compose(config);
-const everyMs = config.WEIR_EVERY_SECONDS * 1_000;
-runAsPart(
-  process,
-  startTimer({ name: "sealer", everyMs, roundTimeoutMs: ROUND_TIMEOUT_MS, round, clock: systemClock, log: logJson }),
-  close,
-);
+runRounds(process, compose(config), { name: "sealer", everySeconds: config.WEIR_EVERY_SECONDS, roundTimeoutMs: ROUND_TIMEOUT_MS });

@@ -6,10 +6,8 @@ import { createDeliverer } from "../../shared/events/deliver.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { createSender } from "../../shared/events/sender.http.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
-import { peppersOf } from "../../shared/keys/key.ts";
 import { logJson } from "../../shared/log/log.ts";
-import { parsePeppers } from "../../shared/schedule/environment.ts";
-import { createSecretReader } from "../../shared/secrets/secret-reader.secrets-manager.ts";
+import { readPeppers } from "../../shared/secrets/read-peppers.secrets-manager.ts";
 import type { WebhooksConfig } from "./config.ts";
 
 /** Builds what delivers, from its settings: the same for a timer and for Lambda. */
@@ -17,7 +15,7 @@ export async function compose(config: WebhooksConfig) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_WEBHOOK_TARGETS: rule } = config;
   const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
   const lean = createLeanDynamo(dynamo, systemClock);
-  const peppers = peppersOf(parsePeppers(config.WEIR_PEPPERS ?? (await readPeppers(config, dynamo.client.config.credentials))));
+  const peppers = await readPeppers(config, dynamo.client.config.credentials);
   const resolve = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address);
   const round = createDeliverer({
     store: createEventStore({ lean, tablePrefix }),
@@ -34,14 +32,3 @@ export async function compose(config: WebhooksConfig) {
   };
   return { round, close };
 }
-
-async function readPeppers({ AWS_REGION: region, WEIR_SECRET_PEPPERS: arn = "" }: WebhooksConfig, credentials: Credentials) {
-  const secrets = createSecretReader({ region, credentials, endpoint: undefined });
-  try {
-    return await secrets.read(arn);
-  } finally {
-    await secrets.close();
-  }
-}
-
-type Credentials = Parameters<typeof createSecretReader>[0]["credentials"];

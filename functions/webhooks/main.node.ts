@@ -1,7 +1,4 @@
-import { systemClock } from "../../shared/base/clock.ts";
-import { logJson } from "../../shared/log/log.ts";
-import { runAsPart } from "../../shared/schedule/part.ts";
-import { startTimer } from "../../shared/schedule/timer.ts";
+import { runRounds } from "../../shared/schedule/part.ts";
 import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
 
@@ -9,10 +6,4 @@ const ROUND_TIMEOUT_MS = 5 * 60_000;
 
 /** Deliveries on one machine: a process with a timer. */
 const config = readConfig();
-const { round, close } = await compose(config);
-const everyMs = config.WEIR_EVERY_SECONDS * 1_000;
-runAsPart(
-  process,
-  startTimer({ name: "webhooks", everyMs, roundTimeoutMs: ROUND_TIMEOUT_MS, round, clock: systemClock, log: logJson }),
-  close,
-);
+runRounds(process, await compose(config), { name: "webhooks", everySeconds: config.WEIR_EVERY_SECONDS, roundTimeoutMs: ROUND_TIMEOUT_MS });
