@@ -3,6 +3,7 @@ import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
+import type { RecordsBucket } from "./records-bucket.ts";
 import { ScheduledFunction } from "./scheduled-function.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -13,15 +14,16 @@ export type CaretakerProps = {
   readonly stage: StageConfig;
   readonly dynamo: Dynamo;
   readonly secrets: Secrets;
+  readonly records: RecordsBucket;
   readonly gatewayUrl: string;
 };
 
 /**
- * Erases deleted tenants, and measures how long a revoked key is still taken, through the front as callers come. It is the only one that may
- * change or delete what is written in the control plane.
+ * Erases deleted tenants and persons, and measures how long a revoked key is still taken, through the front as callers come. It is the only one that may
+ * change or delete what is written in the control plane. Of bills it removes what the law does not want kept any more, and it never touches the ledger.
  */
 export class Caretaker extends Construct {
-  constructor(scope: Construct, id: string, { stage, dynamo, secrets, gatewayUrl }: CaretakerProps) {
+  constructor(scope: Construct, id: string, { stage, dynamo, secrets, records, gatewayUrl }: CaretakerProps) {
     super(scope, id);
     const { role } = new ScheduledFunction(this, "Scheduled", {
       stage,
@@ -34,6 +36,7 @@ export class Caretaker extends Construct {
         WEIR_ENV: stage.name,
         WEIR_CELL: stage.cell,
         WEIR_GATEWAY_URL: gatewayUrl,
+        WEIR_RECORDS_BUCKET: records.bucket.bucketName,
         ...secrets.pepperEnvironment,
       },
     });
@@ -41,5 +44,10 @@ export class Caretaker extends Construct {
     for (const index of CONTROL.indexes) grantIndex(dynamo.control, role, index.name);
     secrets.grantPeppers(role);
     grantTable(dynamo.idempotency, role, ["dynamodb:Scan", "dynamodb:DeleteItem"]);
+    grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:DeleteItem"]);
+    grantTable(dynamo.events, role, ["dynamodb:Query", "dynamodb:DeleteItem"]);
+    grantTable(dynamo.balances, role, ["dynamodb:GetItem", "dynamodb:DeleteItem"]);
+    grantTable(dynamo.seals, role, ["dynamodb:Query", "dynamodb:DeleteItem"]);
+    for (const folder of ["bodies", "invoices"] as const) records.grant(role, folder, ["s3:DeleteObject"]);
   }
 }

@@ -34,7 +34,7 @@ export class WeirStage extends Stage {
     new Webhooks(this.stack, "Webhooks", { stage, dynamo, secrets });
     const edge = new Edge(this.stack, "Edge", { stage, dynamo, models, records, pools, intake, secrets });
     const front = new Front(this.stack, "Front", { stage, edge, secrets });
-    new Caretaker(this.stack, "Caretaker", { stage, dynamo, secrets, gatewayUrl: front.url });
+    new Caretaker(this.stack, "Caretaker", { stage, dynamo, secrets, records, gatewayUrl: front.url });
     new CfnOutput(this.stack, "Url", { value: front.url, description: "Where clients send requests" });
     new CfnOutput(this.stack, "ModelsBucketName", { value: models.bucket.bucketName });
   }

@@ -126,8 +126,8 @@ test("a tenant's deletion says what is erased and what is kept, then and later",
   const report = await weir("tenants deletion leaving");
 
   expect(deleted.out).toMatch(/^leaving: erasing \(asked for at /);
-  expect(report.out).toMatch(/^keys +0$/m);
-  expect(report.out).toMatch(/^invoices, credit notes, balances and payments +20\d\d-/m);
+  expect(report.out).toMatch(/^control +key-use#<tenant> +0/m);
+  expect(report.out).toMatch(/^records +invoices\/<bearer>\/<digest> +0 +all of it +20\d\d-01-01T/m);
 });
 
 test("a split is set in percent and shown in percent, exactly", async () => {

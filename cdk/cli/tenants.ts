@@ -67,15 +67,22 @@ export function registerTenantCommands(program: Command, context: CliContext) {
     });
 }
 
-function renderDeletion({ tenant, state, waitingFor, requestedAt, steps, kept, verified }: DeletionRevision): string {
-  const rows = Object.entries(steps).map(([name, { erased, finishedAt }]) => [name, erased, finishedAt ?? ""]);
+function renderDeletion({ tenant, state, waitingFor, requestedAt, places, verified }: DeletionRevision): string {
   const proof = verified === undefined ? "" : `\nlooked for again at ${verified.at}: ${verified.remaining} found`;
   const wait = waitingFor === undefined ? "" : `, waits for ${waitingFor}`;
-  const keeps = kept.map(({ what, until, why }) => [what, until ?? "", why]);
+  const rows = places.map(({ store, items, erased, erasedAt, kept }) => [
+    store,
+    items,
+    erased ?? "",
+    erasedAt ?? "",
+    kept?.what ?? "",
+    kept?.until ?? "",
+  ]);
+  const reasons = places.flatMap(({ store, items, holds, kept }) => [[store, items, holds, kept?.why ?? ""]]);
   return [
     `${tenant}: ${state}${wait} (asked for at ${requestedAt})${proof}`,
-    table(["STEP", "ERASED", "FINISHED"], rows),
-    table(["KEPT", "UNTIL", "WHY"], keeps),
+    table(["STORE", "ITEMS", "ERASED", "AT", "KEPT", "UNTIL"], rows),
+    table(["STORE", "ITEMS", "HOLDS", "KEPT BECAUSE"], reasons),
   ].join("\n\n");
 }
 

@@ -174,6 +174,19 @@ test("deleting closes at once, answers with a report that can be read later, and
   expect((await gateway.ask("GET", "/v1/models", { key })).status).toBe(401);
 });
 
+test("the id of a deleted tenant is nobody else's, and the report stays", async () => {
+  await gateway.ask("POST", "/admin/tenants", { body: { id: "taken" } });
+  await gateway.ask("DELETE", "/admin/tenants/taken");
+
+  const again = await gateway.ask("POST", "/admin/tenants", { body: { id: "taken", name: "Somebody else" } });
+  const key = await gateway.ask("POST", "/admin/keys", { body: { tenant: "taken", name: "k", scopes: ["infer"] } });
+  const report = await gateway.ask("GET", "/admin/tenants/taken/deletion");
+
+  expect([again.status, key.status]).toEqual([409, 409]);
+  expect(await stored("taken")).toMatchObject({ name: "taken", isClosed: true });
+  expect(report.json).toMatchObject({ state: "erasing", places: expect.arrayContaining([expect.objectContaining({ store: "ledger" })]) });
+});
+
 test("the operators' tenant cannot be deleted, and a tenant that is not has no report", async () => {
   await gateway.ask("POST", "/admin/tenants", { body: { id: "staying" } });
 

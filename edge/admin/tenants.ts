@@ -1,9 +1,11 @@
 import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
+import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
-import { DeletionRevision, newDeletion } from "../../shared/tenants/deletion.ts";
+import { DeletionRevision, newDeletion, RETENTION_YEARS_DEFAULT } from "../../shared/tenants/deletion.ts";
+import { placesOf } from "../../shared/tenants/deletion-report.ts";
 import { NewTenant, OPERATORS, RATE_DEFAULT, TENANT_GROUP, Tenant, TenantChange, TenantRevision } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
@@ -12,7 +14,7 @@ import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
 import { whyNotPrepaid } from "./prepaid-books.ts";
 
-type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants" | "deletions"> };
+type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants" | "deletions" | "sellers"> };
 type BillingDeps = TenantDeps & { readonly control: Pick<Deps["control"], "prices"> };
 
 /** `/admin/tenants`: who calls and who pays. */
@@ -96,10 +98,11 @@ async function deleteTenant(deps: TenantDeps, c: EdgeContext): Promise<DeletionR
   if (tenant.id === OPERATORS) {
     throw new Failure("conflict", `The tenant '${OPERATORS}' operates Weir and cannot be deleted.`, { field: "tenant" });
   }
-  const { deletions } = deps.control;
+  const { deletions, sellers } = deps.control;
   if ((await deletions.current(tenant.id)) === undefined) {
     const change = changeOf(c, deps.clock, undefined);
-    await deletions.append(tenant.id, 0, { body: newDeletion(tenant.id, change.atMs), change });
+    const years = (await sellers.current(SELLER))?.body.retentionYears ?? RETENTION_YEARS_DEFAULT;
+    await deletions.append(tenant.id, 0, { body: newDeletion(tenant.id, change.atMs, years), change });
   }
   await closeTenant(deps, c);
   return deletionOf(deps, tenant.id);
@@ -109,7 +112,7 @@ async function deletionOf(deps: TenantDeps, id: string): Promise<DeletionRevisio
   const { body } = await tenantOf(deps, id);
   const deletion = await deps.control.deletions.current(body.id);
   if (deletion === undefined) throw new Failure("not_found", `The tenant '${body.id}' is not being deleted.`, { field: "tenant" });
-  return stamped(deletion.body, deletion);
+  return stamped({ ...deletion.body, places: placesOf(deletion.body) }, deletion);
 }
 
 /** Without what says nothing, since that is no change. */

@@ -1,20 +1,31 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../shared/base/clock.ts";
 import { systemIds } from "../../shared/base/id.ts";
-import { createInvoiceStore } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
+import { createCreditStore } from "../../shared/billing/balances/credit-store.dynamo.ts";
+import { createDocumentStore } from "../../shared/billing/invoices/document-store.s3.ts";
+import type { DocumentRemover } from "../../shared/billing/invoices/document-store.ts";
+import {
+  createCreditNoteStore,
+  createInvoiceStore,
+  createReplacementStore,
+  createSellerStore,
+} from "../../shared/billing/invoices/invoice-store.dynamo.ts";
+import { createInvoicingProgressStore } from "../../shared/billing/invoices/invoicing-progress-store.dynamo.ts";
+import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
 import { createEraser } from "../../shared/dynamo/eraser.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
 import type { KeyMint } from "../../shared/keys/key.ts";
 import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
 import { createRevocationStore } from "../../shared/keys/revocation-store.dynamo.ts";
 import { logJson } from "../../shared/log/log.ts";
+import { createPersonStore } from "../../shared/people/person-store.dynamo.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { readPeppers } from "../../shared/secrets/read-peppers.secrets-manager.ts";
 import { createDeletionStore } from "../../shared/tenants/deletion-store.dynamo.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import { createCanaryRound } from "./canary-round.ts";
 import type { CaretakerConfig } from "./config.ts";
+import type { ErasingDeps } from "./erase-deps.ts";
 import { createErasingRound } from "./erase-round.ts";
 import { createProbe } from "./probe.ts";
 
@@ -25,27 +36,47 @@ export async function compose(config: CaretakerConfig) {
   const peppers = await readPeppers(config, dynamo.client.config.credentials);
   const mint: KeyMint = { place: { env, cell }, ids: systemIds, peppers };
   const keys = createKeyStore(dynamo);
-  const erase = createErasingRound({
-    eraser: createEraser(dynamo),
-    tenants: createTenantStore(dynamo),
-    keys,
-    webhooks: createWebhookStore(dynamo),
-    invoices: createInvoiceStore(dynamo),
-    deletions: createDeletionStore(dynamo),
-  });
+  const records = createDocumentStore({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  const erase = createErasingRound(composeErasing(dynamo, records));
   const measure = createCanaryRound({
     ...{ keys, mint, clock: systemClock, log: logJson },
     probe: createProbe(config.WEIR_GATEWAY_URL),
     wait: (ms) => sleep(ms),
     measurements: createRevocationStore(dynamo),
   });
-  return { round: inTurn(erase, measure), close: async () => dynamo.client.destroy() };
+  const close = async () => {
+    records.close();
+    dynamo.client.destroy();
+  };
+  return { round: inTurn([erase, measure]), close };
 }
 
-/** The second has its turn when the first has nothing left to do. */
-function inTurn(first: Round, second: Round): Round {
+/** Erasing over a store: tests bring their own. */
+export function composeErasing(dynamo: Dynamo, records: DocumentRemover): ErasingDeps {
+  return {
+    records,
+    eraser: createEraser(dynamo),
+    tenants: createTenantStore(dynamo),
+    keys: createKeyStore(dynamo),
+    people: createPersonStore(dynamo),
+    webhooks: createWebhookStore(dynamo),
+    invoices: createInvoiceStore(dynamo),
+    creditNotes: createCreditNoteStore(dynamo),
+    replacements: createReplacementStore(dynamo),
+    credits: createCreditStore(dynamo),
+    sellers: createSellerStore(dynamo),
+    progress: createInvoicingProgressStore(dynamo),
+    deletions: createDeletionStore(dynamo),
+  };
+}
+
+/** Each has its turn when those before it have nothing left to do. */
+function inTurn(rounds: readonly Round[]): Round {
   return async (call) => {
-    const { hasMore } = await first(call);
-    return hasMore ? { hasMore } : second(call);
+    for (const round of rounds) {
+      const { hasMore } = await round(call);
+      if (hasMore) return { hasMore };
+    }
+    return { hasMore: false };
   };
 }

@@ -9,6 +9,9 @@ const Environment = z
     /** Names of the installation that stand in every key, as the gateway has them. */
     WEIR_ENV: PlaceName.default("local"),
     WEIR_CELL: PlaceName.default("c1"),
+    /** Where documents and large kept answers lie. */
+    WEIR_RECORDS_BUCKET: z.string().default("weir-records"),
+    WEIR_S3_ENDPOINT: z.url().optional(),
     /** Where callers reach the gateway: the canary goes through everything that they go through. */
     WEIR_GATEWAY_URL: z.url(),
     /** HMAC peppers by version, `{"1":"…"}`, as the gateway has them: the canary's key is made with one. */

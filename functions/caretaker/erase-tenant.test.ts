@@ -1,114 +1,112 @@
-import { GetItemCommand, PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
+import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
-import { createInvoiceStore } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
-import { createEraser } from "../../shared/dynamo/eraser.ts";
-import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
-import type { Key } from "../../shared/keys/key.ts";
-import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
-import { createKeyUseStore } from "../../shared/keys/key-use-store.dynamo.ts";
-import { newDeletion } from "../../shared/tenants/deletion.ts";
-import { createDeletionStore } from "../../shared/tenants/deletion-store.dynamo.ts";
-import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import { newDeletion, STEPS, stepOf } from "../../shared/tenants/deletion.ts";
+import { placesOf } from "../../shared/tenants/deletion-report.ts";
+import { PLACES } from "../../shared/tenants/places.ts";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
+import { ASKED_AT_MS, createErasingWorld, type ErasingWorld, INVOICED_AT_MS, PERSONAL } from "../../test/harness/erasing.ts";
 import { createErasingRound } from "./erase-round.ts";
-import type { ErasingDeps } from "./erase-tenant.ts";
 
 const CHANGE = { by: "key of ann", person: "ann", why: "as agreed", atMs: Date.UTC(2026, 9, 1) };
-const ASKED_AT_MS = Date.UTC(2026, 9, 20, 12);
 const MINUTE_MS = 60_000;
-const INVOICED_AT_MS = Date.UTC(2026, 10, 4);
-const RATE = { requestsPerSecond: 1, burst: 1 };
-/** Whatever a person of the tenant could be known by. */
-const PERSONAL = /Jane|Doe|203\.0\.113|DE123|hook\.example|hmac of/;
+const DAY_MS = 86_400_000;
+/** Full ten years after the one in which the tenant was erased. */
+const REMOVED_AT_MS = Date.UTC(2037, 0, 1);
+/** Where the law wants words kept. */
+const KEPT_BY_LAW = /^(\{.*"(invoice|credit-note|replacement)#|invoices\/(?!.*draft))/;
 
 let store: TestDynamo;
-let deps: ErasingDeps;
-let runAt: (nowMs: number) => Promise<void>;
+let world: ErasingWorld;
 beforeAll(async () => {
   store = await startDynamo();
-  const { dynamo } = store;
-  deps = {
-    eraser: createEraser(dynamo),
-    tenants: createTenantStore(dynamo),
-    keys: createKeyStore(dynamo),
-    webhooks: createWebhookStore(dynamo),
-    invoices: createInvoiceStore(dynamo),
-    deletions: createDeletionStore(dynamo),
-  };
-  const round = createErasingRound(deps);
-  runAt = async (nowMs) => {
-    for (let turn = 0; turn < 20 && (await round({ nowMs, signal: new AbortController().signal })).hasMore; turn += 1);
-  };
+  world = createErasingWorld(store.dynamo);
 });
 afterAll(() => store.close());
 
-/** A tenant with a name, an address, a key with a history, a webhook, kept answers and a request that is still pending. */
-async function makeTenant(id: string) {
-  const tenant = { id, name: "Jane Doe", isClosed: false, rate: RATE };
-  await deps.tenants.append(id, 0, { body: tenant, change: CHANGE });
-  const billing = { priceBook: "standard", discountBps: 0, taxRateBps: 1900, address: ["Jane Doe", "Main Street 1"], taxId: "DE123" };
-  await deps.tenants.append(id, 1, { body: { ...tenant, billing }, change: CHANGE });
-  const key: Key = {
-    ...{ id: `${id}Key`.padEnd(16, "0"), tenant: id, name: "Jane's laptop", scopes: ["infer"], secretHmac: "hmac of a secret" },
-    ...{ pepperVersion: 1, isRevoked: false, cidrs: ["203.0.113.7/32"] },
-  };
-  await deps.keys.append(key.id, 0, { body: key, change: CHANGE });
-  await deps.keys.append(key.id, 1, { body: { ...key, name: "Jane's desk" }, change: CHANGE });
-  const webhook = {
-    id: `${id}-hook`,
-    owner: id,
-    url: "https://hook.example/jane",
-    eventTypes: [],
-    description: "Jane's",
-    isDeleted: false,
-  };
-  await deps.webhooks.append(webhook.id, 0, { body: { ...webhook, secret: { number: 1, pepperVersion: 1 } }, change: CHANGE });
-  await createKeyUseStore(store.dynamo).put({ tenant: id, keyId: key.id, atMs: ASKED_AT_MS }, 0);
-  await put("weir-idempotency", { pk: `${id}#abc`, body: "Jane Doe" });
-  await put("weir-ledger", { pk: "m#2026-10-20T11:59#0", sk: `${id}#request`, st: "P" });
-  await deps.deletions.append(id, 0, { body: newDeletion(id, ASKED_AT_MS), change: { ...CHANGE, atMs: ASKED_AT_MS } });
-  return { key };
-}
+const stateOf = async (id: string) => {
+  const deletion = await world.deps.deletions.current(id);
+  if (deletion === undefined) throw new Error(`nobody has asked for the deletion of ${id}`);
+  return deletion.body;
+};
 
-async function put(table: string, item: Record<string, string>) {
-  const Item = Object.fromEntries(Object.entries(item).map(([name, value]) => [name, { S: value }]));
-  await store.dynamo.client.send(new PutItemCommand({ TableName: table, Item }));
-}
-
-async function personalOf(table: string, tenant: string): Promise<string[]> {
-  const { Items = [] } = await store.dynamo.client.send(new ScanCommand({ TableName: table }));
-  return Items.map((item) => JSON.stringify(item)).filter((text) => text.includes(tenant) && PERSONAL.test(text));
-}
-
-const stateOf = async (id: string) => (await deps.deletions.current(id))?.body;
+/** Words about a person of the tenant, but for those that the law wants kept. */
+const personalOf = async (tenant: string) => (await world.saying(tenant, PERSONAL)).filter((text) => !KEPT_BY_LAW.test(text));
 
 test("a tenant that is deleted is closed, its keys end at once, and what could name a person goes when it is needed no more", async () => {
-  const { key } = await makeTenant("acme");
+  const { deps } = world;
+  const key = await world.makeTenant("acme");
 
-  await runAt(ASKED_AT_MS);
+  await world.runAt(ASKED_AT_MS);
 
   expect((await deps.tenants.current("acme"))?.body).toMatchObject({ isClosed: true, name: "Jane Doe" });
   expect((await deps.keys.current(key.id))?.body).toMatchObject({ isRevoked: true, name: "erased", secretHmac: "" });
   expect(await stateOf("acme")).toMatchObject({ state: "erasing", waitingFor: "requests that had begun", steps: { keys: { erased: 3 } } });
 
-  await runAt(ASKED_AT_MS + 15 * MINUTE_MS);
-  expect(await stateOf("acme")).toMatchObject({ state: "waiting", steps: { uses: { erased: 1 }, answers: { erased: 1 } } });
+  await world.runAt(ASKED_AT_MS + 15 * MINUTE_MS);
+  expect(await stateOf("acme")).toMatchObject({
+    state: "waiting",
+    steps: { uses: { erased: 1 }, counters: { erased: 8 }, answers: { erased: 1 } },
+  });
   expect((await deps.tenants.current("acme"))?.body.billing?.address).toEqual(["Jane Doe", "Main Street 1"]); // for the last invoice
+  expect([...world.objects.keys()]).toContain("invoices/acme-2026-09/draft.json");
 
-  await runAt(INVOICED_AT_MS);
-  const report = await stateOf("acme");
-  expect(report).toMatchObject({
+  await world.runAt(INVOICED_AT_MS);
+  expect(await stateOf("acme")).toMatchObject({
     state: "erased",
     verified: { remaining: 0, at: "2026-11-04T00:00:00.000Z" },
-    steps: { identity: { erased: 3 } },
+    steps: { identity: { erased: 3 }, drafts: { erased: 1 }, events: { erased: 6 } },
+    keptUntil: "2037-01-01T00:00:00.000Z",
   });
-  expect(report?.kept[0]).toMatchObject({ what: expect.stringContaining("invoices"), until: "2036-10-20T12:00:00.000Z" });
-  for (const table of ["weir-control", "weir-idempotency"]) expect(await personalOf(table, "acme")).toEqual([]);
+  expect(await personalOf("acme")).toEqual([]);
+});
+
+test("what the law wants kept is kept for its full years, and then removed; numbers and amounts stay", async () => {
+  await world.runAt(REMOVED_AT_MS - 1);
+  expect(await stateOf("acme")).toMatchObject({ state: "erased" });
+  expect([...world.objects.keys()].filter((key) => key.startsWith("invoices/acme-"))).toHaveLength(7);
+
+  await world.runAt(REMOVED_AT_MS);
+
+  expect(await stateOf("acme")).toMatchObject({
+    state: "removed",
+    steps: {
+      ...{ documents: { erased: 4 }, creditNotes: { erased: 4 }, replacements: { erased: 1 }, invoices: { erased: 2 } },
+      ...{ credits: { erased: 1 }, balance: { erased: 1 }, totals: { erased: 1 } },
+    },
+  });
+  expect(await world.saying("acme", PERSONAL)).toEqual([]);
+  expect([...world.objects.keys()].filter((key) => key.includes("/acme"))).toEqual([]);
+  expect((await world.deps.invoices.current("acme-2026-09"))?.body).toMatchObject({
+    ...{ state: "paid", issue: { number: 1, name: "INV-000001" }, totals: { totalMinor: "1" } },
+    payment: { reference: "erased" },
+  });
+});
+
+test("the report names every place, what was erased there, and what is kept, why and until when", async () => {
+  await world.makeTenant("told");
+  await world.runAt(INVOICED_AT_MS);
+
+  const places = placesOf(await stateOf("told"));
+
+  expect(places.map(({ store: name, items }) => `${name} ${items}`)).toEqual(PLACES.map(({ store: name, items }) => `${name} ${items}`));
+  const placeOf = (items: string) => places.find((each) => each.items === items);
+  expect(placeOf("webhook#<webhook>")).toMatchObject({ erased: 2, erasedAt: expect.any(String), kept: { why: expect.any(String) } });
+  expect(placeOf("key-use#<tenant>")).toEqual({
+    ...{ store: "control", items: "key-use#<tenant>", holds: "when its keys were last used" },
+    ...{ erased: 1, erasedAt: "2026-11-04T00:00:00.000Z" },
+  });
+  expect(placeOf("invoices/<bearer>/<digest>")).toMatchObject({
+    erased: 0,
+    kept: { what: "all of it", until: "2037-01-01T00:00:00.000Z" },
+  });
+  expect(placeOf("m#<minute>#<shard>")?.kept).not.toHaveProperty("until");
+  await world.runAt(REMOVED_AT_MS);
+  expect(placesOf(await stateOf("told")).find(({ items }) => items === "invoices/<bearer>/<digest>")).not.toHaveProperty("kept");
 });
 
 test("the log keeps who, when and why, and what bills rest on", async () => {
-  const { items } = await deps.tenants.history("acme", { limit: 10 });
+  const { items } = await world.deps.tenants.history("acme", { limit: 10 });
 
   expect(items.map(({ by, person, why }) => [by, person, why])).toEqual([
     ["caretaker", undefined, "deletion of the tenant"],
@@ -126,47 +124,52 @@ test("open pendings are left to settle or expire as usual", async () => {
   expect(Item?.["st"]?.S).toBe("P");
 });
 
-test("an invoice that is not issued yet is waited for", async () => {
-  await makeTenant("globex");
-  const invoice: Invoice = {
-    ...{ id: "globex-2026-10", tenant: "globex", month: "2026-10", currency: "EUR", state: "draft", madeAt: "2026-11-01T00:00:00.000Z" },
-    ...{ adjustments: [], closed: { of: 1, sealed: 1, audited: 0 }, totals: { netMinor: "1", taxMinor: "0", totalMinor: "1" } },
-    document: { key: "invoices/globex", sha256: "0".repeat(64), bytes: 1 },
-  };
-  await deps.invoices.append(invoice.id, 0, { body: invoice, change: CHANGE });
+test("another tenant whose name begins alike loses nothing", async () => {
+  const { deps } = world;
+  await world.makeTenant("initech");
+  await world.makeTenant("init");
+  await deps.deletions.append("initech", 1, { body: { ...newDeletion("initech", ASKED_AT_MS, 10), state: "removed" }, change: CHANGE });
+  const before = await world.saying("initech", /./);
 
-  await runAt(INVOICED_AT_MS);
+  await world.runAt(INVOICED_AT_MS);
+  await world.runAt(REMOVED_AT_MS);
 
-  expect(await stateOf("globex")).toMatchObject({ state: "waiting", waitingFor: "the invoice globex-2026-10, which is not issued" });
-  expect((await deps.tenants.current("globex"))?.body.name).toBe("Jane Doe");
+  expect(await stateOf("init")).toMatchObject({ state: "removed", verified: { remaining: 0 } });
+  expect(await world.saying("initech", /./)).toEqual(before);
 });
 
-test("another tenant whose name begins alike loses nothing", async () => {
-  await makeTenant("initech");
-  await makeTenant("init");
-  await deps.deletions.append("initech", 1, { body: { ...newDeletion("initech", ASKED_AT_MS), state: "erased" }, change: CHANGE });
+test("a tenant that is called like a prefix of the counters takes nobody's along", async () => {
+  await world.makeTenant("bystander");
+  await world.makeTenant("key");
+  const countersOf = async () => (await world.items()).filter(({ store: name, pk }) => name === "limits" && pk.includes("bystander"));
+  await world.deps.deletions.append("bystander", 1, {
+    body: { ...newDeletion("bystander", ASKED_AT_MS, 10), state: "removed" },
+    change: CHANGE,
+  });
+  const before = await countersOf();
 
-  await runAt(INVOICED_AT_MS);
+  await world.runAt(INVOICED_AT_MS);
 
-  expect(await stateOf("init")).toMatchObject({ state: "erased", verified: { remaining: 0 } });
-  expect((await deps.tenants.current("initech"))?.body).toMatchObject({ isClosed: false, name: "Jane Doe" });
-  expect(await personalOf("weir-idempotency", "initech")).toHaveLength(1);
+  expect(before).toHaveLength(8);
+  expect(await countersOf()).toEqual(before);
+  expect((await world.items()).filter(({ store: name, pk }) => name === "limits" && /^key#(requests|tokens)$/.test(pk))).toEqual([]);
 });
 
 test("two rounds at once, and rounds over and over, erase the same and say so once", async () => {
-  await makeTenant("twice");
+  await world.makeTenant("twice");
 
-  await Promise.all([runAt(INVOICED_AT_MS), runAt(INVOICED_AT_MS)]);
-  const first = await deps.deletions.current("twice");
-  await runAt(INVOICED_AT_MS + MINUTE_MS);
+  await Promise.all([world.runAt(INVOICED_AT_MS), world.runAt(INVOICED_AT_MS)]);
+  const first = await world.deps.deletions.current("twice");
+  await world.runAt(INVOICED_AT_MS + MINUTE_MS);
 
   expect(first?.body).toMatchObject({ state: "erased", verified: { remaining: 0 } });
-  expect(await deps.deletions.current("twice")).toEqual(first);
-  expect(await personalOf("weir-control", "twice")).toEqual([]);
+  expect(await world.deps.deletions.current("twice")).toEqual(first);
+  expect(await personalOf("twice")).toEqual([]);
 });
 
 test("a key that was made while its tenant closed is found by the second look", async () => {
-  const { key } = await makeTenant("racing");
+  const { deps } = world;
+  const key = await world.makeTenant("racing");
   const late = { ...key, id: "lateKey000000000", name: "Jane's late key" };
   const keys = {
     ...deps.keys,
@@ -182,4 +185,51 @@ test("a key that was made while its tenant closed is found by the second look", 
 
   expect(await stateOf("racing")).toMatchObject({ state: "erased", verified: { remaining: 0 } });
   expect((await deps.keys.current(late.id))?.body).toMatchObject({ isRevoked: true, name: "erased" });
+});
+
+test("where nothing was ever issued for want of a seller, a draft is no reason to wait", async () => {
+  await world.makeTenant("unbilled");
+  await world.deps.invoices.append("unbilled-2026-10", 0, { body: draftOf("unbilled"), change: CHANGE });
+
+  await world.runAt(INVOICED_AT_MS);
+
+  expect(await stateOf("unbilled")).toMatchObject({ state: "erased" });
+  expect(STEPS.map((name) => stepOf({ ...newDeletion("x", 0, 10), steps: {} }, name).erased)).toEqual(STEPS.map(() => 0));
+});
+
+test("an invoice that may still be issued is waited for, but not for ever; the seller says for how long documents are kept", async () => {
+  await world.setSeller(6);
+  await world.makeTenant("globex");
+  await world.deps.invoices.append("globex-2026-10", 0, { body: draftOf("globex"), change: CHANGE });
+  const dueAtMs = INVOICED_AT_MS + 30 * DAY_MS;
+
+  await world.runAt(INVOICED_AT_MS);
+  expect(await stateOf("globex")).toMatchObject({
+    ...{ state: "waiting", waitingFor: "the invoice globex-2026-10, which is not issued, until 2026-12-04T00:00:00.000Z" },
+  });
+  expect((await world.deps.tenants.current("globex"))?.body.name).toBe("Jane Doe");
+  await world.runAt(dueAtMs);
+
+  expect(await stateOf("globex")).toMatchObject({ state: "erased", keptUntil: "2033-01-01T00:00:00.000Z" });
+});
+
+function draftOf(tenant: string): Invoice {
+  return {
+    ...{ id: `${tenant}-2026-10`, tenant, month: "2026-10", currency: "EUR", state: "draft", madeAt: "2026-11-01T00:00:00.000Z" },
+    ...{ adjustments: [], closed: { of: 1, sealed: 1, audited: 0 }, totals: { netMinor: "1", taxMinor: "0", totalMinor: "1" } },
+    document: { key: `invoices/${tenant}`, sha256: "0".repeat(64), bytes: 1 },
+  };
+}
+
+test("every item that the product has stored of all these lies in a place that the report names", async () => {
+  const patterns = PLACES.map(({ store: name, items }) => ({
+    name,
+    pattern: new RegExp(`^${items.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&").replaceAll(/<[^>]+>/g, "[^#]+")}$`),
+  }));
+
+  const strange = (await world.items()).filter(
+    ({ store: name, pk }) => !patterns.some((each) => each.name === name && each.pattern.test(pk)),
+  );
+
+  expect(strange).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import {
   type AttributeValue,
   DeleteItemCommand,
+  GetItemCommand,
   QueryCommand,
   type QueryCommandOutput,
   ScanCommand,
@@ -20,25 +21,40 @@ export type Scrubbing<T> = {
 
 export type Swept = { readonly erased: number; readonly isDone: boolean; readonly cursor?: string };
 
+/** Items below one partition key, of those whose sort keys begin so. */
+export type Partition = { readonly table: TableShape; readonly pk: string; readonly prefix?: string };
+
+export type Walk = {
+  readonly itemsMax: number;
+  readonly cursor?: string | undefined;
+  /** Called before an item is deleted, for what it leads to. */
+  readonly before?: (item: Item) => Promise<void>;
+};
+
 /**
- * The only thing that changes or removes what was written: for the deletion of a tenant. All of it may be done again; what is erased is passed over.
+ * The only thing that changes or removes what was written: for the deletion of a tenant or a person. All of it may be done again; what is erased is passed over.
  */
 export type Eraser = {
   /** Scrubs every revision's body, `writesMax` of them at most; who, when and why stay. */
   readonly scrub: <T>(log: Scrubbing<T>, writesMax: number) => Promise<Swept>;
   /** How many revisions hold what scrubbing would remove. */
   readonly unscrubbed: <T>(log: Scrubbing<T>) => Promise<number>;
-  /** Deletes the items of one partition of the control table. */
-  readonly deletePartition: (pk: string, writesMax: number) => Promise<Swept>;
+  readonly deletePartition: (partition: Partition, writesMax: number) => Promise<Swept>;
+  readonly itemsOf: (partition: Partition) => AsyncIterable<Item>;
+  /** Deletes items by their keys, which need not be there; answers how many were. */
+  readonly deleteItems: (table: TableShape, keys: readonly { readonly pk: string; readonly sk?: string }[]) => Promise<number>;
+  /** How many of them are there. */
+  readonly countItems: (table: TableShape, pks: readonly string[]) => Promise<number>;
   /** Walks a table for partitions of a prefix and deletes them, `itemsMax` looked at; goes on from `cursor`. */
-  readonly sweep: (
-    table: TableShape,
-    prefix: string,
-    walk: { readonly itemsMax: number; readonly cursor?: string | undefined },
-  ) => Promise<Swept>;
+  readonly sweep: (table: TableShape, prefix: string, walk: Walk) => Promise<Swept>;
+  /** The same with items whose time to live is over. */
+  readonly sweepExpired: (table: MortalTable, nowMs: number, walk: Walk) => Promise<Swept>;
 };
 
-type Item = Record<string, AttributeValue>;
+/** One whose items say how long they are to be kept. */
+export type MortalTable = TableShape & { readonly timeToLive: string };
+
+export type Item = Record<string, AttributeValue>;
 
 const PAGE_ITEMS = 100;
 
@@ -46,8 +62,17 @@ export function createEraser(dynamo: Dynamo): Eraser {
   return {
     scrub: (log, writesMax) => withStore(() => scrub(dynamo, log, writesMax)),
     unscrubbed: (log) => withStore(() => unscrubbed(dynamo, log)),
-    deletePartition: (pk, writesMax) => withStore(() => deletePartition(dynamo, pk, writesMax)),
-    sweep: (table, prefix, walk) => withStore(() => sweep(dynamo, { table, prefix }, walk)),
+    deletePartition: (each, writesMax) => withStore(() => deletePartition(dynamo, each, writesMax)),
+    itemsOf: (each) => partition(dynamo, each),
+    deleteItems: (table, keys) => withStore(() => deleteItems(dynamo, table, keys)),
+    countItems: (table, pks) => withStore(() => countItems(dynamo, table, pks)),
+    sweep: (table, prefix, walk) =>
+      withStore(() => sweep(dynamo, { table, filter: "begins_with(pk, :it)", values: { ":it": { S: prefix } } }, walk)),
+    sweepExpired: (table, nowMs, walk) => {
+      const it = { N: String(Math.floor(nowMs / 1_000)) };
+      const target = { table, filter: "#ttl < :it", names: { "#ttl": table.timeToLive }, values: { ":it": it } };
+      return withStore(() => sweep(dynamo, target, walk));
+    },
   };
 }
 
@@ -69,7 +94,7 @@ async function unscrubbed<T>(dynamo: Dynamo, log: Scrubbing<T>): Promise<number>
 
 /** Only those that scrubbing changes. */
 async function* bodiesToScrub<T>(dynamo: Dynamo, { noun, id, schema, scrub: scrubbed }: Scrubbing<T>) {
-  for await (const item of partition(dynamo, `${noun}#${id}`)) {
+  for await (const item of partition(dynamo, { table: CONTROL, pk: `${noun}#${id}` })) {
     const before = item["body"]?.S ?? "";
     const after = JSON.stringify(scrubbed(schema.parse(JSON.parse(before))));
     if (after !== before) yield { item, before, after };
@@ -92,24 +117,24 @@ async function rewrite({ client, settings }: Dynamo, item: Item, { before, after
   }
 }
 
-async function deletePartition(dynamo: Dynamo, pk: string, writesMax: number): Promise<Swept> {
+async function deletePartition(dynamo: Dynamo, { table, ...where }: Partition, writesMax: number): Promise<Swept> {
   let erased = 0;
-  for await (const item of partition(dynamo, pk)) {
+  for await (const item of partition(dynamo, { table, ...where })) {
     if (erased >= writesMax) return { erased, isDone: false };
-    await dynamo.client.send(new DeleteItemCommand({ TableName: tableName(dynamo.settings.tablePrefix, CONTROL), Key: keyOf(item) }));
+    await dynamo.client.send(new DeleteItemCommand({ TableName: tableName(dynamo.settings.tablePrefix, table), Key: keyOf(item) }));
     erased += 1;
   }
   return { erased, isDone: true };
 }
 
-async function* partition({ client, settings }: Dynamo, pk: string): AsyncGenerator<Item> {
+async function* partition({ client, settings }: Dynamo, { table, pk, prefix }: Partition): AsyncGenerator<Item> {
   let start: Item | undefined;
   do {
     const { Items = [], LastEvaluatedKey }: QueryCommandOutput = await client.send(
       new QueryCommand({
-        TableName: tableName(settings.tablePrefix, CONTROL),
-        KeyConditionExpression: "pk = :pk",
-        ExpressionAttributeValues: { ":pk": { S: pk } },
+        TableName: tableName(settings.tablePrefix, table),
+        KeyConditionExpression: prefix === undefined ? "pk = :pk" : "pk = :pk AND begins_with(sk, :prefix)",
+        ExpressionAttributeValues: { ":pk": { S: pk }, ...(prefix === undefined ? {} : { ":prefix": { S: prefix } }) },
         ConsistentRead: true,
         Limit: PAGE_ITEMS,
         ...(start === undefined ? {} : { ExclusiveStartKey: start }),
@@ -120,29 +145,54 @@ async function* partition({ client, settings }: Dynamo, pk: string): AsyncGenera
   } while (start !== undefined);
 }
 
-type Target = { readonly table: TableShape; readonly prefix: string };
+async function deleteItems({ client, settings }: Dynamo, table: TableShape, keys: readonly { pk: string; sk?: string }[]): Promise<number> {
+  let erased = 0;
+  for (const { pk, sk } of keys) {
+    const Key = { pk: { S: pk }, ...(sk === undefined ? {} : { sk: { S: sk } }) };
+    const remove = new DeleteItemCommand({ TableName: tableName(settings.tablePrefix, table), Key, ReturnValues: "ALL_OLD" });
+    if ((await client.send(remove)).Attributes !== undefined) erased += 1;
+  }
+  return erased;
+}
 
-async function sweep(
-  { client, settings }: Dynamo,
-  { table, prefix }: Target,
-  walk: { itemsMax: number; cursor?: string | undefined },
-): Promise<Swept> {
-  const TableName = tableName(settings.tablePrefix, table);
-  const { Items = [], LastEvaluatedKey } = await client.send(
-    new ScanCommand({
-      TableName,
-      FilterExpression: "begins_with(pk, :prefix)",
-      ExpressionAttributeValues: { ":prefix": { S: prefix } },
-      Limit: walk.itemsMax,
-      ...(walk.cursor === undefined ? {} : { ExclusiveStartKey: { pk: { S: walk.cursor } } }),
-    }),
-  );
-  for (const item of Items) await client.send(new DeleteItemCommand({ TableName, Key: { pk: item["pk"] ?? { S: "" } } }));
+async function countItems({ client, settings }: Dynamo, table: TableShape, pks: readonly string[]): Promise<number> {
+  let count = 0;
+  for (const pk of pks) {
+    const read = new GetItemCommand({ TableName: tableName(settings.tablePrefix, table), Key: { pk: { S: pk } }, ConsistentRead: true });
+    if ((await client.send(read)).Item !== undefined) count += 1;
+  }
+  return count;
+}
+
+type Target = {
+  readonly table: TableShape;
+  readonly filter: string;
+  readonly names?: Record<string, string>;
+  readonly values: Item;
+};
+
+/** What a filter finds is deleted if it still holds: an item may have been written anew meanwhile. */
+async function sweep({ client, settings }: Dynamo, { table, filter, names, values }: Target, walk: Walk): Promise<Swept> {
+  const said = {
+    TableName: tableName(settings.tablePrefix, table),
+    ExpressionAttributeValues: values,
+    ...(names === undefined ? {} : { ExpressionAttributeNames: names }),
+  };
+  const start = walk.cursor === undefined ? {} : { ExclusiveStartKey: { pk: { S: walk.cursor } } };
+  const scan = new ScanCommand({ ...said, FilterExpression: filter, Limit: walk.itemsMax, ...start });
+  const { Items = [], LastEvaluatedKey } = await client.send(scan);
+  for (const item of Items) {
+    await walk.before?.(item);
+    const remove = new DeleteItemCommand({ ...said, Key: { pk: item["pk"] ?? { S: "" } }, ConditionExpression: filter });
+    await client.send(remove).catch((error) => {
+      if (!isConditionFailed(error)) throw error;
+    });
+  }
   const cursor = LastEvaluatedKey?.["pk"]?.S;
   return { erased: Items.length, isDone: cursor === undefined, ...(cursor === undefined ? {} : { cursor }) };
 }
 
 function keyOf({ pk, sk }: Item): Item {
-  if (pk === undefined || sk === undefined) throw new Error("an item of the control table has no key");
+  if (pk === undefined || sk === undefined) throw new Error("an item of a partition has no key");
   return { pk, sk };
 }

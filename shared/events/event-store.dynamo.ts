@@ -34,7 +34,7 @@ export function createEventStore({ lean, tablePrefix }: Settings): DeliveryStore
   };
 }
 
-const NEW = "new";
+export const NEW = "new";
 const DUE = "due";
 
 /** The event's own item is put when its deliveries are made, and stays: it is how telling twice is told once. */
@@ -70,17 +70,21 @@ async function move(table: Table, before: Delivery, after: Delivery): Promise<bo
 }
 
 async function list(table: Table, webhook: string, { limit, cursor }: PageQuery): Promise<Page<Delivery>> {
-  const items = await query(table, { pk: `webhook#${webhook}`, limit: limit + 1, ...(cursor === undefined ? {} : { above: cursor }) });
+  const items = await query(table, { pk: deliveriesKey(webhook), limit: limit + 1, ...(cursor === undefined ? {} : { above: cursor }) });
   const deliveries = items.slice(0, limit).map(deliveryOf);
   const last = deliveries.at(-1);
   const page = { items: deliveries.filter((each) => each !== undefined) };
   return items.length > limit && last !== undefined ? { ...page, nextCursor: last.event.id } : page;
 }
 
-const newKey = ({ tenant, id }: WeirEvent): Key => ({ pk: NEW, sk: `${tenant}#${id}` });
-const eventKey = ({ tenant, id }: WeirEvent): Key => ({ pk: `event#${tenant}`, sk: id });
-const deliveryKey = (webhook: string, event: string): Key => ({ pk: `webhook#${webhook}`, sk: event });
-const pointerKey = ({ dueAtMs, webhook, event }: Pointer): Key => ({ pk: DUE, sk: `${timeKey(dueAtMs)}#${webhook}#${event}` });
+/** Of all that is known of a tenant's events: what was handed in, what was handed out, and a webhook's deliveries. */
+export const eventsKey = (tenant: string) => `event#${tenant}`;
+export const newPrefix = (tenant: string) => `${tenant}#`;
+export const deliveriesKey = (webhook: string) => `webhook#${webhook}`;
+const newKey = ({ tenant, id }: WeirEvent): Key => ({ pk: NEW, sk: `${newPrefix(tenant)}${id}` });
+const eventKey = ({ tenant, id }: WeirEvent): Key => ({ pk: eventsKey(tenant), sk: id });
+const deliveryKey = (webhook: string, event: string): Key => ({ pk: deliveriesKey(webhook), sk: event });
+export const pointerKey = ({ dueAtMs, webhook, event }: Pointer): Key => ({ pk: DUE, sk: `${timeKey(dueAtMs)}#${webhook}#${event}` });
 const timeKey = (atMs: number) => String(atMs).padStart(DIGITS, "0");
 const wireKey = ({ pk, sk }: Key): WireItem => ({ pk: { S: pk }, sk: { S: sk } });
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { counterOwner } from "./counter-keys.ts";
 import { type Gcra, gcraOf } from "./gcra.ts";
 
 /** One request in 1,000 seconds. A limit counts in microseconds, and a burst of the least must stay within what a number holds exactly. */
@@ -78,8 +79,8 @@ export type Limited = {
 /** A tenant's policies, then the key's own. */
 export function policiesOf({ tenant, key }: Limited): Policies {
   const all = [
-    policiesOfOwner({ itemKey: tenant.id, prefix: "", whose: "your tenant" }, { ...tenant.limits, rate: tenant.rate }),
-    policiesOfOwner({ itemKey: `key#${key.id}`, prefix: "key-", whose: "this key" }, key.limits ?? {}),
+    policiesOfOwner({ itemKey: counterOwner.tenant(tenant.id), prefix: "", whose: "your tenant" }, { ...tenant.limits, rate: tenant.rate }),
+    policiesOfOwner({ itemKey: counterOwner.key(key.id), prefix: "key-", whose: "this key" }, key.limits ?? {}),
   ];
   return {
     requests: all.flatMap(({ requests }) => requests),

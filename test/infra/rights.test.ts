@@ -189,14 +189,24 @@ test("only the caretaker may change or delete what is written in the control pla
   const rights = rightsOf(cpuStage, "CaretakerScheduledRole").filter((right) => !right.startsWith("sqs:"));
 
   expect(rights).toEqual([
+    "dynamodb:DeleteItem <Dynamobalances.Arn>",
     "dynamodb:DeleteItem <Dynamocontrol.Arn>",
+    "dynamodb:DeleteItem <Dynamoevents.Arn>",
     "dynamodb:DeleteItem <Dynamoidempotency.Arn>",
+    "dynamodb:DeleteItem <Dynamolimits.Arn>",
+    "dynamodb:DeleteItem <Dynamoseals.Arn>",
+    "dynamodb:GetItem <Dynamobalances.Arn>",
+    "dynamodb:GetItem <Dynamolimits.Arn>",
     "dynamodb:PutItem <Dynamocontrol.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>",
     "dynamodb:Query <Dynamocontrol.Arn>/index/audit",
     "dynamodb:Query <Dynamocontrol.Arn>/index/group",
+    "dynamodb:Query <Dynamoevents.Arn>",
+    "dynamodb:Query <Dynamoseals.Arn>",
     "dynamodb:Scan <Dynamoidempotency.Arn>",
     "dynamodb:UpdateItem <Dynamocontrol.Arn>",
+    "s3:DeleteObject <RecordsBucket.Arn>/bodies/*",
+    "s3:DeleteObject <RecordsBucket.Arn>/invoices/*",
     "secretsmanager:GetSecretValue <SecretsPeppers>",
   ]);
 });

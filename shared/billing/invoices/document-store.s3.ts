@@ -1,11 +1,11 @@
 import { createLazyBucket, type S3Settings, unlessMissing } from "../../aws/client.s3.ts";
 import { withStore } from "../../dynamo/client.ts";
-import type { DocumentStore } from "./document-store.ts";
+import type { DocumentRemover, DocumentStore } from "./document-store.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /** Documents in the records bucket, below `invoices/`. */
-export function createDocumentStore(settings: S3Settings): DocumentStore & { readonly close: () => void } {
+export function createDocumentStore(settings: S3Settings): DocumentStore & DocumentRemover & { readonly close: () => void } {
   const { open, close } = createLazyBucket(settings, REQUEST_TIMEOUT_MS);
   return {
     close,
@@ -19,6 +19,11 @@ export function createDocumentStore(settings: S3Settings): DocumentStore & { rea
         const { sdk, client, bucket: Bucket } = await open();
         const found = await unlessMissing(() => client.send(new sdk.GetObjectCommand({ Bucket, Key })));
         return found?.Body?.transformToByteArray();
+      }),
+    remove: (Key) =>
+      withStore(async () => {
+        const { sdk, client, bucket: Bucket } = await open();
+        await client.send(new sdk.DeleteObjectCommand({ Bucket, Key }));
       }),
   };
 }

@@ -5,6 +5,9 @@ export type DocumentStore = {
   readonly get: (key: string) => Promise<Uint8Array | undefined>;
 };
 
+/** For the deletion of a tenant only. What is not there is gone already. */
+export type DocumentRemover = { readonly remove: (key: string) => Promise<void> };
+
 export const DOCUMENTS_FOLDER = "invoices";
 /** No document is larger: some 20,000 lines. */
 export const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024;

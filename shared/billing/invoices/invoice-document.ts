@@ -38,7 +38,7 @@ export type TaxLine = z.infer<typeof TaxLine>;
 const Buyer = z.object({ tenant: z.string(), name: z.string(), address: Address.exactOptional(), taxId: TaxId.exactOptional() });
 export type Buyer = z.infer<typeof Buyer>;
 /** What of the seller is printed. */
-const PrintedSeller = Seller.omit({ paymentTermDays: true, invoicePrefix: true, creditPrefix: true });
+const PrintedSeller = Seller.omit({ paymentTermDays: true, retentionYears: true, invoicePrefix: true, creditPrefix: true });
 
 /** What of the ledger stands behind the figures. */
 const Evidence = Closed.extend({

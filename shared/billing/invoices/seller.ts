@@ -21,6 +21,9 @@ export const Seller = z.object({
   /** Small print at the end, such as why no tax is shown. */
   note: z.string().max(1_000).optional(),
   paymentTermDays: z.int().min(0).max(365),
+  retentionYears: z.int().min(1).max(30).optional().meta({
+    description: "For how many full years the seller's country wants documents kept after a tenant's deletion; 10 unless said",
+  }),
   /** What stands before a number: `INV` makes `INV-000017`. */
   invoicePrefix: Prefix,
   creditPrefix: Prefix,

@@ -46,6 +46,7 @@ type Call = Names & {
   readonly Item?: Item;
   readonly ConditionExpression?: string;
   readonly UpdateExpression?: string;
+  readonly FilterExpression?: string;
   readonly ConsistentRead?: boolean;
   readonly ReturnValues?: string;
   readonly RequestItems?: Record<string, readonly { PutRequest?: { Item: Item }; DeleteRequest?: { Key: Item } }[]>;
@@ -58,7 +59,8 @@ const FIELDS: Readonly<Record<string, readonly string[]>> = {
     ...["TableName", "Key", "UpdateExpression", "ConditionExpression", "ReturnValues"],
     ...["ExpressionAttributeNames", "ExpressionAttributeValues"],
   ],
-  DeleteItem: ["TableName", "Key", "ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"],
+  DeleteItem: ["TableName", "Key", "ConditionExpression", "ReturnValues", "ExpressionAttributeNames", "ExpressionAttributeValues"],
+  Scan: ["TableName", "FilterExpression", "Limit", "ExclusiveStartKey", "ExpressionAttributeNames", "ExpressionAttributeValues"],
   GetItem: ["TableName", "Key", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"],
   BatchWriteItem: ["RequestItems"],
   DescribeTable: ["TableName"],
@@ -123,6 +125,8 @@ function apply(store: Store, asked: Asked): object {
       return batch(store, call, when);
     case "GetItem":
       return get(store, call, when);
+    case "Scan":
+      return scan(store, call);
     case "Query":
       return queried({ ...when, lagMs: lagOf(store, asked) }, { tables: store.tables, shape: store.shapeOf(call.TableName), call });
     default:
@@ -180,7 +184,16 @@ function remove(store: Store, call: Call, when: When): object {
   const step = deleteName(shape.name, key);
   demand(store, { step, condition, before });
   if (before !== undefined) write(store, { shape, step, before, after: undefined }, when);
-  return {};
+  return call.ReturnValues === "ALL_OLD" && before !== undefined ? { Attributes: before } : {};
+}
+
+/** The whole table at once: a filter counts what it looks at, and nobody here has so much that a page would end. */
+function scan(store: Store, call: Call): object {
+  const parser = createParser(call);
+  const filter = call.FilterExpression === undefined ? undefined : parser.condition(call.FilterExpression);
+  parser.assertAllUsed();
+  const all = store.tables.all(store.shapeOf(call.TableName).name);
+  return { Items: all.filter((item) => filter === undefined || holds(filter, item)), ScannedCount: all.length };
 }
 
 /** Each of a batch's writes stands for itself; who may lose some of them is the caller's business. */
