@@ -32,6 +32,13 @@ export function registerPeopleCommands(program: Command, context: CliContext) {
     .option("--name <name>", "what people call them")
     .option("--why <reason>", "kept in the history")
     .action(change);
+  people
+    .command("erase <id>")
+    .description("end a person and erase the name, in every revision; the id stays in the trail of changes")
+    .option("--why <reason>", "kept in the history")
+    .action(async (id: string, { why }: ChangeOptions) => {
+      context.output.print(await context.admin().people.erase(id, why), (each) => render([each]));
+    });
   for (const [verb, isActive] of [
     ["deactivate", false],
     ["activate", true],
@@ -47,8 +54,13 @@ export function registerPeopleCommands(program: Command, context: CliContext) {
 function render(people: readonly PersonRevision[]): string {
   return table(
     ["ID", "NAME", "ROLE", "STATE", "CHANGED"],
-    people.map(({ id, name, role, isActive, revision }) => [id, name, role, isActive ? "active" : "inactive", revision.at]),
+    people.map((person) => [person.id, person.name, person.role, stateOf(person), person.revision.at]),
   );
+}
+
+function stateOf({ isActive, erasure }: PersonRevision): string {
+  if (erasure !== undefined) return erasure.finishedAt === undefined ? "being erased" : "erased";
+  return isActive ? "active" : "inactive";
 }
 
 function parseRole(text: string): Role {

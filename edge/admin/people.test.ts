@@ -81,3 +81,29 @@ test("an inactive person gets no keys", async () => {
 
   expect(refused).toMatchObject({ status: 400, json: { error: { field: "person" } } });
 });
+
+test("an erased person is ended and nameless at once, cannot be changed any more, and keeps the id for the trail", async () => {
+  const key = await keyOf("leaver", "finance");
+
+  const erased = await gateway.ask("DELETE", "/admin/people/leaver", { headers: { "weir-reason": "asked to" } });
+  const again = await gateway.ask("DELETE", "/admin/people/leaver");
+  const back = await gateway.ask("PATCH", "/admin/people/leaver", { body: { isActive: true, name: "Back" } });
+  const reused = await make({ id: "leaver", name: "Somebody else", role: "viewer" });
+
+  expect(erased).toMatchObject({
+    status: 202,
+    json: { id: "leaver", name: "erased", isActive: false, erasure: { requestedAt: expect.any(String) }, revision: { why: "asked to" } },
+  });
+  expect(again.json).toEqual(erased.json);
+  expect([back.status, reused.status]).toEqual([409, 409]);
+  expect((await gateway.deps.control.people.current("leaver"))?.body).toMatchObject({ name: "erased", isActive: false });
+  expect((await gateway.ask("GET", "/admin/tenants", { key })).status).toBe(401);
+});
+
+test("nobody erases themselves, and nobody who is not there", async () => {
+  const key = await keyOf("self", "admin");
+
+  expect((await gateway.ask("DELETE", "/admin/people/self", { key })).status).toBe(409);
+  expect((await gateway.ask("DELETE", "/admin/people/nobody")).status).toBe(404);
+  expect((await gateway.deps.control.people.current("self"))?.body).toMatchObject({ name: "self", isActive: true });
+});

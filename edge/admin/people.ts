@@ -3,6 +3,7 @@ import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { NewPerson, PEOPLE_GROUP, Person, PersonChange, PersonRevision } from "../../shared/people/person.ts";
+import { scrubPerson } from "../../shared/tenants/scrub.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
@@ -22,6 +23,7 @@ export function peopleRoutes(deps: PeopleDeps) {
     })
     .get("/:id", async (c) => c.json(shown(await personOf(deps, c.req.param("id")))))
     .patch("/:id", async (c) => c.json(await changePerson(deps, c)))
+    .delete("/:id", async (c) => c.json(await erasePerson(deps, c), 202))
     .get("/:id/history", async (c) => {
       const { body } = await personOf(deps, c.req.param("id"));
       const page = await people.history(body.id, checked(c.req.query(), PageQuery));
@@ -52,8 +54,21 @@ async function changePerson(deps: PeopleDeps, c: EdgeContext) {
   // Nobody raises themselves, and nobody is the last one who could undo it.
   const isOwnRank = id === c.get("principal").person && (changes.role !== undefined || changes.isActive !== undefined);
   if (isOwnRank) throw new Failure("conflict", "Nobody changes their own role: ask another operator.", { field: "id" });
+  if (current.body.erasure !== undefined) throw new Failure("conflict", `The person '${id}' is erased.`, { field: "id" });
   const body = Person.parse({ ...current.body, ...changes });
   return shown(await deps.control.people.append(id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
+}
+
+/** The name goes at once, and from older revisions and keys by the caretaker. Erasing twice changes nothing. */
+async function erasePerson(deps: PeopleDeps, c: EdgeContext) {
+  const current = await personOf(deps, c.req.param("id") ?? "");
+  const { id, erasure } = current.body;
+  if (id === c.get("principal").person) throw new Failure("conflict", "Nobody erases themselves: ask another operator.", { field: "id" });
+  if (erasure !== undefined) return shown(current);
+  const change = changeOf(c, deps.clock, undefined);
+  const requestedAt = new Date(change.atMs).toISOString();
+  const body = { ...scrubPerson(current.body), isActive: false, erasure: { requestedAt } };
+  return shown(await deps.control.people.append(id, current.revision, { body, change }));
 }
 
 function shown(person: Revision<Person>): PersonRevision {
@@ -97,6 +112,20 @@ export const peoplePaths: PathGroup = {
       scope: "operate",
       body: PersonChange,
       answer: { status: 200, summary: "The person", schema: PersonRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "delete",
+      path: "/admin/people/{id}",
+      summary:
+        "Ends a person and erases the name, in every revision, and what the person's keys tell. Who changed what stays, by the person's id",
+      scope: "operate",
+      headers: [{ name: "Weir-Reason", summary: "Why; kept in the history" }],
+      answer: {
+        status: 202,
+        summary: "The person; `erasure.finishedAt` says when all was looked for again and not found",
+        schema: PersonRevision,
+      },
       refusals: ["not_found", "conflict"],
     },
     {

@@ -1,10 +1,12 @@
 import { eachItem } from "../../shared/base/page.ts";
+import { isErasing, PEOPLE_GROUP } from "../../shared/people/person.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { DELETION_GROUP } from "../../shared/tenants/deletion.ts";
 import type { ErasingDeps } from "./erase-deps.ts";
+import { erasePerson } from "./erase-person.ts";
 import { eraseTenant, isDue } from "./erase-tenant.ts";
 
-/** One round: takes every deletion that is not over as far as it goes now. */
+/** One round: takes every deletion and every person's erasure that is not over as far as it goes now. */
 export function createErasingRound(deps: ErasingDeps): Round {
   return async ({ nowMs, signal }) => {
     let hasMore = false;
@@ -12,6 +14,10 @@ export function createErasingRound(deps: ErasingDeps): Round {
       if (signal.aborted) return { hasMore: true };
       if (!isDue(deletion.body, nowMs)) continue;
       hasMore = (await eraseTenant(deps, deletion, nowMs)).hasMore || hasMore;
+    }
+    for await (const person of eachItem((page) => deps.people.list(PEOPLE_GROUP, page))) {
+      if (signal.aborted) return { hasMore: true };
+      if (isErasing(person.body)) hasMore = (await erasePerson(deps, person, nowMs)).hasMore || hasMore;
     }
     return { hasMore };
   };

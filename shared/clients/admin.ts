@@ -70,6 +70,7 @@ function peopleOf(http: Http) {
     list: (page: PageAsk) => listOf(http, { path: root, query: page, item: PersonRevision }),
     show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: PersonRevision }),
     change: (id: string, body: PersonChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: PersonRevision }),
+    erase: (id: string, why?: string) => http.ask({ method: "DELETE", path: [...root, id], headers: reason(why), answer: PersonRevision }),
     history: (id: string, page: PageAsk) => listOf(http, { path: [...root, id, "history"], query: page, item: PersonRevision }),
   };
 }

@@ -9,6 +9,13 @@ export const Person = z.object({
   name: z.string().min(1).max(200),
   role: Role,
   isActive: z.boolean(),
+  /** The name is erased, in every revision, and what the person's keys said of them; the id stays, since the trail names it. */
+  erasure: z
+    .object({
+      requestedAt: z.iso.datetime(),
+      finishedAt: z.iso.datetime().exactOptional().meta({ description: "When all was looked for again and not found" }),
+    })
+    .exactOptional(),
 });
 export type Person = z.infer<typeof Person>;
 
@@ -26,3 +33,8 @@ export type PersonChange = z.infer<typeof PersonChange>;
 
 /** The group that lists all people. */
 export const PEOPLE_GROUP = "people";
+
+/** Asked for, and not over. */
+export function isErasing({ erasure }: Person): boolean {
+  return erasure !== undefined && erasure.finishedAt === undefined;
+}

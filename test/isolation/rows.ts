@@ -110,6 +110,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "GET /admin/people": reads("operate"),
   "GET /admin/people/:id": reads("operate"),
   "PATCH /admin/people/:id": changes("operate"),
+  "DELETE /admin/people/:id": changes("operate"),
   "GET /admin/people/:id/history": reads("operate"),
   "POST /admin/keys": changes("operate"),
   "GET /admin/keys": reads("operate"),
