@@ -1,48 +1,29 @@
-import { Duration, RemovalPolicy } from "aws-cdk-lib";
-import { Grant, type Role } from "aws-cdk-lib/aws-iam";
-import { BlockPublicAccess, Bucket, BucketEncryption, ObjectOwnership } from "aws-cdk-lib/aws-s3";
-import { Construct } from "constructs";
-import { acknowledge, acknowledgeFolder } from "./acknowledgements.ts";
+import { Duration } from "aws-cdk-lib";
+import type { Construct } from "constructs";
+import type { Folder } from "../shared/aws/buckets.ts";
+import { ANSWERS_KEPT_DAYS, REMOVED_KEPT_DAYS } from "../shared/tenants/places.ts";
+import { PrivateBucket } from "./private-bucket.ts";
 
-/** `bodies`: answers that wait for a retry. `invoices`: documents that were issued. */
-export type RecordsFolder = "bodies" | "invoices";
-
-/** What the installation keeps for its tenants: answers for a day, and issued documents for as long as the law wants them. */
-export class RecordsBucket extends Construct {
-  readonly bucket: Bucket;
-
+/** What the installation keeps for its tenants: answers for a day, and issued documents for as long as the law wants them, which the caretaker knows. */
+export class RecordsBucket extends PrivateBucket<Folder<"records">> {
   constructor(scope: Construct, id: string) {
-    super(scope, id);
-    const aDay = Duration.days(1);
-    this.bucket = new Bucket(this, "Bucket", {
-      versioned: true,
-      encryption: BucketEncryption.S3_MANAGED,
-      enforceSSL: true,
-      minimumTLSVersion: 1.2,
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      removalPolicy: RemovalPolicy.RETAIN,
-      lifecycleRules: [
-        {
-          id: "kept-answers",
-          prefix: "bodies/",
-          expiration: aDay,
-          noncurrentVersionExpiration: aDay,
-          abortIncompleteMultipartUploadAfter: aDay,
-        },
-        { id: "delete-markers", prefix: "bodies/", expiredObjectDeleteMarker: true },
-      ],
-    });
-    acknowledge(this.bucket, "AwsSolutions-S1");
-  }
-
-  grant(role: Role, folder: RecordsFolder, actions: readonly `s3:${string}`[]): void {
-    Grant.addToPrincipal({ grantee: role, actions: [...actions], resourceArns: [this.bucket.arnForObjects(`${folder}/*`)] });
-    acknowledgeFolder(role, this.bucket, folder);
-  }
-
-  /** Without it S3 answers 403 for an object that is not there, and one whose day is over would look like a wrong configuration. */
-  grantList(role: Role): void {
-    Grant.addToPrincipal({ grantee: role, actions: ["s3:ListBucket"], resourceArns: [this.bucket.bucketArn] });
+    const answers = Duration.days(ANSWERS_KEPT_DAYS);
+    super(scope, id, [
+      {
+        id: "kept-answers",
+        prefix: "bodies/",
+        expiration: answers,
+        noncurrentVersionExpiration: answers,
+        abortIncompleteMultipartUploadAfter: answers,
+      },
+      { id: "delete-markers", prefix: "bodies/", expiredObjectDeleteMarker: true },
+      // Drafts are written over and documents removed: without an end, their versions would outlive every term.
+      {
+        id: "removed",
+        prefix: "invoices/",
+        noncurrentVersionExpiration: Duration.days(REMOVED_KEPT_DAYS),
+        expiredObjectDeleteMarker: true,
+      },
+    ]);
   }
 }

@@ -75,14 +75,23 @@ test("what nobody completes leaves the models' bucket within a day", () => {
   );
 });
 
-test("kept answers leave the records' bucket after a day, and issued documents stay", () => {
+test("kept answers leave the records' bucket after a day, and issued documents stay; of removed ones no version does", () => {
   const records = buckets.find(({ id }) => id.startsWith("Records"));
 
   const rules = [at(records?.properties, "LifecycleConfiguration.Rules") ?? []].flat();
   expect(rules).toContainEqual(
     expect.objectContaining({ Prefix: "bodies/", ExpirationInDays: 1, NoncurrentVersionExpiration: { NoncurrentDays: 1 } }),
   );
-  expect(rules.every((rule) => at(rule, "Prefix") === "bodies/")).toBe(true);
+  const ofDocuments = rules.filter((rule) => at(rule, "Prefix") !== "bodies/");
+  expect(ofDocuments).toEqual([
+    {
+      Id: "removed",
+      Status: "Enabled",
+      Prefix: "invoices/",
+      ExpiredObjectDeleteMarker: true,
+      NoncurrentVersionExpiration: { NoncurrentDays: 30 },
+    },
+  ]);
 });
 
 function keySchemaOf({ partitionKey, sortKey }: { partitionKey: string; sortKey?: string }) {
