@@ -100,7 +100,11 @@ async function conclude(deps: SealerDeps, nowMs: number, { agenda, hour, said }:
     if (counts.audited < counts.of) await deps.sealing.addToAgenda("audit", hour);
     await deps.sealing.takeOffAgenda("seal", hour);
   }
-  if (agenda === "audit" && counts.audited === counts.of) await deps.sealing.takeOffAgenda("audit", hour);
+  if (agenda === "audit" && counts.audited === counts.of) {
+    // The totals are right by now, which were made of what the first reading found and the second did not.
+    if (hasSuperseded) for (const [block, known] of state) await deps.seals.dropSuperseded(block, known);
+    await deps.sealing.takeOffAgenda("audit", hour);
+  }
 }
 
 function countsOf(deps: SealerDeps, hour: string, state: HourState): { counts: PublishedHour; hasSuperseded: boolean } {

@@ -37,6 +37,7 @@ export function createSealStore(source: Source): SealStore {
   return {
     readBlock: (block) => withLeanStore(() => readBlock(source, block)),
     close: (closings) => withLeanStore(() => close(source, closings)),
+    dropSuperseded: (block, state) => withLeanStore(() => dropSuperseded(source, block, state)),
     bodies: (block, minute, heads) => bodies(source, { block, minute, heads }),
   };
 }
@@ -80,12 +81,26 @@ async function putPages(source: Source, pk: string, body: { minute: string; shar
   for (let start = 0; start < body.text.length; start += PAGE_CHARACTERS_MAX) {
     const text = body.text.slice(start, start + PAGE_CHARACTERS_MAX);
     const hash = sha256Hex(text);
-    const sk = `${pagePrefix(body.minute, body.shard)}${String(hashes.length).padStart(3, "0")}#${hash}`;
+    const sk = pageKey(body, hashes.length, hash);
     const Item = { pk: { S: pk }, sk: { S: sk }, t: { S: text } };
     await source.lean.call("PutItem", { TableName: tableName(source.tablePrefix, SEALS), Item }, CALL_TIMEOUT_MS);
     hashes.push(hash);
   }
   return hashes;
+}
+
+async function dropSuperseded({ lean, tablePrefix }: Source, block: Block, state: BlockState): Promise<void> {
+  for (const [minute, shards] of state) {
+    for (const [shard, { head, superseded, auditedAtMs }] of shards) {
+      if (superseded === undefined || auditedAtMs === undefined) continue;
+      const keysOf = ({ pages }: SealHead) => pages.map((hash, place) => pageKey({ minute, shard }, place, hash));
+      const kept = new Set(keysOf(head));
+      for (const sk of keysOf(superseded).filter((each) => !kept.has(each))) {
+        const Key = { pk: { S: blockKey(block) }, sk: { S: sk } };
+        await lean.call("DeleteItem", { TableName: tableName(tablePrefix, SEALS), Key }, CALL_TIMEOUT_MS);
+      }
+    }
+  }
 }
 
 type Key = { readonly pk: string; readonly sk: string };
@@ -193,6 +208,10 @@ function blockKey({ hour, group }: Block): string {
 
 function headKey(minute: string, group: number): Key {
   return { pk: blockKey({ hour: minute.slice(0, 13), group }), sk: `head#${minute.slice(-2)}` };
+}
+
+function pageKey({ minute, shard }: { readonly minute: string; readonly shard: number }, place: number, hash: string): string {
+  return `${pagePrefix(minute, shard)}${String(place).padStart(3, "0")}#${hash}`;
 }
 
 function pagePrefix(minute: string, shard: number): string {

@@ -119,3 +119,25 @@ test("a page that is missing, or is not what its name says, is no seal", async (
   await lean.call("DeleteItem", { TableName: "weir-seals", Key: key }, 5_000);
   await expect(tenantsOf(0)).rejects.toThrow("lacks its page");
 });
+
+test("pages that only a superseded seal names are deleted once its bucket was read again, and never a page of the seal that counts", async () => {
+  const pagesOf = async () =>
+    (await queryAll(lean, { table: "weir-seals", pk: `h#${minute.slice(0, 13)}#0000`, between: ["page#", "page#~"] })).length;
+  await store.close([closingOf(1, 2), closingOf(2, 3)]);
+  const first = await pagesOf();
+  const second = closingOf(1, 4).seal;
+  await store.dropSuperseded(block(), await store.readBlock(block()));
+  expect(await pagesOf()).toBe(first); // nobody has read them again
+
+  await store.close([
+    { minute, shard: 1, seal: { ...second, revision: 2, sealedAtMs: 8 }, auditedAtMs: 8 } as Closing,
+    { minute, shard: 2, auditedAtMs: 8 },
+  ]);
+  expect(await pagesOf()).toBe(first + 1);
+  await store.dropSuperseded(block(), await store.readBlock(block()));
+  await store.dropSuperseded(block(), await store.readBlock(block()));
+
+  expect(await pagesOf()).toBe(first);
+  expect([await tenantsOf(1), await tenantsOf(2)]).toEqual([4, 3]);
+  expect((await stateOf(1))?.superseded).toMatchObject({ revision: 1, rowCount: 2 });
+});

@@ -35,6 +35,8 @@ export type SealStore = {
    * stays as it is, whatever this one read.
    */
   readonly close: (closings: readonly Closing[]) => Promise<void>;
+  /** Deletes the pages that only superseded heads name. Those heads stay, with their counts and digests. For buckets that were read again, whose heads nobody changes any more. */
+  readonly dropSuperseded: (block: Block, state: BlockState) => Promise<void>;
   /** The tenants of those seals whose heads `headOf` gives, by minute and shard; a page that is missing or is not what its name says throws. */
   readonly bodies: (block: Block, minute: string | undefined, heads: readonly HeadAt[]) => AsyncIterable<readonly TenantSeal[]>;
 };
