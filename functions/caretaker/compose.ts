@@ -23,11 +23,13 @@ import type { Round } from "../../shared/schedule/round.ts";
 import { readPeppers } from "../../shared/secrets/read-peppers.secrets-manager.ts";
 import { createDeletionStore } from "../../shared/tenants/deletion-store.dynamo.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
+import { createBodyTidier } from "../../shared/usage/kept-body-store.s3.ts";
 import { createCanaryRound } from "./canary-round.ts";
 import type { CaretakerConfig } from "./config.ts";
 import type { ErasingDeps } from "./erase-deps.ts";
 import { createErasingRound } from "./erase-round.ts";
 import { createProbe } from "./probe.ts";
+import { createTidyRound } from "./tidy-round.ts";
 
 /** Builds what the caretaker does from its settings: the same for a timer and for Lambda. */
 export async function compose(config: CaretakerConfig) {
@@ -44,11 +46,15 @@ export async function compose(config: CaretakerConfig) {
     wait: (ms) => sleep(ms),
     measurements: createRevocationStore(dynamo),
   });
+  const bodies = createBodyTidier({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  // The cloud's stores tidy away by themselves what has expired.
+  const tidy = config.WEIR_DYNAMO_ENDPOINT === undefined ? [] : [createTidyRound({ eraser: createEraser(dynamo), bodies })];
   const close = async () => {
     records.close();
+    bodies.close();
     dynamo.client.destroy();
   };
-  return { round: inTurn([erase, measure]), close };
+  return { round: inTurn([erase, ...tidy, measure]), close };
 }
 
 /** Erasing over a store: tests bring their own. */

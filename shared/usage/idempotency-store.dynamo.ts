@@ -28,6 +28,9 @@ export type KeptBodies = {
 type StepSettings = { readonly lean: LeanDynamo; readonly tablePrefix: string; readonly clock: Clock };
 export type IdempotencySettings = StepSettings & { readonly bodies: KeptBodies };
 
+/** In the records bucket, whose lifecycle deletes what lies there after a day. */
+export const KEPT_BODIES_FOLDER = "bodies";
+
 /**
  * Attributes: `ri` the request that answers, `e` its epoch, `h` the fingerprint, `c` when it was claimed, `hd` content type and headers of its answer,
  * and of its body `b` (the bytes), `bk` (their key in S3) or neither (too large). `ttl` only tidies up what no row of the ledger leads to.
@@ -98,7 +101,7 @@ async function keep(settings: IdempotencySettings, claim: Claim, { contentType, 
 
 /** Below the tenant's name, so that what is kept of one tenant can be found together. */
 function bodyKey({ id, requestId }: Claim): string {
-  return `bodies/${id.slice(0, id.indexOf("#"))}/${requestId}`;
+  return `${KEPT_BODIES_FOLDER}/${id.slice(0, id.indexOf("#"))}/${requestId}`;
 }
 
 /** Changes an item that still names this request; false if it does not. Repeating it changes nothing more. */
@@ -156,7 +159,7 @@ function itemOf({ id, requestId, epoch, fingerprint, claimedAtMs }: Claim): Wire
     e: { N: `${epoch}` },
     h: { S: fingerprint },
     c: { N: `${claimedAtMs}` },
-    ttl: { N: `${Math.ceil((claimedAtMs + IDENTITY_KEPT_MS) / 1000)}` },
+    [IDEMPOTENCY.timeToLive]: { N: `${Math.ceil((claimedAtMs + IDENTITY_KEPT_MS) / 1000)}` },
   };
 }
 
