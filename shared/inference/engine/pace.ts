@@ -35,10 +35,10 @@ function average(averages: Map<string, number>, group: string, seen: number): vo
   for (const [oldest] of averages) if (averages.size > GROUPS_MAX) averages.delete(oldest);
 }
 
-/** Of the time that is left, how much an estimate may fill: under overload the queue stands at this line, and behind it a little noise is too late. */
-const SAFE_SHARE = 0.8;
+/** Of the time that is left, how much an estimate may fill: under overload the queue stands at this line, and all behind it was computed for nobody if the pace falls by as much as is kept free. */
+const SAFE_SHARE = 0.65;
 /** Whoever has been let in is not sent away for the noise of a second estimate. */
-const LET_IN_SHARE = 0.9;
+const LET_IN_SHARE = 0.8;
 
 export type TimeLeft = { readonly leftMs: number; readonly waitMsMax: number; readonly isLetIn: boolean };
 
