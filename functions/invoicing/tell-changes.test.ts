@@ -86,12 +86,12 @@ test("a payment and a void are told by the next round if the gateway that wrote 
   expect(await untold()).toEqual([]);
 });
 
-test("after weeks of being off, rounds tell everything since", async () => {
+test("after months of being off, rounds tell everything since", async () => {
   await world.invoiceAt(AUDITED);
   await deliverAll();
   await change("acme-2026-10", AUDITED + HOUR_MS, (invoice) => pay(invoice, { reference: "x", paidAt: "2026-11-02T00:00:00.000Z" }));
 
-  for (let round = 0; round < 8; round += 1) await world.invoiceAt(AUDITED + 20 * DAY_MS);
+  for (let rounds = 0; rounds < 2; rounds += 1) await world.invoiceAt(AUDITED + 70 * DAY_MS);
 
   expect(await deliverAll()).toEqual(["invoice-acme-2026-10-paid"]);
 });

@@ -2,13 +2,13 @@ import { Failure } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { tellInvoice } from "../../shared/billing/invoices/invoice-events.ts";
-import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import { DAY_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import type { InvoicingDeps } from "./deps.ts";
 
 /** The trail's index lags a write, and gateways' clocks differ: what was told shortly before is looked at again. */
 const LOOKED_AT_AGAIN_MS = 5 * MINUTE_MS;
-/** A round goes through so many hours of changes; after weeks of being off the next ones go on. */
-const HOURS_MAX = 72;
+/** A round goes through so many days of changes; after months of being off the next ones go on. */
+const DAYS_MAX = 60;
 
 type Span = { readonly toldThrough: string | undefined; readonly nowMs: number; readonly signal: AbortSignal };
 
@@ -18,8 +18,8 @@ type Span = { readonly toldThrough: string | undefined; readonly nowMs: number; 
  */
 export async function tellChanges(deps: Pick<InvoicingDeps, "trail" | "outbox">, { toldThrough, nowMs, signal }: Span): Promise<string> {
   let toldMs = toldThrough === undefined ? nowMs : Math.min(Date.parse(toldThrough), nowMs);
-  for (let hours = 0; hours < HOURS_MAX && !signal.aborted; hours += 1) {
-    const toMs = Math.min(toldMs + HOUR_MS, nowMs);
+  for (let days = 0; days < DAYS_MAX && !signal.aborted; days += 1) {
+    const toMs = Math.min(toldMs + DAY_MS, nowMs);
     await tellBetween(deps, { from: new Date(toldMs - LOOKED_AT_AGAIN_MS).toISOString(), to: new Date(toMs + 1).toISOString() });
     toldMs = toMs;
     if (toldMs >= nowMs) break;
