@@ -33,6 +33,9 @@ export const PROCESS_ENVIRONMENT: Readonly<Record<string, string>> = {
 // Dependencies that are CommonJS ask for Node's own modules by `require`, which a module has to make for itself.
 const BANNER = 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);';
 
+/** undici asks for it when it is loaded, whether it is wanted or not: an empty module beside the bundle stands for it. Every client here says `allowH2: false`. */
+const HTTP2 = "./client-h2.js";
+
 /**
  * Bundles the gateway for a Lambda Web Function: `index.js` with what it loads at its start, the edge tier, which it loads when it is first called,
  * and the pages' files. CDK deploys this and the benchmark measures it.
@@ -44,6 +47,7 @@ export function bundleGateway(outputDir: string, { hasEdgeTier }: { hasEdgeTier:
     copyFileSync(new URL(WASM_FILE, import.meta.resolve("onnxruntime-web/wasm")), join(outputDir, WASM_FILE));
   }
   writeFileSync(join(outputDir, "package.json"), '{"type":"module"}\n');
+  writeFileSync(join(outputDir, HTTP2), "");
   copyDocs(join(outputDir, DOCS_FOLDER));
 }
 
@@ -54,6 +58,7 @@ export function bundleFunction(outputDir: string, name: string): void {
   const hasPdf = name === "invoicing";
   const imports = hasPdf ? { "#standard-fonts/*": "./standard-fonts/*.cjs" } : {};
   writeFileSync(join(outputDir, "package.json"), `${JSON.stringify({ type: "module", imports })}\n`);
+  writeFileSync(join(outputDir, HTTP2), "");
   if (hasPdf) cpSync(new URL("standard-fonts", import.meta.resolve("pdfkit")), join(outputDir, "standard-fonts"), { recursive: true });
 }
 
@@ -72,8 +77,8 @@ function optionsFor(outdir: string): BuildOptions {
     // The SDK's ES modules can be shaken; what Node itself would take, CommonJS, cannot.
     mainFields: ["module", "main"],
     alias: { undici: pathOf("./undici-subset.mjs") },
-    // What undici loads only when it needs it, and here never does: an experiment, the parser for machines without SIMD, and forms as bodies.
-    external: ["../milo/*", "*/llhttp-wasm.js", "*/web/fetch/body.js", "*/web/fetch/formdata", "*/web/webidl"],
+    // What undici loads only when it needs it, and here never does: an experiment, the parser for machines without SIMD, HTTP/2, and forms as bodies.
+    external: ["../milo/*", "*/llhttp-wasm.js", HTTP2, "*/web/fetch/body.js", "*/web/fetch/formdata", "*/web/webidl"],
     banner: { js: BANNER },
     legalComments: "none",
     logLevel: "error",

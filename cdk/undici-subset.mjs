@@ -9,7 +9,7 @@ import Pool from "../node_modules/undici/lib/dispatcher/pool.js";
 
 Object.assign(Dispatcher.prototype, api); // as undici's own index does
 
-const everybodys = new Agent();
+const everybodys = new Agent({ allowH2: false });
 
 /** undici's `request` with its usual arguments, on an agent of its own instead of the one that fetch would share. */
 function request(url, options) {

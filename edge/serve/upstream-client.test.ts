@@ -37,14 +37,14 @@ function requestTo(upstream: Partial<Upstream> & Pick<Upstream, "url">) {
 }
 
 test("an engine that does not begin in time is a timeout, and so is one that does not finish", async () => {
-  const request = requestTo({ url: engine.url });
-  engine.next(() => {});
-  engine.next((outgoing) => {
-    outgoing.writeHead(200, { "content-type": "application/json" }).write("{");
-  });
+  const slow = await startEngine(); // of its own: a request that ends before it arrives takes none of the answers
+  slow.next((outgoing) => outgoing.writeHead(200, { "content-type": "application/json" }).write("{"));
+  const late = { code: "timeout", status: 504 };
 
-  await expect(open(ANY).post({ ...request, timeoutMs: 20 })).rejects.toMatchObject({ code: "timeout", status: 504 });
-  await expect(open(ANY).post({ ...request, timeoutMs: 100 })).rejects.toMatchObject({ code: "timeout", status: 504 });
+  await expect(open(ANY).post({ ...requestTo({ url: slow.url }), timeoutMs: 200 })).rejects.toMatchObject(late);
+  slow.next(() => {});
+  await expect(open(ANY).post({ ...requestTo({ url: slow.url }), timeoutMs: 20 })).rejects.toMatchObject(late);
+  await slow.close();
 });
 
 test("a credential is sent to an origin that it is bound to, and to no other, even if a version says so", async () => {

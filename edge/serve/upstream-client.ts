@@ -56,6 +56,7 @@ function createAgent(connect: { readonly lookup?: LookupFunction }): Agent {
     connections: CONNECTIONS_PER_ENGINE_MAX,
     connect: { timeout: CONNECT_TIMEOUT_MS, ...connect },
     bodyTimeout: SILENCE_TIMEOUT_MS,
+    allowH2: false,
   });
 }
 

@@ -33,7 +33,11 @@ const CONNECTIONS_MAX = 8;
 export function createSignedJson(settings: SignedJsonSettings): SignedJson {
   const { service, region } = settings;
   const url = new URL(settings.endpoint ?? `https://${service}.${region}.amazonaws.com`);
-  const pool = new Pool(url.origin, { connections: settings.connections ?? CONNECTIONS_MAX, keepAliveTimeout: KEEP_ALIVE_MS });
+  const pool = new Pool(url.origin, {
+    connections: settings.connections ?? CONNECTIONS_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    allowH2: false,
+  });
   return {
     async call(operation, input, { nowMs, timeoutMs }) {
       const body = JSON.stringify(input);

@@ -34,6 +34,7 @@ async function post({ rule, resolve, timeoutMs = SEND_TIMEOUT_MS }: Settings, { 
     connect: { lookup: lookupOf(addresses), timeout: timeoutMs },
     maxHeaderSize: HEADER_BYTES_MAX,
     pipelining: 1,
+    allowH2: false,
   });
   try {
     const answer = await client.request({ method: "POST", path: url.pathname + url.search, headers: { ...headers }, body, signal });

@@ -31,6 +31,7 @@ export function createHttpInferenceClient(settings: HttpClientSettings): Inferen
   const connections = settings.connectionsMax ?? CONNECTIONS_MAX;
   const door = createDoor(connections);
   const pool = new Pool(new URL(settings.url).origin, {
+    allowH2: false,
     connections,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     maxResponseSize: ANSWER_BYTES_MAX,
