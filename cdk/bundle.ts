@@ -76,7 +76,7 @@ function optionsFor(outdir: string): BuildOptions {
     format: "esm",
     // The SDK's ES modules can be shaken; what Node itself would take, CommonJS, cannot.
     mainFields: ["module", "main"],
-    alias: { undici: pathOf("./undici-subset.mjs") },
+    alias: { undici: pathOf("./undici-subset.mjs"), "mnemonist/lru-cache": pathOf("./endpoint-lru.mjs") },
     // What undici loads only when it needs it, and here never does: an experiment, the parser for machines without SIMD, HTTP/2, and forms as bodies.
     external: ["../milo/*", "*/llhttp-wasm.js", HTTP2, "*/web/fetch/body.js", "*/web/fetch/formdata", "*/web/webidl"],
     banner: { js: BANNER },

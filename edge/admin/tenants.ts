@@ -5,7 +5,6 @@ import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { DeletionRevision, newDeletion, RETENTION_YEARS_DEFAULT } from "../../shared/tenants/deletion.ts";
-import { placesOf } from "../../shared/tenants/deletion-report.ts";
 import { NewTenant, OPERATORS, RATE_DEFAULT, TENANT_GROUP, Tenant, TenantChange, TenantRevision } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
@@ -112,6 +111,8 @@ async function deletionOf(deps: TenantDeps, id: string): Promise<DeletionRevisio
   const { body } = await tenantOf(deps, id);
   const deletion = await deps.control.deletions.current(body.id);
   if (deletion === undefined) throw new Failure("not_found", `The tenant '${body.id}' is not being deleted.`, { field: "tenant" });
+  // Long texts that are seldom asked for: not loaded at the gateway's start.
+  const { placesOf } = await import("../../shared/tenants/deletion-report.ts");
   return stamped({ ...deletion.body, places: placesOf(deletion.body) }, deletion);
 }
 
