@@ -73,6 +73,16 @@ test("nothing older than the hard age is ever answered, even if the store is awa
   await refused;
 });
 
+test("a value from before the clock was set back is of no known age, and is read again before it is answered", async () => {
+  await fill("a", "one");
+  clock.advance(-1);
+
+  const got = cache.get("a");
+
+  await loads[1]?.answer("two");
+  expect(await got).toBe("two");
+});
+
 test("a value is as old as its question, so a slow store does not make it younger", async () => {
   const got = cache.get("a");
   clock.advance(30_000);

@@ -58,7 +58,7 @@ export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
   return {
     get(key) {
       const entry = entries.get(key) ?? misses.get(key);
-      const ageMs = entry === undefined ? Number.POSITIVE_INFINITY : settings.clock.nowMs() - entry.readAtMs;
+      const ageMs = entry === undefined ? Number.POSITIVE_INFINITY : ageOf(entry, settings.clock.nowMs());
       if (entry !== undefined && ageMs < settings.freshMs) return entry.value;
       const loading = load(key);
       if (entry === undefined || ageMs >= settings.hardMs) return loading;
@@ -75,9 +75,14 @@ export function createCache<T>(settings: CacheSettings<T>): Cache<T> {
       if (loads.has(key)) return true;
       const entry = entries.peek(key) ?? misses.peek(key);
       if (entry === undefined) return false;
-      return entry.value !== undefined || settings.clock.nowMs() - entry.readAtMs < settings.freshMs;
+      return entry.value !== undefined || ageOf(entry, settings.clock.nowMs()) < settings.freshMs;
     },
   };
+}
+
+/** What was read in the future was read before this clock was set back: nobody knows how long ago. */
+function ageOf<T>({ readAtMs }: Entry<T>, nowMs: number): number {
+  return readAtMs > nowMs ? Number.POSITIVE_INFINITY : nowMs - readAtMs;
 }
 
 /** Bounded by size, each entry being 1: a bound by `max` allocates all places at once, which costs every start 5 to 25 ms per cache. */

@@ -34,6 +34,13 @@ test("keys that are made up in one place are looked up 32 times at once, and 8 t
   expect(lookedUp(1_000, () => "192.0.2.7")).toBe(32);
 });
 
+test("a clock that is set back holds nobody up", () => {
+  lookedUp(1_000, () => "192.0.2.7");
+  clock.advance(-3_600_000);
+
+  expect(lookedUp(1_000, () => "192.0.2.7")).toBe(32);
+});
+
 test("from everywhere at once there is a bound as well", () => {
   expect(lookedUp(20_000, (turn) => `10.${turn >> 8}.${turn & 255}.1`)).toBe(32 * 32);
 });

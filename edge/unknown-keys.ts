@@ -27,8 +27,10 @@ export function createUnknownKeys({ clock, peppers }: { readonly clock: Clock; r
     if (isMarkedKeyId(id, peppers)) return;
     const lane = bucketOf(networkOf(address ?? ""), LANES);
     const nowMs = clock.nowMs();
-    const untilMs = Math.max(nowMs, fullUntilMs[lane] ?? 0) + LOOK_MS;
-    if (untilMs > nowMs + LOOKS_AT_ONCE * LOOK_MS)
+    const [fullMs = 0, latestMs] = [fullUntilMs[lane], nowMs + LOOKS_AT_ONCE * LOOK_MS];
+    // Later than ever lies ahead only what is from before this clock was set back.
+    const untilMs = (fullMs > latestMs ? nowMs : Math.max(nowMs, fullMs)) + LOOK_MS;
+    if (untilMs > latestMs)
       throw new Failure("rate_limited", "Too many keys that are not known here come from there. Try again.", {
         retryAfterMs: RETRY_AFTER_MS,
       });
