@@ -7,11 +7,14 @@ const rules = (more: Partial<EngineRules> = {}): EngineRules => ({ origins: [], 
 const to = (url: string, credential?: string) => ({ url, model: "m", ...(credential === undefined ? {} : { credential }) });
 
 test("a credential says its key and the origins that it may be sent to", () => {
-  const text = JSON.stringify({ value: "sk-1", origins: ["https://API.example.com/", "http://10.0.3.7:8000", "https://[2001:DB8::1]"] });
+  const text = JSON.stringify({
+    value: "sk-1",
+    origins: ["https://API.example.com/", "http://10.0.3.7:8000", "https://[2001:DB8::1]", "https://bücher.example:443"],
+  });
 
   expect(parseEngineCredential(NAME, text)).toEqual({
     value: "sk-1",
-    origins: ["https://api.example.com", "http://10.0.3.7:8000", "https://[2001:db8::1]"],
+    origins: ["https://api.example.com", "http://10.0.3.7:8000", "https://[2001:db8::1]", "https://xn--bcher-kva.example"],
   });
 });
 

@@ -13,13 +13,7 @@ export const EngineOrigin = z
   .max(300)
   .transform((text, context) => {
     const url = URL.parse(text);
-    if (
-      url !== null &&
-      /^https?:$/.test(url.protocol) &&
-      [url.origin, `${url.origin}/`].includes(text.toLowerCase()) &&
-      !text.includes("*")
-    )
-      return url.origin;
+    if (url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` && !text.includes("*")) return url.origin;
     context.addIssue("an origin is like https://api.example.com or http://10.0.3.7:8000, with nothing behind it");
     return z.NEVER;
   });
