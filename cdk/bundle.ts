@@ -1,6 +1,6 @@
-import { copyFileSync, cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, buildSync } from "esbuild";
 
@@ -18,6 +18,8 @@ const WASM_FILE = "ort-wasm-simd-threaded.wasm";
 /** Folder beside the bundle with swagger-ui's files, for /docs. */
 export const DOCS_FOLDER = "docs";
 const DOCS_FILES = ["swagger-ui.css", "swagger-ui-bundle.js"];
+/** Typefaces of invoices and credit notes, with the notice that belongs to each copy of them. */
+const FONT_FILES = ["ttf/DejaVuSansCondensed.ttf", "ttf/DejaVuSansCondensed-Bold.ttf", "LICENSE"];
 
 /**
  * How the bundle's process is run. A Web Function is billed for the memory that it holds: left alone, V8 lets the young generation grow
@@ -54,12 +56,18 @@ export function bundleGateway(outputDir: string, { hasEdgeTier }: { hasEdgeTier:
 /** Bundles `functions/<name>/main.lambda.ts` for a Lambda function of Node's own runtime: `index.js` exports its handler. */
 export function bundleFunction(outputDir: string, name: string): void {
   buildSync({ ...optionsFor(outputDir), entryPoints: { index: pathOf(`../functions/${name}/main.lambda.ts`) }, chunkNames: "part-[hash]" });
-  // pdfkit asks for the standard's fonts by a name that its own package explains; here the bundle's has to.
+  // Whoever writes PDFs asks for typefaces by a name that the repository's package.json explains; here the bundle's has to.
   const hasPdf = name === "invoicing";
-  const imports = hasPdf ? { "#standard-fonts/*": "./standard-fonts/*.cjs" } : {};
+  const imports = hasPdf ? { "#fonts/*": "./fonts/*" } : {};
   writeFileSync(join(outputDir, "package.json"), `${JSON.stringify({ type: "module", imports })}\n`);
   writeFileSync(join(outputDir, HTTP2), "");
-  if (hasPdf) cpSync(new URL("standard-fonts", import.meta.resolve("pdfkit")), join(outputDir, "standard-fonts"), { recursive: true });
+  if (hasPdf) copyFonts(join(outputDir, "fonts"));
+}
+
+function copyFonts(folder: string) {
+  mkdirSync(folder, { recursive: true });
+  const { resolve } = createRequire(import.meta.url);
+  for (const file of FONT_FILES) copyFileSync(resolve(`dejavu-fonts-ttf/${file}`), join(folder, basename(file)));
 }
 
 function optionsFor(outdir: string): BuildOptions {

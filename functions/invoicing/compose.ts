@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { createTrail } from "../../shared/audit/trail.dynamo.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createDocumentStore } from "../../shared/billing/invoices/document-store.s3.ts";
@@ -36,6 +37,10 @@ export type InvoicingSettings = {
   readonly log: Log;
 };
 
+/** Found by a name that package.json explains: the repository's says in which package they are, the bundle's that they lie beside it. */
+const fontOf = (file: string) => createRequire(import.meta.url).resolve(`#fonts/${file}`);
+const FONTS = { regular: fontOf("DejaVuSansCondensed.ttf"), bold: fontOf("DejaVuSansCondensed-Bold.ttf") };
+
 /** Invoicing over a store: tests and simulations bring their own. */
 export function composeDeps({ dynamo, lean, schedule, documents, log }: InvoicingSettings): InvoicingDeps {
   const source = { lean, tablePrefix: dynamo.settings.tablePrefix };
@@ -57,7 +62,7 @@ export function composeDeps({ dynamo, lean, schedule, documents, log }: Invoicin
     seals,
     totals: createTotalReader(totals),
     rows: createRowReader({ ...source, seals }),
-    pdf: { invoice: (document) => invoicePdf(document), credit: (document) => creditPdf(document) },
+    pdf: { invoice: (document) => invoicePdf(document, FONTS), credit: (document) => creditPdf(document, FONTS) },
   };
 }
 

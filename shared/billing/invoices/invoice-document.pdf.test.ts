@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { inflateSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { documentOf, issuedOf, lineOf } from "../../../test/harness/invoices.ts";
@@ -70,6 +71,54 @@ test("letters that the typeface lacks are shown as a gap, and the page says so",
   expect(text).toContain("[?]ó[?] & Søns [?]");
   expect(text).toContain("stands for characters that this document's typeface lacks");
 });
+
+const fontOf = (name: string) => createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`);
+const FONTS = { regular: fontOf("DejaVuSansCondensed"), bold: fontOf("DejaVuSansCondensed-Bold") };
+
+/** Every character that a PDF with embedded typefaces shows: what its glyphs stand for when its text is copied. */
+function lettersOf(pdf: Uint8Array): Set<string> {
+  const bytes = Buffer.from(pdf);
+  const letters = new Set<string>();
+  for (let at = bytes.indexOf("stream\n"); at !== -1; at = bytes.indexOf("stream\n", at + 7)) {
+    const end = bytes.indexOf("\nendstream", at);
+    if (bytes.subarray(at - 3, at).toString() === "end" || end === -1) continue;
+    const content = inflateSync(bytes.subarray(at + 7, end)).toString("latin1");
+    const [, range = ""] = /beginbfrange(.*)endbfrange/s.exec(content) ?? [];
+    for (const [, list = ""] of range.matchAll(/\[(.*?)\]/g)) {
+      for (const [, hex = ""] of list.matchAll(/<([0-9a-f]+)>/g)) letters.add(Buffer.from(hex, "hex").swap16().toString("utf16le"));
+    }
+  }
+  return letters;
+}
+
+test.each([
+  ["Polish", "Zażółć gęślą jaźń ŁŚŻ"],
+  ["Turkish", "İstanbul ığşçöü"],
+  ["Vietnamese", "Nguyễn Phước Đà Nẵng"],
+  ["Greek", "Ελληνική Εταιρεία ΐάώ"],
+  ["Cyrillic", "ООО «Ромашка» Їжак Ђорђе"],
+])("%s names show letter by letter, in both weights, and the same bytes each time", async (_, name) => {
+  const document = issuedOf(documentOf([lineOf(1n)], { buyer: { tenant: "acme", name: name.normalize("NFD"), address: [name] } }));
+
+  const pdf = await invoicePdf(document, FONTS);
+
+  const letters = lettersOf(pdf);
+  expect([...name.normalize("NFC").replaceAll(" ", "")].filter((letter) => !letters.has(letter))).toEqual([]);
+  expect(letters.has("?")).toBe(false);
+  expect(await invoicePdf(document, FONTS)).toEqual(pdf);
+});
+
+test.each(["株式会社", "شركة", "חברה", "😀", "บริษัท"])(
+  "letters outside of it, such as %s, are shown as a gap, and the page says so",
+  async (name) => {
+    const document = issuedOf(documentOf([], { buyer: { tenant: "acme", name } }));
+
+    const letters = lettersOf(await invoicePdf(document, FONTS));
+
+    expect([...name].filter((letter) => letters.has(letter))).toEqual([]);
+    expect(["[", "?", "]"].filter((letter) => !letters.has(letter))).toEqual([]);
+  },
+);
 
 test("a name of any length stays on the page", async () => {
   const buyer = { tenant: "acme", name: "W".repeat(200) };

@@ -10,7 +10,7 @@ const ROW_GAP = 2;
 const GREY = "#666666";
 const BLACK = "#111111";
 
-/** Typefaces to embed, as files or bytes; without them the PDF standard's Helvetica is used, which knows Western European letters only. */
+/** Typefaces to embed, as files or bytes; without them the PDF standard's Helvetica is used, which knows Western European letters only, for tests that read texts. */
 export type PdfFonts = { readonly regular: string | Uint8Array; readonly bold: string | Uint8Array };
 
 export type Style = {
@@ -140,7 +140,8 @@ function sourceOf(font: string | Uint8Array): string | Buffer {
 
 /** What the standard's Helvetica has beyond Latin-1 (the encoding WinAnsi). */
 const WIN_ANSI = new Set("€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ");
-const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}]/u;
+/** Scripts that run from right to left, which pdfkit would set word by word in the wrong order, and pictures: left out even where the typeface has them. */
+const NOT_SET = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]|\p{Emoji_Presentation}/u;
 
 /** Makes texts such as the typeface can write, and knows whether it could not. */
 type Letters = { readonly clean: (text: string) => string; readonly areLacking: () => boolean };
@@ -157,11 +158,10 @@ function createLetters(pdf: PDFKit.PDFDocument, isEmbedded: boolean): Letters {
     clean(text: string): string {
       const composed = text.normalize("NFC").replace(/(?!\n)[\p{Cc}\p{Cf}]/gu, " ");
       // A run of them is one gap: a row of boxes says no more.
-      const known = [...composed]
+      return [...composed]
         .map((character) => (character === "\n" || has(character) ? character : "\0"))
         .join("")
         .replaceAll(/\0+/g, mark);
-      return RIGHT_TO_LEFT.test(known) ? joinRightToLeft(known) : known;
     },
   };
 }
@@ -173,15 +173,13 @@ function standardHas(character: string): boolean {
 
 type OutlineFont = { readonly font?: { readonly hasGlyphForCodePoint?: (codePoint: number) => boolean } };
 
+/** Whether both weights have it: names stand in either. */
 function embeddedHas(pdf: PDFKit.PDFDocument): (character: string) => boolean {
-  pdf.font("regular");
-  // The typings leave out the font that is open; pdfkit keeps fontkit's object in it.
-  const { font } = (pdf as unknown as { _font: OutlineFont })._font;
-  return (character) => font?.hasGlyphForCodePoint?.(character.codePointAt(0) ?? 0) === true;
-}
-
-/** The typeface turns what stands between two spaces: words of a right-to-left script that follow each other are made one, so that they turn together. */
-function joinRightToLeft(text: string): string {
-  const word = String.raw`[^\s]*${RIGHT_TO_LEFT.source}[^\s]*`;
-  return text.replace(new RegExp(`${word}(?: ${word})+`, "gu"), (words) => words.replaceAll(" ", "\u00a0"));
+  const fonts = (["regular", "bold"] as const).map((name) => {
+    pdf.font(name);
+    // The typings leave out the font that is open; pdfkit keeps fontkit's object in it.
+    return (pdf as unknown as { _font: OutlineFont })._font.font;
+  });
+  const hasIn = (character: string) => fonts.every((font) => font?.hasGlyphForCodePoint?.(character.codePointAt(0) ?? 0) === true);
+  return (character) => !NOT_SET.test(character) && hasIn(character);
 }
