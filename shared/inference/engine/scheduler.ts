@@ -39,7 +39,9 @@ export type BareCall = {
   readonly tokens: number;
 };
 
-export type SchedulerLimits = QueueLimits & {
+export type SchedulerLimits = Omit<QueueLimits, "batchTokensEnough"> & {
+  /** A batch of so many tokens is full, or of more where a model is so fast that the way to a worker and back would count. Absent where only size makes runs fast. */
+  readonly batchTokensEnough?: number;
   /** Whoever would wait longer is refused at once. */
   readonly waitMsMax: number;
 };
@@ -63,8 +65,8 @@ type Job = Waiting & {
 };
 
 export function createScheduler(parts: SchedulerParts): Scheduler {
-  const queue = createQueue<Job>(parts.queue, parts.clock);
   const pace = createPace();
+  const queue = createQueue<Job>(queueLimitsOf(parts.queue, pace), parts.clock);
   const checks = createChecks(queue, pace, parts);
   const pump = () => giveBatches(queue, pace, parts);
   let bareCount = 0;
@@ -110,6 +112,19 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       });
     },
   };
+}
+
+/** A run that takes this long hides the way to its worker and back. */
+const RUN_MS_ENOUGH = 20;
+
+function queueLimitsOf({ batchTokensEnough: enough, ...limits }: SchedulerLimits, pace: Pace): QueueLimits {
+  if (enough === undefined) return limits;
+  const batchTokensEnough = (group: string) => {
+    const msPerToken = pace.msFor(new Map([[group, 1]]));
+    // A model that has not run yet has no pace.
+    return msPerToken === 0 ? enough : Math.max(enough, Math.ceil(RUN_MS_ENOUGH / msPerToken));
+  };
+  return { ...limits, batchTokensEnough };
 }
 
 /** Refuses what would be answered too late: before it is tokenised, since under overload that alone would take what answers need, and when it is queued. */

@@ -37,7 +37,7 @@ test("idle workers share what waits", () => {
 });
 
 test("where a small batch is as fast as a large one, no batch is larger, unless one input is", () => {
-  const queue = createQueue<Input>({ ...LIMITS, batchTokensMax: 1_000, batchTokensEnough: 20 }, clock);
+  const queue = createQueue<Input>({ ...LIMITS, batchTokensMax: 1_000, batchTokensEnough: () => 20 }, clock);
   queue.add(["1", "2", "3", "4", "5"].map((name) => input(name, { tokens: 10 })));
   queue.add([input("long", { tokens: 30 })]);
 

@@ -26,10 +26,10 @@ export type QueueLimits = {
   readonly batchTokensMax: number;
   readonly batchInputsMax: number;
   /**
-   * A batch of this many tokens is full, although an input alone may be longer: more of them are no faster by the token, as on CPUs, where a larger batch
-   * outgrows the caches. Absent where only size makes runs fast.
+   * With so many tokens of a group a batch is full, although an input alone may be longer: more of them are no faster by the token, as on CPUs, where a larger
+   * batch outgrows the caches. Absent where only size makes runs fast.
    */
-  readonly batchTokensEnough?: number;
+  readonly batchTokensEnough?: (group: string) => number;
 };
 
 export type Queue<T extends Waiting> = {
@@ -108,7 +108,8 @@ export function createQueue<T extends Waiting>(limits: QueueLimits, clock: Clock
   function sharesOf(group: readonly T[], idleWorkers: number) {
     const [leader] = group;
     const share = Math.ceil(tokensOf(group) / Math.max(1, idleWorkers));
-    const full = Math.min(limits.batchTokensMax, limits.batchTokensEnough ?? limits.batchTokensMax);
+    const enough = limits.batchTokensEnough?.(leader?.group ?? "") ?? limits.batchTokensMax;
+    const full = Math.min(limits.batchTokensMax, enough);
     const most = leader?.isPadded ? full : Math.min(full, SEPARATE_TOKENS_MAX);
     return { tokensMax: Math.max(Math.min(share, most), leader?.tokens ?? 0), inputsMax: limits.batchInputsMax };
   }
