@@ -44,7 +44,7 @@ export async function compute(
     currency: rated.currency,
     taxRateBps: billing.taxRateBps,
     priceBook: { name: billing.priceBook, revisions: revisionsIn(rated.lines), discountBps: billing.discountBps },
-    lines: [...rated.lines, ...prepaidLine(paid)],
+    lines: [...rated.lines, ...prepaidLine({ paid, month: rated })],
     adjustments,
     unpriced: rated.unpriced,
     closed,

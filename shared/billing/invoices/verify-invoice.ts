@@ -86,7 +86,7 @@ function checkMoney(document: InvoiceDocument, rated: Rated, paid: Rated): Check
   const { lines, taxes, totals, currency } = document;
   const priced = startCheck("rows and prices give the invoice's lines");
   const said = lines.filter(({ component }) => component !== "adjustment").map((line) => canonicalJson(line));
-  const made = [...rated.lines, ...prepaidLine(paid)]
+  const made = [...rated.lines, ...prepaidLine({ paid, month: rated })]
     .map((line) => documentLine(line, lines[0]?.taxRateBps ?? 0))
     .map((line) => canonicalJson(line));
   priced.count = said.length;
