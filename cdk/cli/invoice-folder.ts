@@ -1,15 +1,16 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream as NodeStream } from "node:stream/web";
 import type { z } from "zod";
 import { Failure } from "../../shared/base/failure.ts";
 import { sha256Hex } from "../../shared/base/hash.ts";
+import { DOCUMENT_BYTES_MAX } from "../../shared/billing/invoices/document-store.ts";
 import { FORMATS, InvoiceRevision } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import type { Check } from "../../shared/billing/invoices/verify-invoice.ts";
 import { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
 import type { invoicesOf } from "../../shared/clients/invoices.ts";
 import type { TenantClient } from "../../shared/clients/tenant.ts";
@@ -19,6 +20,10 @@ import type { TenantBucket } from "../../shared/usage/seal.ts";
 
 /** What an export's folder holds; whoever gets it needs nothing else to compute the invoice anew. */
 const FILES = { head: "invoice-state.json", prices: "prices.json", seals: "seals.ndjson", rows: "rows.ndjson" } as const;
+/** An invoice's state and a book with all its revisions are smaller; what is larger is something else. */
+const JSON_BYTES_MAX = 64 * 1024 * 1024;
+/** A seal of a minute has a few lines for each model and version. */
+const LINE_CHARACTERS_MAX = 8 * 1024 * 1024;
 const documentFile = (format: string) => `invoice.${format}`;
 
 type Invoices = ReturnType<typeof invoicesOf>;
@@ -43,26 +48,71 @@ export async function exportInvoice(
   return { folder, files: [...Object.values(FILES), ...formats.map(documentFile)] };
 }
 
-/** An exported invoice, read again; rows and seals one by one. */
+/** An exported invoice, read again; rows and seals one by one. Fails with `invalid_request` for what is none. */
 export async function openExport(folder: string) {
-  const head = InvoiceRevision.parse(await readJson(join(folder, FILES.head)));
-  const bytes = await readFile(join(folder, documentFile("json")));
+  const head = parsed(InvoiceRevision, join(folder, FILES.head), await readJson(join(folder, FILES.head)));
   return {
     head,
-    document: InvoiceDocument.parse(JSON.parse(bytes.toString())),
-    isDocumentIntact: "issue" in head ? head.issue.documents.json.sha256 === sha256Hex(bytes) : head.document.sha256 === sha256Hex(bytes),
-    prices: InvoicePrices.parse(await readJson(join(folder, FILES.prices))),
+    document: parsed(InvoiceDocument, join(folder, documentFile("json")), await readJson(join(folder, documentFile("json")))),
+    prices: parsed(InvoicePrices, join(folder, FILES.prices), await readJson(join(folder, FILES.prices))),
     seals: (): AsyncIterable<TenantBucket> => lines(join(folder, FILES.seals), ExportedSeal),
     rows: (): AsyncIterable<UsageRow> => rows(join(folder, FILES.rows)),
   };
 }
 
-export async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    throw new Failure("invalid_request", `${path} cannot be read as JSON: ${cause instanceof Error ? cause.message : cause}`, { cause });
+/** Whether the documents are those that the invoice's state names, by their digests, and of the same invoice. */
+export async function checkDocuments(folder: string, head: InvoiceRevision, document: InvoiceDocument): Promise<Check> {
+  const stored = "issue" in head ? head.issue.documents : { json: head.document };
+  const differences: string[] = [];
+  for (const [format, { sha256 }] of Object.entries(stored)) {
+    const file = documentFile(format);
+    const found = sha256Hex(await readBytes(join(folder, file), DOCUMENT_BYTES_MAX));
+    if (found !== sha256) differences.push(`${file}: its digest is ${found}, not ${sha256}`);
   }
+  const said = { id: document.id, tenant: document.buyer.tenant, month: document.month, currency: document.currency, name: document.name };
+  const known = {
+    id: head.id,
+    tenant: head.tenant,
+    month: head.month,
+    currency: head.currency,
+    name: "issue" in head ? head.issue.name : null,
+  };
+  for (const field of ["id", "tenant", "month", "currency", "name"] as const) {
+    if (said[field] !== known[field]) differences.push(`${documentFile("json")}: its ${field} is ${said[field]}, not ${known[field]}`);
+  }
+  const [total, totalKnown] = [document.totals.totalMinor, head.totals.totalMinor];
+  if (total !== totalKnown) differences.push(`${documentFile("json")}: its total is ${total}, not ${totalKnown}`);
+  return { name: "the document is the one that was issued", count: Object.keys(stored).length, differences };
+}
+
+export async function readJson(path: string): Promise<unknown> {
+  const text = (await readBytes(path, JSON_BYTES_MAX)).toString();
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw unreadable(path, "cannot be read as JSON", cause);
+  }
+}
+
+async function readBytes(path: string, bytesMax: number): Promise<Buffer> {
+  try {
+    const { size } = await stat(path);
+    if (size <= bytesMax) return await readFile(path);
+  } catch (cause) {
+    throw unreadable(path, "cannot be read", cause);
+  }
+  throw new Failure("invalid_request", `${path} has more than ${bytesMax} bytes, so it is not of an export.`);
+}
+
+function unreadable(path: string, how: string, cause: unknown): Failure {
+  return new Failure("invalid_request", `${path} ${how}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+}
+
+function parsed<T>(schema: z.ZodType<T>, path: string, json: unknown): T {
+  const read = schema.safeParse(json);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw new Failure("invalid_request", `${path} is not of an export: ${issue?.path.join(".")} ${issue?.message}`);
 }
 
 async function save(stream: ReadableStream<Uint8Array>, path: string): Promise<void> {
@@ -75,13 +125,32 @@ async function* rows(path: string): AsyncGenerator<UsageRow> {
 
 async function* lines<T>(path: string, schema: z.ZodType<T>): AsyncGenerator<T> {
   let number = 0;
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of textLines(path)) {
     number += 1;
-    const parsed = schema.safeParse(jsonOf(line));
-    if (!parsed.success)
-      throw new Failure("invalid_request", `${path} line ${number} is not of an export: ${parsed.error.issues[0]?.message}`);
-    yield parsed.data;
+    const read = schema.safeParse(jsonOf(line));
+    if (!read.success) {
+      const [issue] = read.error.issues;
+      throw new Failure("invalid_request", `${path} line ${number} is not of an export: ${issue?.path.join(".")} ${issue?.message}`);
+    }
+    yield read.data;
   }
+}
+
+/** A file's lines, of which one is in memory: a file that is one endless line is refused before it fills it. */
+async function* textLines(path: string): AsyncGenerator<string> {
+  let rest = "";
+  try {
+    for await (const chunk of createReadStream(path, "utf8")) {
+      const pieces = `${rest}${chunk}`.split("\n");
+      rest = pieces.pop() ?? "";
+      if (rest.length > LINE_CHARACTERS_MAX)
+        throw new Failure("invalid_request", `${path} has a line of more than ${LINE_CHARACTERS_MAX} characters.`);
+      yield* pieces;
+    }
+  } catch (cause) {
+    throw cause instanceof Failure ? cause : unreadable(path, "cannot be read", cause);
+  }
+  if (rest !== "") yield rest;
 }
 
 function jsonOf(line: string): unknown {

@@ -10,8 +10,8 @@ import { printMinor } from "../../shared/billing/money.ts";
 import { InvoicePrices, PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { everyItem } from "../../shared/clients/http.ts";
 import type { CliContext } from "./context.ts";
-import { exportInvoice, openExport, readJson } from "./invoice-folder.ts";
-import { table } from "./output.ts";
+import { checkDocuments, exportInvoice, openExport, readJson } from "./invoice-folder.ts";
+import { printable, table } from "./output.ts";
 
 type ListOptions = { readonly tenant?: string; readonly month?: string };
 
@@ -119,23 +119,21 @@ function registerComputing(invoices: Command, context: CliContext) {
     .command("verify <folder>")
     .description("compute an exported invoice anew, row by row and offline; exit code 1 if anything differs")
     .action(async (folder: string) => {
-      const { document, isDocumentIntact, prices, ...basis } = await openExport(folder);
-      const intact = {
-        name: "the document is the one that was issued",
-        count: 1,
-        differences: isDocumentIntact ? [] : ["its digest is another"],
-      };
-      const checks = [intact, ...(await verifyInvoice({ document, book: prices.revisions, seals: basis.seals(), rows: basis.rows() }))];
+      const { head, document, prices, ...files } = await openExport(folder);
+      const basis = { document, adjustments: head.adjustments, book: prices.revisions, seals: files.seals(), rows: files.rows() };
+      const checks = [await checkDocuments(folder, head, document), ...(await verifyInvoice(basis))];
       context.output.print(checks, renderChecks);
-      if (checks.some(({ differences }) => differences.length > 0)) throw new Failure("conflict", `${folder} does not add up.`);
+      const [first] = checks.flatMap(({ differences }) => differences);
+      if (first !== undefined) throw new Failure("conflict", `${folder} does not add up: ${first}.`);
     });
   invoices
     .command("re-rate <folder>")
     .description("show what another price book would make of an exported invoice's rows")
     .requiredOption("--prices <file>", "JSON of a price book, or of its revisions as an export has them")
     .action(async (folder: string, { prices }: { prices: string }) => {
-      const { document, ...basis } = await openExport(folder);
-      context.output.print(await reRate({ document, rows: basis.rows() }, revisionsIn(prices, await readJson(prices))), renderReRated);
+      const { document, ...files } = await openExport(folder);
+      const book = revisionsIn(prices, await readJson(prices));
+      context.output.print(await reRate({ document, seals: files.seals(), rows: files.rows() }, book), renderReRated);
     });
 }
 
@@ -205,7 +203,7 @@ function renderReplacement({ id, replaces, state, adjustments }: ReplacementRevi
 function renderChecks(checks: readonly Check[]): string {
   const lines = checks.map(({ name, count, differences }) => [differences.length === 0 ? "same" : "DIFFERS", count, name]);
   const told = checks.flatMap(({ differences }) => differences);
-  return [table(["", "COUNT", "WHAT"], lines), ...told].join("\n");
+  return [table(["", "COUNT", "WHAT"], lines), ...told.map(printable)].join("\n");
 }
 
 function renderReRated({ currency, lines, beforeMinor, afterMinor }: ReRated): string {

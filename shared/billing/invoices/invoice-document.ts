@@ -163,7 +163,7 @@ export function documentLine(line: Line, taxRateBps: number): DocumentLine {
   return { ...rest, quantity: `${quantity}`, amountPico: `${amountPico}`, amountMinor: `${amountMinor}`, taxRateBps };
 }
 
-function adjustmentLine({ id, amountMinor, reason, by, at }: Adjustment, currency: Currency, taxRateBps: number): DocumentLine {
+export function adjustmentLine({ id, amountMinor, reason, by, at }: Adjustment, currency: Currency, taxRateBps: number): DocumentLine {
   return {
     component: "adjustment",
     model: null,
