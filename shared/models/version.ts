@@ -83,16 +83,22 @@ export const Upstream = z.object({
   url: z
     .url({ protocol: /^https?$/ })
     .max(2000)
-    .refine(isPlainBase, "a base URL has no user, query or fragment: a secret belongs into the environment, and the rest would be lost"),
+    .refine(isPlainBase, "a base URL has no user, query or fragment: a secret belongs into the environment, and the rest would be lost")
+    .meta({ description: "By https at a public address, or at an origin that the installation names" }),
   /** What the engine calls the model. */
   model: z.string().min(1).max(200),
-  /** Name of the gateway's environment variable with the engine's key; the prefix keeps other secrets out of reach. */
+  /** The prefix keeps other secrets out of reach. */
   credential: z
     .string()
     .regex(/^WEIR_UPSTREAM_[A-Z0-9_]{1,60}$/, "a credential is named WEIR_UPSTREAM_…")
-    .optional(),
-  /** The engine takes `stream_options.continuous_usage_stats`, as vLLM and SGLang do: a stream that is cut is billed by its own counts then, not by an estimate. */
-  tellsUsageThroughout: z.boolean().optional(),
+    .optional()
+    .meta({
+      description: "The gateway's variable with the engine's key, which is sent to the origins that it is bound to and to no others",
+    }),
+  tellsUsageThroughout: z.boolean().optional().meta({
+    description:
+      "It takes `stream_options.continuous_usage_stats`, as vLLM and SGLang do: cut streams are billed by its own counts, and not by an estimate",
+  }),
 });
 export type Upstream = z.infer<typeof Upstream>;
 
