@@ -32,13 +32,15 @@ export type Part = { readonly bucket: Bucket; readonly held: Held; readonly cred
 /** One lease of a day takes at most this much, and a share of what is left. */
 const DAY_LEASE_MAX = 10_000;
 const DAY_LEASE_SHARE = 4;
+/** What a process that knows nothing yet takes of a rate, if no more is waited for; each lease that is used up may be followed by one of twice its size. */
+const FIRST_LEASE = 16;
 /** Refunds beyond this are forgotten, which only admits less. */
 const REFUNDS_MAX = 1_000;
 
 export function newBucket(policy: CreditPolicy): Bucket {
   const known = { policy, level: wholeLevel(policy), seenAtMs: Number.NEGATIVE_INFINITY, lesseeCount: 1 };
-  // A day's credits are not stranded to learn how many are needed.
-  const size = policy.refill.kind === "day" ? 1 : Number.POSITIVE_INFINITY;
+  // Whoever does not know how many others there are, and how much is needed, strands little to learn it; of a day, which does not come back soon, nothing.
+  const size = policy.refill.kind === "day" ? 1 : FIRST_LEASE;
   return { ...known, held: [], size, waiting: 0, quietUntilMs: 0, asking: undefined, debt: 0, refunds: [] };
 }
 

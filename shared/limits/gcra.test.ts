@@ -51,11 +51,11 @@ test("after the wait there is room for one, and not a microsecond before", () =>
   );
 });
 
-test("a lease is never larger than the burst, and shrinks as more processes share the policy", () => {
+test("a lease is never larger than the burst, and shrinks as more processes share the policy, up to so many that their writes would be too many", () => {
   const size = (policy: Gcra, lesseeCount: number) => leaseSize(policy, { lifeMs: 1_000, lesseeCount });
   const fast = gcraOf({ perSecond: 1_000, burst: 2_000 });
 
-  expect([1, 10, 50, 5_000].map((count) => size(fast, count))).toEqual([500, 50, 10, 1]);
+  expect([1, 10, 50, 5_000].map((count) => size(fast, count))).toEqual([500, 50, 10, 3]);
   expect(size(gcraOf({ perSecond: 1_000, burst: 7 }), 1)).toBe(7);
   expect(size(gcraOf({ perSecond: 5, burst: 100 }), 1)).toBe(1); // checked one by one
 });

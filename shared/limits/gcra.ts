@@ -26,6 +26,9 @@ export function waitUs(policy: Gcra, { tatUs, credits }: { readonly tatUs: numbe
   return Math.max(0, tatUs - nowUs - (costUs(policy, policy.burst) - costUs(policy, credits)));
 }
 
+/** Beyond this leases get no smaller, and those that die unused shrink by what is really used: one item takes 1,000 writes a second, and 2N/τ leases come of it. */
+const LESSEES_MAX = 150;
+
 /**
  * How many credits one lease takes: enough that few writes serve many requests, few enough that credits which die unused in
  * `lesseeCount` processes do not starve the tenant (b ≤ rate·τ / 2N). Slow policies lease one at a time: exact, and cheap at their rate.
@@ -33,5 +36,5 @@ export function waitUs(policy: Gcra, { tatUs, credits }: { readonly tatUs: numbe
 export function leaseSize(policy: Gcra, lease: { lifeMs: number; lesseeCount: number }): number {
   const perLife = (lease.lifeMs * 1_000) / policy.intervalUs;
   const isSlow = policy.intervalUs >= 200_000;
-  return isSlow ? 1 : Math.max(1, Math.min(policy.burst, Math.floor(perLife / (2 * lease.lesseeCount))));
+  return isSlow ? 1 : Math.max(1, Math.min(policy.burst, Math.floor(perLife / (2 * Math.min(lease.lesseeCount, LESSEES_MAX)))));
 }

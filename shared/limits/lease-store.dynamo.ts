@@ -4,7 +4,7 @@ import { LIMITS, tableName } from "../dynamo/tables.ts";
 import { type Correction, corrected } from "./correction.ts";
 import { costUs, type Gcra } from "./gcra.ts";
 import { lesseeNames, lesseesOf, lesseeUpdate, staleLessees } from "./lessees.ts";
-import { believed, dayEndMs, dayOf, itemKeyAt, type Level, latestWriteUs, roomIn, tatOf, writtenAtOf } from "./level.ts";
+import { believed, dayEndMs, dayOf, itemKeyAt, type Level, latestWriteUs, roomIn, tatOf, wholeLevel, writtenAtOf } from "./level.ts";
 import type { LeaseAnswer, LeaseRequest, LeaseStore } from "./limiter.ts";
 import type { CreditPolicy } from "./policy.ts";
 
@@ -38,11 +38,13 @@ export function createLeaseStore(given: LeaseStoreSettings): LeaseStore {
 async function lease(settings: Settings, request: LeaseRequest): Promise<LeaseAnswer> {
   const { policy, need, nowUs } = request;
   const at = { policy, nowUs };
-  let { level } = request;
   let seen: WireItem | undefined;
+  let level = request.level ?? wholeLevel(policy);
   // A clock that was off is compared again before anything is written by it.
-  if (!isSoundClock(settings.lean)) ({ item: seen, level } = await readSound(settings, at));
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+  if (request.level === undefined || !isSoundClock(settings.lean)) ({ item: seen, level } = await readSound(settings, at));
+  // In a crowd whoever comes too late waits for another turn, or all would run after the same credits.
+  const attemptsMax = request.level === undefined ? 1 : ATTEMPTS_MAX;
+  for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     // What was seen before can only be more than there is, unless credits came back: without room by it, the item is read before it is tried.
     const granted = Math.min(request.want, roomIn(policy, level, nowUs));
     if (granted >= need) {

@@ -1,24 +1,16 @@
 import { LRUCache } from "lru-cache";
 import type { Clock } from "../base/clock.ts";
-import { type Bucket, charge, countOf, giveBack, newBucket, type Part, receive, refund, spend, wantOf, worthwhile } from "./bucket.ts";
+import { type Bucket, charge, countOf, giveBack, newBucket, type Part, receive, refund, spend, wantOf } from "./bucket.ts";
 import { type Correction, isAlive } from "./correction.ts";
-import { dayEndMs, type Level, roomIn, waitFor, wholeInUs } from "./level.ts";
+import { dayEndMs, type Level, roomIn, wholeInUs } from "./level.ts";
 import type { CreditPolicy } from "./policy.ts";
+import { emptyQuietMs, isCrowded, lostQuietMs, quietFor } from "./quiet.ts";
 
 const POLICIES_MAX = 50_000;
 /** While this share of a lease is left, the next one is fetched in the background. */
 const REFILL_AT = 0.25;
 /** Store calls that one request waits for; others who wait for the same leases may use them up first. */
 const TURNS_MAX = 20;
-/** An item that said no is believed for so long: corrections may put credits back, and a day's quota may be raised. */
-const BELIEVED_MS = 1_000;
-const DAY_BELIEVED_MS = 30_000;
-/** Of many processes that wait for the same credits, each asks at a moment of its own within this share of the wait for each of the others. */
-const JITTER_SHARE = 0.125;
-const JITTER_MS_MAX = 1_000;
-/** After an item was moved by others between every read and write. */
-const LOST_QUIET_MS = 20;
-
 /** Credits that a request has taken, of every policy that it is held to. */
 export type Taken = { readonly isAdmitted: true; readonly parts: readonly Part[] };
 export type Refused = {
@@ -57,8 +49,8 @@ export type LeaseRequest = {
   readonly need: number;
   readonly want: number;
   readonly nowUs: number;
-  /** The item as this process last saw it: a guess that saves a write. */
-  readonly level: Level;
+  /** The item as this process last saw it: a guess that saves a read. Undefined where so many take from it that the guess is wrong as a rule. */
+  readonly level: Level | undefined;
 };
 
 export type LeaseAnswer = {
@@ -173,7 +165,7 @@ async function takeOf(settings: LimiterSettings, bucket: Bucket, credits: number
     const nowMs = clock.nowMs();
     const shortage = credits - countOf(bucket, nowMs);
     if (shortage <= 0) return spend(bucket, credits);
-    const waitMs = quietFor(settings, bucket, { credits, shortage });
+    const waitMs = quietFor(bucket, { credits, shortage }, nowMs);
     if (waitMs > 0 || turn === TURNS_MAX) return refused(bucket, Math.max(1, waitMs));
     bucket.waiting += shortage;
     try {
@@ -188,32 +180,6 @@ function refused({ policy }: Bucket, waitMs: number): Refused {
   return { isAdmitted: false, policy, retryAfterMs: Math.ceil(waitMs) };
 }
 
-type Asked = { readonly credits: number; readonly shortage: number };
-
-/** Milliseconds for which it is of no use to ask the store; 0 if it should be asked. */
-function quietFor({ clock }: LimiterSettings, { policy, level, seenAtMs, quietUntilMs }: Bucket, { credits, shortage }: Asked): number {
-  const nowMs = clock.nowMs();
-  const [ageMs, quietMs] = [nowMs - seenAtMs, quietUntilMs - nowMs];
-  // What was seen in the future, or is to rest for longer than items do, is from before this clock was set back.
-  const isBelieved = ageMs >= 0 && ageMs < believedMs(policy);
-  const isQuiet = quietMs > 0 && quietMs <= believedMs(policy);
-  const hasRoom = roomIn(policy, level, nowMs * 1_000) >= shortage;
-  if (credits <= policy.quota && !isQuiet && (hasRoom || !isBelieved)) return 0;
-  // Counted from an empty hand: what is held now may have died by then.
-  return Math.max(waitFor(policy, { level, credits }, nowMs * 1_000) / 1_000, isQuiet ? quietMs : 0);
-}
-
-function believedMs({ refill }: CreditPolicy): number {
-  return refill.kind === "day" ? DAY_BELIEVED_MS : BELIEVED_MS;
-}
-
-/** How long an item that has nothing left is left alone: until a worthwhile lease can be had, and a moment more where others wait for the same. */
-function quietMs({ random }: LimiterSettings, bucket: Bucket, nowMs: number): number {
-  const { policy, level, lesseeCount } = bucket;
-  const waitMs = waitFor(policy, { level, credits: worthwhile(bucket) }, nowMs * 1_000) / 1_000;
-  const jitterMs = Math.min(JITTER_MS_MAX, random() * JITTER_SHARE * (lesseeCount - 1) * waitMs);
-  return Math.min(believedMs(policy), waitMs + jitterMs);
-}
 /** One call at a time for each policy; all who come meanwhile wait for it. */
 function ask(settings: LimiterSettings, bucket: Bucket, need: number): Promise<void> {
   bucket.asking ??= fetchLease(settings, bucket, need).finally(() => {
@@ -227,12 +193,13 @@ async function fetchLease(settings: LimiterSettings, bucket: Bucket, need: numbe
   const { policy } = bucket;
   const askedAtMs = clock.nowMs();
   const nowUs = askedAtMs * 1_000;
-  const answer = await store.lease({ policy, need, want: wantOf(bucket, need, nowUs), nowUs, level: bucket.level });
+  const level = isCrowded(bucket) ? undefined : bucket.level;
+  const answer = await store.lease({ policy, need, want: wantOf(bucket, need, nowUs), nowUs, level });
   see(bucket, answer.level, askedAtMs);
   bucket.lesseeCount = answer.lesseeCount;
   const room = roomIn(policy, answer.level, nowUs);
-  if (room === 0) bucket.quietUntilMs = askedAtMs + quietMs(settings, bucket, askedAtMs);
-  else if (answer.granted === 0 && room >= need) bucket.quietUntilMs = askedAtMs + LOST_QUIET_MS;
+  if (room === 0) bucket.quietUntilMs = askedAtMs + emptyQuietMs(bucket, settings.random, askedAtMs);
+  else if (answer.granted === 0 && room >= need) bucket.quietUntilMs = askedAtMs + lostQuietMs(bucket, settings.random, askedAtMs);
   // Credits live from the moment they were asked for: a slow store must not lengthen their life.
   if (answer.granted > 0)
     receive(bucket, { count: answer.granted, granted: answer.granted, diesAtMs: diesAtMs(policy, askedAtMs), level: answer.level });
