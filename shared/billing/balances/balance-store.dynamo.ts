@@ -1,4 +1,5 @@
 import { DynamoRefusal, type LeanDynamo, type WireItem, withLeanStore } from "../../dynamo/lean-client.ts";
+import { clockIsOff, isSoundClock } from "../../dynamo/sound-clock.ts";
 import { BALANCES, tableName } from "../../dynamo/tables.ts";
 import { Balance, type BalanceStore, EMPTY_BALANCE, type StoredBalance } from "./balance.ts";
 
@@ -18,6 +19,8 @@ export function createBalanceStore(settings: Settings): BalanceStore {
 async function read(lean: LeanDynamo, table: string, tenant: string): Promise<StoredBalance> {
   const input = { TableName: table, Key: { pk: { S: keyOf(tenant) } }, ConsistentRead: true };
   const { Item } = await lean.call<{ Item?: WireItem }>("GetItem", input, CALL_TIMEOUT_MS);
+  // Whatever follows from a balance follows from the time, too: a clock that is off would let credits expire early, and leases live for days.
+  if (!isSoundClock(lean)) throw clockIsOff(lean);
   if (Item === undefined) return { balance: EMPTY_BALANCE, version: 0 };
   const { b, v } = Item;
   if (b === undefined || !("S" in b) || v === undefined || !("N" in v)) throw new Error(`the balance of ${tenant} is not in its form`);

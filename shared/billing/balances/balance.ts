@@ -94,7 +94,7 @@ export type StoredBalance = { readonly balance: Balance; readonly version: numbe
 
 /** Where balances lie, one item per tenant. */
 export type BalanceStore = {
-  /** Read consistently. Fails with `unavailable`. */
+  /** Read consistently. Fails with `unavailable`, also while this machine's clock is too far from the store's. */
   readonly read: (tenant: string) => Promise<StoredBalance>;
   /**
    * Puts the balance if its item still has `version`. False if somebody was faster.
