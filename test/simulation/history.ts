@@ -4,6 +4,7 @@ import type { Guard } from "../harness/fake-dynamo/guards.ts";
 import { createRandom } from "../harness/random.ts";
 import { startAccountant } from "./accounting.ts";
 import { type Asked, type Attempt, ask, attemptOf } from "./caller.ts";
+import { type Focus, NO_FOCUS } from "./focus.ts";
 import { createBodies, type Gateway, startGateway, TABLE_PREFIX } from "./gateway.ts";
 import { type Given, give } from "./gifts.ts";
 import { endMonth, MONTHS } from "./month-end.ts";
@@ -26,8 +27,7 @@ export type History = {
 export type Settings = {
   /** Guards that the store does not ask. */
   readonly ignored?: ReadonlySet<Guard>;
-  /** A step whose calls go wrong more often than others. */
-  readonly focus?: string | undefined;
+  readonly focus?: Focus;
 };
 
 /** The last minutes with traffic are sealed while the weather is still bad; before the first of them is due, sealers would find nothing. */
@@ -46,10 +46,10 @@ const FUNCTION_STEPS_MAX = 600;
 const STARTS_AFTER_MS = [0, 0, 0, 57 * MINUTE_MS, 58 * MINUTE_MS + 50_000];
 
 /** One history from its seed: traffic, faults and kills, then calm; the month's end, which has faults and kills, too; and at last the question whether all promises were kept. */
-export async function runHistory(seed: string, { ignored, focus }: Settings = {}): Promise<History> {
+export async function runHistory(seed: string, { ignored, focus = NO_FOCUS }: Settings = {}): Promise<History> {
   const seeded = await seededStore();
-  const world = createWorld(seed, STARTS_AT_MS + createRandom(`${seed}/start`).pick(STARTS_AFTER_MS));
-  const plan = drawPlan(world.random.fork("plan"), seeded);
+  const world = createWorld(seed, STARTS_AT_MS + (focus.leaning.startsAfterMs ?? createRandom(`${seed}/start`).pick(STARTS_AFTER_MS)));
+  const plan = drawPlan(world.random.fork("plan"), seeded, focus.leaning);
   const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX, ...(ignored === undefined ? {} : { ignored }) });
   fillStore(store, seeded, world.nowMs());
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
@@ -63,6 +63,7 @@ export async function runHistory(seed: string, { ignored, focus }: Settings = {}
 
 async function serveTraffic(scene: Scene, { operatorKey }: Seeded): Promise<{ attempts: Attempt[]; gifts: Given[] }> {
   const { world, plan } = scene;
+  if (plan.isTrafficCalm) calmDown(scene);
   const fleet = startParts(scene);
   for (const { atMs, weather } of plan.weathers) world.after(atMs, () => changeWeather(scene, weather));
   const giving = plan.gifts.map(async ({ atMs, gift }) => {
@@ -70,7 +71,7 @@ async function serveTraffic(scene: Scene, { operatorKey }: Seeded): Promise<{ at
     return give(world, { fleet, gift, operatorKey });
   });
   const all = Promise.all([Promise.all(plan.orders.map((each) => place(scene, fleet, each))), Promise.all(giving)]);
-  await world.runUntil(world.nowMs() + plan.trafficMs + sealingOf(plan).until);
+  await world.runUntil(world.nowMs() + plan.trafficMs + (plan.isTrafficCalm ? 0 : sealingOf(plan).until));
   calmDown(scene);
   const [asked, gifts] = await finished(world, all);
   await world.runUntil(world.nowMs() + CALM_MS);
@@ -104,7 +105,7 @@ function startParts(scene: Scene): (Gateway | undefined)[] {
   for (let place = 0; place < scene.plan.gatewayCount; place += 1) {
     keepRunning(scene, {
       name: `gateway ${place}`,
-      killStepsMax: GATEWAY_STEPS_MAX,
+      killStepsMax: scene.focus.leaning.gatewayStepsMax ?? GATEWAY_STEPS_MAX,
       start: (machine, link) => {
         fleet[place] = startGateway(scene.world, machine, { link, bodies });
       },
@@ -113,7 +114,7 @@ function startParts(scene: Scene): (Gateway | undefined)[] {
       },
     });
   }
-  scene.world.after(sealingOf(scene.plan).from, () => startFunctions(scene));
+  scene.world.after(sealingOf(scene.plan).from, () => scene.state.phase === 0 && startFunctions(scene));
   return fleet;
 }
 

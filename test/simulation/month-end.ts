@@ -24,6 +24,14 @@ export async function endMonth(scene: Scene): Promise<readonly string[]> {
   await sealAt(store, world.nowMs()); // the empty day; nothing is read again yet
   if (scene.plan.hasDrafts) await invoiceAt(store, scene.bucket, world.nowMs());
   await world.runUntil(AUDITABLE_AT_MS + scene.plan.closesLateMs);
+  if (!scene.plan.isMonthEndCalm) await haveHardTimes(scene);
+  await world.runUntil(FINISHED_AT_MS);
+  await sealAt(store, FINISHED_AT_MS);
+  return [...(await settleAt(store, FINISHED_AT_MS)), ...(await invoiceAt(store, scene.bucket, FINISHED_AT_MS))];
+}
+
+async function haveHardTimes(scene: Scene) {
+  const { world } = scene;
   roughen(scene, drawWeather(world.random));
   startFunctions(scene);
   world.after(HARD_MS / 2, () => changeWeather(scene, drawWeather(world.random)));
@@ -31,9 +39,6 @@ export async function endMonth(scene: Scene): Promise<readonly string[]> {
   calmDown(scene);
   await world.runUntil(world.nowMs() + MINUTE_MS);
   switchAllOff(scene);
-  await world.runUntil(FINISHED_AT_MS);
-  await sealAt(store, FINISHED_AT_MS);
-  return [...(await settleAt(store, FINISHED_AT_MS)), ...(await invoiceAt(store, scene.bucket, FINISHED_AT_MS))];
 }
 
 function startFunctions(scene: Scene) {

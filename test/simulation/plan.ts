@@ -2,6 +2,7 @@ import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
 import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Random } from "../harness/random.ts";
 import type { Order } from "./caller.ts";
+import type { Leaning } from "./focus.ts";
 import type { Gift } from "./gifts.ts";
 import { PREPAID, type Seeded, TENANTS } from "./seed-store.ts";
 import { CALM, type Weather } from "./store-link.ts";
@@ -17,6 +18,9 @@ export type Plan = {
   readonly hasDrafts: boolean;
   /** How far the sealers are ahead without seeing it, for the store tells them no time. */
   readonly sealersAheadMs: number;
+  /** Nothing goes wrong in that part. */
+  readonly isTrafficCalm: boolean;
+  readonly isMonthEndCalm: boolean;
   readonly trafficMs: number;
   /** How long after the month can be closed it is. */
   readonly closesLateMs: number;
@@ -30,26 +34,33 @@ export type Plan = {
 const ORDERS_MAX = 14;
 const CLOCK_ERRORS_MS = [...Array.from({ length: 24 }, () => 20), 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000];
 
-export function drawPlan(random: Random, seeded: Seeded): Plan {
-  const trafficMs = random.pick([5_000, 30_000, 150_000]);
-  const shares = { streamShare: random.pick([0.2, 0.5, 1]), keyedShare: random.pick([0, 0.4, 1]), prepaidShare: random.pick([0, 0.5, 1]) };
-  const count = 3 + random.below(ORDERS_MAX);
+export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan {
+  const trafficMs = leaning.trafficMs ?? random.pick([5_000, 30_000, 150_000]);
+  const shares = {
+    streamShare: leaning.streamShare ?? random.pick([0.2, 0.5, 1]),
+    keyedShare: leaning.keyedShare ?? random.pick([0, 0.4, 1]),
+    prepaidShare: leaning.prepaidShare ?? random.pick([0, 0.5, 1]),
+  };
+  const count = leaning.orderCount ?? 3 + random.below(ORDERS_MAX);
   return {
-    gatewayCount: 1 + random.below(3),
-    sealerCount: 1 + random.below(2),
-    accountantCount: shares.prepaidShare === 0 ? 0 : 1 + random.below(2),
-    invoicerCount: 1 + random.below(3),
-    hasDrafts: random.chance(0.3),
-    sealersAheadMs: random.chance(0.5) ? 0 : SEAL_AFTER_MS + random.below(3 * MINUTE_MS),
+    gatewayCount: leaning.gatewayCount ?? 1 + random.below(3),
+    sealerCount: leaning.sealerCount ?? 1 + random.below(2),
+    accountantCount: shares.prepaidShare === 0 ? 0 : (leaning.accountantCount ?? 1 + random.below(2)),
+    invoicerCount: leaning.invoicerCount ?? 1 + random.below(3),
+    hasDrafts: leaning.hasDrafts ?? random.chance(0.3),
+    sealersAheadMs: leaning.sealersAheadMs ?? (random.chance(0.5) ? 0 : SEAL_AFTER_MS + random.below(3 * MINUTE_MS)),
     trafficMs,
     // Leases of the last hour are audited a second time two hours later than the month.
-    closesLateMs: (shares.prepaidShare === 0 ? 0 : random.pick([0, HOUR_MS, 2 * HOUR_MS])) + random.below(30 * MINUTE_MS),
+    closesLateMs:
+      leaning.closesLateMs ?? (shares.prepaidShare === 0 ? 0 : random.pick([0, HOUR_MS, 2 * HOUR_MS])) + random.below(30 * MINUTE_MS),
     orders: Array.from({ length: count }, (_, number) => ({
       atMs: random.below(trafficMs),
       order: drawOrder(random, seeded, { number, ...shares }),
     })),
     gifts: shares.prepaidShare === 0 ? [] : drawGifts(random, trafficMs),
-    weathers: drawWeathers(random, trafficMs),
+    weathers: leaning.isTrafficCalm === true ? [] : drawWeathers(random, trafficMs),
+    isTrafficCalm: leaning.isTrafficCalm === true,
+    isMonthEndCalm: leaning.isMonthEndCalm === true,
   };
 }
 
@@ -113,7 +124,8 @@ export function drawWeather(random: Random): Weather {
 }
 
 /** Most clocks are a little wrong; some as wrong as the guard allows, and some beyond. */
-export function drawClockError(random: Random): ClockError {
+export function drawClockError(random: Random, { clockErrorMs }: Leaning = {}): ClockError {
+  if (clockErrorMs !== undefined) return { offsetMs: random.chance(0.5) ? clockErrorMs : -clockErrorMs, driftPpm: 0 };
   const offsetMs = random.pick(CLOCK_ERRORS_MS);
   const sign = random.chance(0.5) ? 1 : -1;
   return { offsetMs: sign * random.below(offsetMs), driftPpm: random.chance(0.2) ? sign * random.below(2_000) : 0 };

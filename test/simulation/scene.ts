@@ -1,6 +1,7 @@
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Bucket } from "./billing.ts";
+import type { Focus } from "./focus.ts";
 import { drawClockError, type Plan } from "./plan.ts";
 import { CALM, createStoreLink, type LinkCounts, type Weather } from "./store-link.ts";
 import type { Machine, World } from "./world.ts";
@@ -12,7 +13,7 @@ export type Scene = {
   readonly bucket: Bucket;
   readonly plan: Plan;
   readonly counts: LinkCounts;
-  readonly focus: string | undefined;
+  readonly focus: Focus;
   readonly machines: Set<Machine>;
   readonly state: {
     weather: Weather;
@@ -44,7 +45,7 @@ export function keepRunning(scene: Scene, part: Part) {
   const { world, state, machines } = scene;
   const { random } = world;
   const { phase } = state;
-  const machine = world.spawn(part.name, state.isCalm ? SOUND : drawClockError(random));
+  const machine = world.spawn(part.name, state.isCalm ? SOUND : drawClockError(random, scene.focus.leaning));
   const link = createStoreLink({
     world,
     machine,
@@ -71,8 +72,8 @@ export function keepRunning(scene: Scene, part: Part) {
 const SOUND = { offsetMs: 0, driftPpm: 0 };
 
 /** A clock that is set right or wrong while the machine runs. */
-function jump({ world, state }: Scene, machine: Machine) {
-  if (!state.isCalm && world.random.chance(JUMP_SHARE)) machine.setClock(drawClockError(world.random));
+function jump({ world, state, focus }: Scene, machine: Machine) {
+  if (!state.isCalm && world.random.chance(JUMP_SHARE)) machine.setClock(drawClockError(world.random, focus.leaning));
 }
 
 export function changeWeather({ state }: Scene, weather: Weather) {

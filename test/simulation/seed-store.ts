@@ -9,6 +9,7 @@ import type { Item } from "../harness/fake-dynamo/values.ts";
 import { CHANGE, storeKey } from "../harness/gateway.ts";
 import { SELLER_OF_TESTS } from "../harness/invoices.ts";
 import { EMBED, GENERATE } from "../harness/serving.ts";
+import { NO_FOCUS } from "./focus.ts";
 import { createBodies, startGateway, TABLE_PREFIX } from "./gateway.ts";
 import { BILLING, BOOKS } from "./price-list.ts";
 import { CALM, createStoreLink } from "./store-link.ts";
@@ -41,7 +42,7 @@ async function seedStore(): Promise<Seeded> {
   const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX });
   const machine = world.spawn("seeder", { offsetMs: 0, driftPpm: 0 });
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
-  const link = createStoreLink({ world, machine, store, weather: () => CALM, counts, focus: undefined });
+  const link = createStoreLink({ world, machine, store, weather: () => CALM, counts, focus: NO_FOCUS });
   const { deps } = startGateway(world, machine, { link, bodies: createBodies(world) });
   const keys = machine.run(() => seedControl(deps));
   await world.runUntil(world.nowMs() + MINUTE_MS);

@@ -1,4 +1,6 @@
 import type { Guard } from "../harness/fake-dynamo/guards.ts";
+import { focusOn, focusOnStep, stepOf } from "./focus.ts";
+import { isListed } from "./guard-list.ts";
 import { type History, runHistory } from "./history.ts";
 import { installVirtualTimers } from "./virtual-timers.ts";
 
@@ -18,35 +20,43 @@ export async function simulate(range: { first: number; count: number }): Promise
   const guards = new Set<Guard>();
   for (let seed = range.first; seed < range.first + range.count; seed += 1) {
     const steps = [...new Set([...guards].map(stepOf))].sort();
-    const focus = seed % 2 === 0 && steps.length > 0 ? steps[(seed / 2) % steps.length] : undefined;
-    const history = await runHistory(String(seed), { focus });
-    violations.push(...history.violations.map((each) => `seed ${seed}, focus ${focus ?? "none"}: ${each}`));
+    const step = seed % 2 === 0 ? steps[(seed / 2) % Math.max(1, steps.length)] : undefined;
+    const history = await runHistory(String(seed), step === undefined ? {} : { focus: focusOnStep(step) });
+    violations.push(...history.violations.map((each) => `seed ${seed}, focus ${step ?? "none"}: ${each}`));
+    const strange = [...history.guards].filter((guard) => !guards.has(guard) && !isListed(guard));
+    violations.push(...strange.map((guard) => `seed ${seed}: nothing is known of the guard ${guard}; list it`));
     for (const guard of history.guards) guards.add(guard);
     addCounts(counts, history);
   }
   return { histories: range.count, counts, violations, guards };
 }
 
-export type Found = { readonly guard: Guard; readonly seed: number; readonly violation: string };
+export type Found = { readonly seed: number; readonly violation: string };
+export type Search = {
+  readonly seedsMax: number;
+  /** Asked before each history: whether there is time for another. */
+  readonly mayGoOn?: () => boolean;
+};
 
-/** Ignores a guard and looks for the first history that breaks a promise without it. */
-export async function findGuard(guard: Guard, seedsMax: number): Promise<Found | undefined> {
+/** Ignores guards and looks for the first history that breaks a promise without them; answers also how many histories that took. */
+export async function findGuards(
+  guards: readonly Guard[],
+  { seedsMax, mayGoOn = () => true }: Search,
+): Promise<{ tried: number; found?: Found }> {
   installVirtualTimers();
-  const settings = { ignored: new Set([guard]), focus: stepOf(guard) };
-  for (let seed = 1; seed <= seedsMax; seed += 1) {
+  const settings = { ignored: new Set(guards), focus: focusOn(guards) };
+  let tried = 0;
+  for (let seed = 1; seed <= seedsMax && mayGoOn(); seed += 1) {
+    tried = seed;
     // A history that comes to no end, or finds what can never be, has found it, too.
     const violations = await runHistory(String(seed), settings).then(
       (history) => history.violations,
       (cause: unknown) => [cause instanceof Error ? cause.message : String(cause)],
     );
     const [violation] = violations;
-    if (violation !== undefined) return { guard, seed, violation };
+    if (violation !== undefined) return { tried, found: { seed, violation } };
   }
-  return undefined;
-}
-
-function stepOf(guard: Guard): string {
-  return guard.slice(0, guard.lastIndexOf(" IF "));
+  return { tried };
 }
 
 function addCounts(counts: Record<string, number>, { counts: more, attempts }: History) {

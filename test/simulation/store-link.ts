@@ -1,5 +1,6 @@
 import { clockSkewOf, DynamoRefusal, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
+import type { Focus } from "./focus.ts";
 import type { Machine, World } from "./world.ts";
 
 /** How a store and the network before it behave, as shares of all calls; the rest is done and acknowledged within milliseconds. */
@@ -35,8 +36,7 @@ type Settings = {
   readonly weather: () => Weather;
   /** Of the whole history. */
   readonly counts: LinkCounts;
-  /** The step whose calls go wrong more often than others, by the name that guards give it. */
-  readonly focus: string | undefined;
+  readonly focus: Focus;
 };
 
 /** The store as one machine sees it: calls take time, arrive in another order, and may be lost on either way. */
@@ -85,7 +85,8 @@ function send(settings: Settings, call: Call, heard: (outcome: Outcome) => void)
   if (fate === "late") counts.late += 1;
   // A call on its way when its sender dies may still arrive, or not.
   const isLostWithSender = random.chance(0.5);
-  return world.after(fate === "late" ? random.below(LATE_MS_MAX) : hopMs(settings), () => {
+  const lateMsMax = settings.focus.leaning.lateMsMax ?? LATE_MS_MAX;
+  return world.after(fate === "late" ? random.below(lateMsMax) : hopMs(settings), () => {
     if (!machine.isAlive() && isLostWithSender) return;
     const outcome = done(settings, call);
     if (fate === "failed") return void back({ kind: "refused", cause: new DynamoRefusal("InternalServerError", "something broke") });
@@ -124,7 +125,7 @@ function weatherFor(settings: Settings, call: Call): Weather {
 }
 
 function isInFocus({ store, focus, weather }: Settings, { operation, input }: Call): boolean {
-  return focus !== undefined && weather() !== CALM && store.stepOf(operation, input) === focus;
+  return focus.steps.size > 0 && weather() !== CALM && focus.steps.has(store.stepOf(operation, input) ?? "");
 }
 
 function hopMs({ world, weather }: Settings): number {
@@ -132,9 +133,10 @@ function hopMs({ world, weather }: Settings): number {
   return isSlow ? world.random.below(SLOW_MS_MAX) : 1 + world.random.below(4);
 }
 
-function done({ world, store, weather }: Settings, { operation, input }: Call): Outcome {
+function done({ world, store, weather, focus }: Settings, { operation, input }: Call): Outcome {
   const { random } = world;
-  const when = { nowMs: world.nowMs(), lagMs: random.below(LAG_MS_MAX), pageItemsMax: 1 + random.below(PAGE_ITEMS_MAX) };
+  const lagMsMax = focus.leaning.lagMsMax ?? LAG_MS_MAX;
+  const when = { nowMs: world.nowMs(), lagMs: random.below(lagMsMax), pageItemsMax: 1 + random.below(PAGE_ITEMS_MAX) };
   try {
     if (operation === "BatchWriteItem" && random.chance(weather().partial)) return doneInPart({ world, store, when }, input);
     return { kind: "done", answer: store.apply(operation, input, when) };

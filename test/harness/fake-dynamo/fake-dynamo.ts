@@ -2,7 +2,7 @@ import { DynamoRefusal } from "../../../shared/dynamo/lean-client.ts";
 import { TABLES, type TableShape } from "../../../shared/dynamo/tables.ts";
 import { holds, UpdateError, updated } from "./evaluate.ts";
 import { type Condition, createParser, ExpressionError, type Names } from "./expression.ts";
-import { conditionText, conjunctsOf, deleteName, type Guard, guardName, putName, updateName } from "./guards.ts";
+import { conditionText, conjunctsOf, deleteName, type Guard, getName, guardName, putName, queryName, updateName } from "./guards.ts";
 import { queried } from "./query.ts";
 import { createTables, type Stored } from "./stored.ts";
 import type { Item } from "./values.ts";
@@ -128,7 +128,7 @@ function apply(store: Store, asked: Asked): object {
     case "Scan":
       return scan(store, call);
     case "Query":
-      return queried({ ...when, lagMs: lagOf(store, asked) }, { tables: store.tables, shape: store.shapeOf(call.TableName), call });
+      return query(store, call, when);
     default:
       return { Table: { TableName: store.shapeOf(call.TableName).name, TableStatus: "ACTIVE" } };
   }
@@ -208,17 +208,23 @@ function batch(store: Store, call: Call, when: When): object {
   return { UnprocessedItems: {} };
 }
 
+function query(store: Store, call: Call, when: When): object {
+  const shape = store.shapeOf(call.TableName);
+  const lagMs = (condition: Condition) => lagOf(store, { step: queryName(shape.name, condition), call, when });
+  return queried({ ...when, lagMs }, { tables: store.tables, shape, call });
+}
+
 function get(store: Store, call: Call, when: When): object {
   const shape = store.shapeOf(call.TableName);
-  const lagMs = lagOf(store, { operation: "GetItem", call, when });
+  const lagMs = lagOf(store, { step: getName(shape.name, call.Key ?? {}), call, when });
   const Item = store.tables.asOf(shape, call.Key ?? {}, when.nowMs - lagMs);
   return Item === undefined ? {} : { Item };
 }
 
 /** A consistent read is a guard, too: without it a reader may see what was. */
-function lagOf(store: Store, { operation, call, when }: Asked): number {
+function lagOf(store: Store, { step, call, when }: { readonly step: string; readonly call: Call; readonly when: When }): number {
   if (call.ConsistentRead !== true) return when.lagMs;
-  const guard = guardName(`${store.shapeOf(call.TableName).name}: ${operation}`, "ConsistentRead");
+  const guard = guardName(step, "ConsistentRead");
   store.guards.add(guard);
   return store.ignored.has(guard) ? when.lagMs : 0;
 }

@@ -22,12 +22,15 @@ export function conjunctsOf(condition: Condition): readonly Condition[] {
 export function putName(table: string, item: Item): string {
   const letters = Object.entries(item).flatMap(([name, value]) => (!KEYS.has(name) && isLetter(value) ? [`${name}=${shown(value)}`] : []));
   // A key that begins with a tenant's name says nothing of its kind.
-  if (table === "idempotency") return `${table}: put`;
-  const key = item["sk"] !== undefined && table !== "ledger" ? `${prefixOf(item["pk"])} ${prefixOf(item["sk"])}` : prefixOf(item["pk"]);
-  return [`${table}: put`, key, ...letters].filter((word) => word !== "").join(" ");
+  if (NAMED_BY_TENANT.has(table)) return `${table}: put`;
+  const keys = KEYED_BY_TENANT.has(table) ? [prefixOf(item["pk"])] : [prefixOf(item["pk"]), prefixOf(item["sk"])];
+  return [`${table}: put`, ...keys, ...letters].filter((word) => word !== "").join(" ");
 }
 
-/** Names an update by what it changes of what it guards, and by its one-letter constants: `ledger: SET st='S'`. */
+/**
+ * Names an update by what it changes of what it guards, by its one-letter constants, and by what it asks: `ledger: SET st='S' WHERE e, st`.
+ * So a gateway's step is another one than a sealer's that does the same under more conditions.
+ */
 export function updateName(table: string, updates: readonly Update[], condition: Condition | undefined): string {
   const guarded = new Set(condition === undefined ? [] : conjunctsOf(condition).flatMap(namesIn));
   const told = updates.flatMap((update) => {
@@ -35,7 +38,35 @@ export function updateName(table: string, updates: readonly Update[], condition:
     const isConstant = update.kind === "set" && update.to.kind === "value" && isLetter(update.to.value);
     return isConstant || (typeof name === "string" && guarded.has(name)) ? [updateText(update)] : [];
   });
-  return `${table}: ${[...new Set(told.length > 0 ? told : updates.map(updateText))].sort().join(", ")}`;
+  const where = [...guarded].map((name) => pathText([name])).sort();
+  const words = [...new Set(told.length > 0 ? told : updates.map(updateText))].sort().join(", ");
+  return `${table}: ${words}${where.length === 0 ? "" : ` WHERE ${[...new Set(where)].join(", ")}`}`;
+}
+
+/** Names a read by the kind of its key, and a query also by where in its partition it looks: `seals: Query h head`. */
+export function getName(table: string, key: Item): string {
+  const [pk, sk] = [prefixOf(key["pk"]), KEYED_BY_TENANT.has(table) ? "" : prefixOf(key["sk"])];
+  return [`${table}: get`, NAMED_BY_TENANT.has(table) ? "" : pk, sk].filter((word) => word !== "").join(" ");
+}
+
+export function queryName(table: string, condition: Condition): string {
+  const [partition, range] = conjunctsOf(condition);
+  const words = [partition, range].map((each) => prefixOf(each === undefined ? undefined : firstValueOf(each)));
+  const [pk = "", sk = ""] = words;
+  return [`${table}: query`, pk, KEYED_BY_TENANT.has(table) ? (range === undefined ? "" : "a range") : sk]
+    .filter((word) => word !== "")
+    .join(" ");
+}
+
+/** What sorts there begins with a tenant's name, which says nothing of its kind. */
+const KEYED_BY_TENANT = new Set(["ledger"]);
+/** And here the key itself does. */
+const NAMED_BY_TENANT = new Set(["idempotency", "limits"]);
+
+function firstValueOf(condition: Condition): Value | undefined {
+  if (condition.kind === "between") return condition.from.kind === "value" ? condition.from.value : undefined;
+  if (condition.kind === "compare") return condition.right.kind === "value" ? condition.right.value : undefined;
+  return condition.kind === "test" && condition.argument?.kind === "value" ? condition.argument.value : undefined;
 }
 
 export function deleteName(table: string, key: Item): string {

@@ -18,7 +18,12 @@ export type QueryCall = Names & {
 };
 
 type Source = { readonly tables: Stored; readonly shape: TableShape; readonly call: QueryCall };
-type View = { readonly nowMs: number; readonly lagMs: number; readonly pageItemsMax?: number };
+type View = {
+  readonly nowMs: number;
+  /** How old a view the query may have, by what it asks for. */
+  readonly lagMs: (condition: Condition) => number;
+  readonly pageItemsMax?: number;
+};
 type Keys = { readonly partitionKey: string; readonly sortKey?: string };
 
 /** One page: as many items as `Limit` and the page's bound allow, and the last key that was looked at if there may be more. */
@@ -29,7 +34,7 @@ export function queried(view: View, { tables, shape, call }: Source): object {
   const filter = call.FilterExpression === undefined ? undefined : parser.condition(call.FilterExpression);
   const projection = call.ProjectionExpression === undefined ? undefined : parser.paths(call.ProjectionExpression);
   parser.assertAllUsed();
-  const atMs = view.nowMs - view.lagMs;
+  const atMs = view.nowMs - view.lagMs(condition);
   const partition = partitionOf(condition, keys);
   const all = call.IndexName === undefined ? tables.partition(shape, partition, atMs) : indexed(tables.all(shape.name), keys, partition);
   const found = all.filter((item) => holds(condition, item));

@@ -1,0 +1,94 @@
+import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
+import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import type { Guard } from "../harness/fake-dynamo/guards.ts";
+
+/** What a plan is drawn towards, so that what a guard keeps apart meets: chance alone would bring it about once in thousands of histories. */
+export type Leaning = {
+  readonly prepaidShare?: number;
+  readonly keyedShare?: number;
+  readonly streamShare?: number;
+  readonly gatewayCount?: number;
+  readonly sealerCount?: number;
+  readonly accountantCount?: number;
+  readonly invoicerCount?: number;
+  readonly sealersAheadMs?: number;
+  readonly trafficMs?: number;
+  readonly orderCount?: number;
+  /** So far off all clocks of gateways are, ahead or behind. */
+  readonly clockErrorMs?: number;
+  readonly gatewayStepsMax?: number;
+  readonly startsAfterMs?: number;
+  readonly closesLateMs?: number;
+  readonly hasDrafts?: boolean;
+  /** Nothing goes wrong while requests come, or at the month's end: where the other is what is looked at, and time is short. */
+  readonly isTrafficCalm?: boolean;
+  readonly isMonthEndCalm?: boolean;
+  /** How late calls of the steps in focus come, and how old a view reads may have that are not consistent. */
+  readonly lateMsMax?: number;
+  readonly lagMsMax?: number;
+};
+
+/** Where a history looks hard: steps whose calls go wrong above all, and what its plan leans towards. */
+export type Focus = { readonly steps: ReadonlySet<string>; readonly leaning: Leaning };
+
+export const NO_FOCUS: Focus = { steps: new Set(), leaning: {} };
+
+/** Sealers that expire what is still worked on: their clock is as far ahead as they wait. */
+const AHEAD: Leaning = { sealersAheadMs: SEAL_AFTER_MS + 2.5 * MINUTE_MS, sealerCount: 2 };
+const TRAFFIC: Leaning = { isMonthEndCalm: true };
+const MONTH_END: Leaning = { isTrafficCalm: true, keyedShare: 0, trafficMs: 30_000, streamShare: 0.3 };
+const STALE: Leaning = { lagMsMax: 40_000 };
+/** As far as clocks may be off: two of them are then nearly as far apart as a row lives. */
+const APART: Leaning = { clockErrorMs: 28_000, gatewayCount: 3 };
+
+/** The first that a guard's name fits. */
+const LEANINGS: readonly (readonly [RegExp, Leaning])[] = [
+  [
+    /^balances: (get|put) balance|^control: .* credit /,
+    { ...TRAFFIC, ...STALE, prepaidShare: 1, gatewayCount: 3, keyedShare: 0, trafficMs: 30_000 },
+  ],
+  [
+    /^balances: |^control: .* (invoice|seller|prices|tenant) /,
+    { ...MONTH_END, ...STALE, prepaidShare: 0.3, invoicerCount: 3, sealerCount: 1 },
+  ],
+  [/^seals: .*(a\.\*|r2)/, { ...AHEAD, keyedShare: 0.5, sealerCount: 3, invoicerCount: 0, closesLateMs: 0 }],
+  [/^seals: /, { ...STALE, sealerCount: 3, invoicerCount: 1, closesLateMs: HOUR_MS, keyedShare: 0.5 }],
+  [
+    /^idempotency: REMOVE/,
+    { ...AHEAD, keyedShare: 1, streamShare: 0.7, startsAfterMs: 58 * MINUTE_MS + 20_000, trafficMs: 30_000, closesLateMs: 0 },
+  ],
+  [
+    /^ledger: put m st='X'|^ledger: SET e=\?, SET st='X' WHERE e, st /,
+    { ...TRAFFIC, ...APART, keyedShare: 1, orderCount: 16, trafficMs: 30_000 },
+  ],
+  [
+    /^idempotency: |^ledger: query m a range/,
+    { ...TRAFFIC, ...AHEAD, ...STALE, keyedShare: 1, streamShare: 0.7, gatewayCount: 3, lateMsMax: 60_000 },
+  ],
+  [/^ledger: SET e/, { ...TRAFFIC, ...AHEAD, streamShare: 0.8 }],
+  [/^ledger: SET pg/, { ...TRAFFIC, streamShare: 1, keyedShare: 0, orderCount: 16, gatewayStepsMax: 800, lateMsMax: 8_000 }],
+  [/^ledger: /, { ...TRAFFIC, ...STALE, keyedShare: 0.4 }],
+];
+
+/** Steps that have to go wrong, too, for a guard of another one to matter. */
+const BESIDE: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^ledger: get m/, ["ledger: SET st='S' WHERE e, st", "ledger: put m st='P'"]],
+  [/^idempotency: get/, ["idempotency: put"]],
+  [/^balances: get balance/, ["balances: put balance"]],
+  [/^balances: get book/, ["balances: SET nx=?, SET pn=? WHERE nx, pn"]],
+];
+
+export function stepOf(guard: Guard): string {
+  return guard.slice(0, guard.lastIndexOf(" IF "));
+}
+
+export function focusOn(guards: readonly Guard[]): Focus {
+  const [first = ""] = guards;
+  const beside = BESIDE.flatMap(([name, steps]) => (name.test(first) ? steps : []));
+  return { steps: new Set([...guards.map(stepOf), ...beside]), leaning: LEANINGS.find(([name]) => name.test(first))?.[1] ?? {} };
+}
+
+/** The calls of one step go wrong, in a plan that leans nowhere. */
+export function focusOnStep(step: string): Focus {
+  return { steps: new Set([step]), leaning: {} };
+}
