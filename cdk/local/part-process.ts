@@ -8,7 +8,8 @@ import * as z from "zod";
 import type { Environment } from "./config.ts";
 import { killGroup } from "./process-identity.ts";
 
-export const READY_TIMEOUT_MS = 30_000;
+/** A slow laptop that does other things as well takes most of a minute for the first start. */
+export const READY_TIMEOUT_MS = 120_000;
 const LAST_WORDS_MS = 1_000;
 
 /** What a part's process needs to be started. */
@@ -53,9 +54,13 @@ export function startProcess(program: Program, say: (line: string) => void): Par
     const said = Message.safeParse(message).data;
     if (said?.ready === false) reason = said.reason;
   });
+  const giveUp = () => {
+    reason ??= `was ended, for it did not listen within ${READY_TIMEOUT_MS / 1_000} s`;
+    kill();
+  };
   return {
     pid: child.pid,
-    port: portOf(child, kill),
+    port: portOf(child, giveUp),
     ended: endOf(child, kill).then((words) => reason ?? words),
     terminate: () => child.kill("SIGTERM"),
     kill,
@@ -63,8 +68,8 @@ export function startProcess(program: Program, say: (line: string) => void): Par
 }
 
 /** A part that stays silent is ended, or its supervisor would wait for ever. */
-async function portOf(child: ChildProcess, kill: () => void): Promise<number | undefined> {
-  const timer = setTimeout(kill, READY_TIMEOUT_MS);
+async function portOf(child: ChildProcess, giveUp: () => void): Promise<number | undefined> {
+  const timer = setTimeout(giveUp, READY_TIMEOUT_MS);
   const ended = once(child, "exit").then(() => undefined);
   const message = once(child, "message").then(([said]) => Message.safeParse(said).data);
   try {

@@ -1,6 +1,7 @@
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createPart, type Part, type PartWatch, RESTART_DELAY_MS_MAX, RESTART_DELAY_MS_MIN, restartDelayMs } from "./part.ts";
+import { READY_TIMEOUT_MS } from "./part-process.ts";
 import { identityOf } from "./process-identity.ts";
 
 const TOY = new URL("../../test/harness/toy-part.ts", import.meta.url);
@@ -62,6 +63,19 @@ test("the wait before a restart has a limit", () => {
 test("a part that cannot start the first time is refused with its own reason", async () => {
   await expect(toy("refuse").part.start()).rejects.toThrow("toy could not be started: it has no legs to stand on");
   await expect(toy("die").part.start()).rejects.toThrow("toy could not be started: it ended with code 7");
+});
+
+test("a part that stays silent is ended, and it is said why", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const started = expect(toy("silent").part.start()).rejects.toThrow(
+    "toy could not be started: it was ended, for it did not listen within 120 s",
+  );
+
+  await vi.advanceTimersByTimeAsync(READY_TIMEOUT_MS);
+  vi.useRealTimers();
+
+  await started;
 });
 
 test("a stopped part is not started again, and is asked before it is killed", async () => {

@@ -7,6 +7,7 @@ const { PORT, BEHAVIOUR } = process.env;
 
 if (BEHAVIOUR === "refuse") process.send?.({ ready: false, reason: "has no legs to stand on" }, () => process.exit(1));
 else if (BEHAVIOUR === "die") process.exit(7);
+else if (BEHAVIOUR === "silent") process.on("disconnect", () => process.exit(0));
 else {
   const child =
     BEHAVIOUR === "parent" ? fork(fileURLToPath(import.meta.url), [], { env: { PORT: "0", BEHAVIOUR: "stubborn" } }) : undefined;
