@@ -118,7 +118,7 @@ export async function remainingOf(deps: ErasingDeps, { deletion: { tenant }, now
   return remaining + (await countEvents(eraser, await tracesOf(deps, tenant)));
 }
 
-async function tracesOf({ webhooks }: ErasingDeps, tenant: string): Promise<Traces> {
+export async function tracesOf({ webhooks }: ErasingDeps, tenant: string): Promise<Traces> {
   const idsOf = async (owner: string) => {
     const ids: string[] = [];
     for await (const { body } of eachItem((page) => webhooks.list(webhookGroupOf(owner), page))) ids.push(body.id);

@@ -1,4 +1,4 @@
-import { GetItemCommand } from "@aws-sdk/client-dynamodb";
+import { GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { newDeletion, STEPS, stepOf } from "../../shared/tenants/deletion.ts";
@@ -66,8 +66,12 @@ test("what the law wants kept is kept for its full years, and then removed; numb
   expect(await stateOf("acme")).toMatchObject({ state: "erased" });
   expect([...world.objects.keys()].filter((key) => key.startsWith("invoices/acme-"))).toHaveLength(7);
 
+  const since = { pk: { S: "event#acme" }, sk: { S: "paid" }, ev: { S: "{}" } }; // what operators were told after that
+  await store.dynamo.client.send(new PutItemCommand({ TableName: "weir-events", Item: since }));
+
   await world.runAt(REMOVED_AT_MS);
 
+  expect((await world.items()).filter(({ pk }) => pk === "event#acme")).toEqual([]);
   expect(await stateOf("acme")).toMatchObject({
     state: "removed",
     steps: {

@@ -7,10 +7,11 @@ import { type Month, monthAfter, monthAt } from "../../shared/billing/month.ts";
 import type { Swept } from "../../shared/dynamo/eraser.ts";
 import type { Revision, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { BALANCES, CONTROL, SEALS } from "../../shared/dynamo/tables.ts";
+import { eraseEvents } from "../../shared/events/event-eraser.dynamo.ts";
 import { type LATE_STEPS, stepOf } from "../../shared/tenants/deletion.ts";
 import { type ErasingDeps, WRITES_MAX } from "./erase-deps.ts";
 import { creditNoteLog, invoiceLog, replacementLog } from "./erase-logs.ts";
-import { eachOf, type Steps, type Work } from "./erase-steps.ts";
+import { eachOf, type Steps, tracesOf, type Work } from "./erase-steps.ts";
 
 /** Months of credit notes that are looked through: fifty years of an installation. */
 const MONTHS_MAX = 600;
@@ -51,6 +52,7 @@ export function lateStepsOf(deps: ErasingDeps): Steps<(typeof LATE_STEPS)[number
       const erased = await eraser.deleteItems(BALANCES, [{ pk: `balance#${tenant}` }]);
       return { erased, isDone: true };
     },
+    eventsSince: async ({ deletion: { tenant } }) => eraseEvents(eraser, await tracesOf(deps, tenant), WRITES_MAX),
     totals: ({ deletion: { tenant } }) => eraser.deletePartition({ table: SEALS, pk: `t#${tenant}` }, WRITES_MAX),
   };
 }

@@ -10,7 +10,7 @@ export const QUIET_AFTER_MS = 15 * 60_000;
 /** What is erased as soon as nothing needs it, in this order: what the last invoice needs comes last. */
 export const STEPS = ["keys", "webhooks", "uses", "counters", "answers", "drafts", "events", "identity"] as const;
 /** What the law wants kept, and is removed when it does not any more. */
-export const LATE_STEPS = ["documents", "creditNotes", "replacements", "invoices", "credits", "balance", "totals"] as const;
+export const LATE_STEPS = ["documents", "creditNotes", "replacements", "invoices", "credits", "balance", "totals", "eventsSince"] as const;
 const StepName = z.enum([...STEPS, ...LATE_STEPS]);
 export type StepName = z.infer<typeof StepName>;
 

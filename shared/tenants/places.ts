@@ -86,6 +86,10 @@ export const PLACES: readonly Place[] = [
   { ...{ store: balances, items: "balance#<tenant>", holds: "its prepaid balance, grants and leases", step: "balance" }, kept: LAW },
   ...["book#<series>", "invoicing#progress"].map((items) => ({ store: balances, items, holds: NOT_OF_A_TENANT })),
   { store: events, items: "event#<tenant>", holds: "what happened, for webhooks", step: "events" },
+  {
+    ...{ store: events, items: "event#<tenant>", holds: "what has happened to its invoices since", step: "eventsSince" },
+    kept: { why: "operators are told when one is paid or given back", until: "law" },
+  },
   { store: events, items: "new", holds: "what happened and is not handed out yet", step: "events" },
   {
     store: events,
