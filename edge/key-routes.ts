@@ -9,6 +9,7 @@ import { type Holder, isWithin, narrow } from "../shared/keys/narrow.ts";
 import { OpenaiFailure } from "./dialects/openai/failure.ts";
 import type { EdgeContext, EdgeEnv } from "./env.ts";
 import { checked, readJson, readOptionalJson } from "./http.ts";
+import { revokePath, rotatePath, showPath } from "./key-paths.ts";
 import { createKeyring, type Keyring, type KeyringDeps } from "./keyring.ts";
 import { requireScope } from "./middleware/authenticate.ts";
 import type { PathGroup } from "./openapi.ts";
@@ -78,6 +79,8 @@ function holderOf(c: EdgeContext, { models, cidrs, expiresAt }: Key): Holder {
   };
 }
 
+const DOOR = { root: "/v1/keys", scope: "keys" } as const;
+
 export const ownKeyPaths: PathGroup = {
   name: "own keys",
   summary:
@@ -100,32 +103,8 @@ export const ownKeyPaths: PathGroup = {
       body: NewOwnKey,
       answer: { status: 201, summary: "The key, with its text", schema: CreatedKey },
     },
-    {
-      method: "get",
-      path: "/v1/keys/{id}",
-      summary: "Shows a key of the tenant",
-      scope: "keys",
-      answer: { status: 200, summary: "The key", schema: KeyRevision },
-      refusals: ["not_found"],
-    },
-    {
-      method: "post",
-      path: "/v1/keys/{id}/rotate",
-      summary: "Gives a key that may do no more than the asking one a new secret; the one so far stays good for the overlap",
-      scope: "keys",
-      body: KeyRotation,
-      isBodyOptional: true,
-      answer: { status: 200, summary: "The key, with its new text", schema: CreatedKey },
-      refusals: ["not_found", "conflict"],
-    },
-    {
-      method: "delete",
-      path: "/v1/keys/{id}",
-      summary: "Revokes a key of the tenant, be it the asking one: it is refused everywhere within 30 s",
-      scope: "keys",
-      headers: [{ name: "Weir-Reason", summary: "Why; kept in the history" }],
-      answer: { status: 200, summary: "The revoked key", schema: KeyRevision },
-      refusals: ["not_found", "conflict"],
-    },
+    showPath(DOOR, "Shows a key of the tenant"),
+    rotatePath(DOOR, "Gives a key that may do no more than the asking one a new secret; the one so far stays good for the overlap"),
+    revokePath(DOOR, "Revokes a key of the tenant, be it the asking one: it is refused everywhere within 30 s"),
   ],
 };

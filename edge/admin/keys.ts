@@ -8,6 +8,7 @@ import { OPERATOR_SCOPES } from "../../shared/people/rights.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson, readOptionalJson } from "../http.ts";
+import { revokePath, rotatePath, showPath } from "../key-paths.ts";
 import { createKeyring, type Keyring, type KeyringDeps } from "../keyring.ts";
 import type { PathGroup } from "../openapi.ts";
 import { personOf } from "./people.ts";
@@ -66,6 +67,8 @@ async function assertMayBelong(deps: KeyringDeps, tenant: string, person: string
   if (!(await personOf(deps, person)).body.isActive) throw refused(`'${person}' is not active`);
 }
 
+const DOOR = { root: "/admin/keys", scope: "operate" } as const;
+
 export const keyPaths: PathGroup = {
   name: "keys",
   summary: "Who may do what for a tenant",
@@ -89,14 +92,7 @@ export const keyPaths: PathGroup = {
       answer: { status: 200, summary: "One page", schema: pageOf(KeyRevision) },
       refusals: ["not_found"],
     },
-    {
-      method: "get",
-      path: "/admin/keys/{id}",
-      summary: "Shows a key",
-      scope: "operate",
-      answer: { status: 200, summary: "The key", schema: KeyRevision },
-      refusals: ["not_found"],
-    },
+    showPath(DOOR, "Shows a key"),
     {
       method: "patch",
       path: "/admin/keys/{id}",
@@ -106,24 +102,7 @@ export const keyPaths: PathGroup = {
       answer: { status: 200, summary: "The key", schema: KeyRevision },
       refusals: ["not_found", "conflict"],
     },
-    {
-      method: "post",
-      path: "/admin/keys/{id}/rotate",
-      summary: "Gives a key a new secret; the one so far stays good for the overlap. Of two rotations at once one is refused",
-      scope: "operate",
-      body: KeyRotation,
-      isBodyOptional: true,
-      answer: { status: 200, summary: "The key, with its new text", schema: CreatedKey },
-      refusals: ["not_found", "conflict"],
-    },
-    {
-      method: "delete",
-      path: "/admin/keys/{id}",
-      summary: "Revokes a key: it is refused everywhere within 30 s",
-      scope: "operate",
-      headers: [{ name: "Weir-Reason", summary: "Why; kept in the history" }],
-      answer: { status: 200, summary: "The revoked key", schema: KeyRevision },
-      refusals: ["not_found", "conflict"],
-    },
+    rotatePath(DOOR, "Gives a key a new secret; the one so far stays good for the overlap. Of two rotations at once one is refused"),
+    revokePath(DOOR, "Revokes a key: it is refused everywhere within 30 s"),
   ],
 };
