@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { AssetHashType, DockerImage, Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { AssetHashType, DockerImage, Duration, Stack } from "aws-cdk-lib";
 import { Grant } from "aws-cdk-lib/aws-iam";
 import {
   ApplicationLogLevel,
@@ -9,7 +9,7 @@ import {
   WebFunctionCode,
   WebFunctionRuntime,
 } from "aws-cdk-lib/aws-lambda";
-import { BlockPublicAccess, Bucket, BucketEncryption, type IBucket, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import { Bucket, type IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
 import { acknowledge, acknowledgeBootstrapBucket, acknowledgeFolder } from "./acknowledgements.ts";
@@ -21,6 +21,7 @@ import { FunctionRole } from "./function-role.ts";
 import type { DeployedPool } from "./inference.ts";
 import type { Intake } from "./intake.ts";
 import type { ModelsBucket } from "./models-bucket.ts";
+import { PRIVATE } from "./private-bucket.ts";
 import type { RecordsBucket } from "./records-bucket.ts";
 import type { Secrets } from "./secrets.ts";
 
@@ -153,13 +154,7 @@ function createCode(scope: Construct, stage: StageConfig): WebFunctionCode {
 
 function createCodeBucket(scope: Construct): Bucket {
   const bucket = new Bucket(scope, "Code", {
-    versioned: true,
-    encryption: BucketEncryption.S3_MANAGED,
-    enforceSSL: true,
-    minimumTLSVersion: 1.2,
-    blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-    objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-    removalPolicy: RemovalPolicy.RETAIN,
+    ...PRIVATE,
     lifecycleRules: [{ id: "superseded", noncurrentVersionExpiration: Duration.days(CODE_KEPT_DAYS), expiredObjectDeleteMarker: true }],
   });
   acknowledge(bucket, "AwsSolutions-S1");

@@ -1,25 +1,27 @@
 import { RemovalPolicy } from "aws-cdk-lib";
 import { Grant, type Role } from "aws-cdk-lib/aws-iam";
-import { BlockPublicAccess, Bucket, BucketEncryption, type LifecycleRule, ObjectOwnership } from "aws-cdk-lib/aws-s3";
+import { BlockPublicAccess, Bucket, BucketEncryption, type BucketProps, type LifecycleRule, ObjectOwnership } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { acknowledge, acknowledgeFolder } from "./acknowledgements.ts";
 
-/** A bucket that only this installation's parts reach, a folder each; kept when the stack goes. Browsers never talk to one, so no CORS. */
+/** Of every bucket: kept when the stack goes, and closed to everybody else. Browsers never talk to one, so no CORS. */
+export const PRIVATE = {
+  versioned: true,
+  encryption: BucketEncryption.S3_MANAGED,
+  enforceSSL: true,
+  minimumTLSVersion: 1.2,
+  blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+  objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
+  removalPolicy: RemovalPolicy.RETAIN,
+} as const satisfies BucketProps;
+
+/** A bucket that only this installation's parts reach, a folder each. */
 export class PrivateBucket<Folder extends string> extends Construct {
   readonly bucket: Bucket;
 
   constructor(scope: Construct, id: string, lifecycleRules: LifecycleRule[]) {
     super(scope, id);
-    this.bucket = new Bucket(this, "Bucket", {
-      versioned: true,
-      encryption: BucketEncryption.S3_MANAGED,
-      enforceSSL: true,
-      minimumTLSVersion: 1.2,
-      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
-      objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      removalPolicy: RemovalPolicy.RETAIN,
-      lifecycleRules,
-    });
+    this.bucket = new Bucket(this, "Bucket", { ...PRIVATE, lifecycleRules });
     acknowledge(this.bucket, "AwsSolutions-S1");
   }
 
