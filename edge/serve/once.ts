@@ -113,7 +113,7 @@ function onceOf(deps: Deps, call: Call, looked: Extract<Looked, { kind: "run" }>
     async keep(answer) {
       if (await deps.idempotency.keep(claim, answer)) return;
       const cause = new Error("the claim on the key is another request's by now");
-      throw new Failure("unavailable", "This request was taken over by another one with its Idempotency-Key.", { cause });
+      throw new Failure("unavailable", "This request was taken over by an equal one.", { cause });
     },
   };
 }

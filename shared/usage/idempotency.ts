@@ -124,7 +124,7 @@ export function inProgress(): Failure {
 
 /** The request was answered and billed; it is not worked on again. */
 export function gone(): Failure {
-  const message = `A request with this Idempotency-Key has been answered, and its answer is not kept any more: answers are kept for ${ANSWER_KEPT_MS / 3_600_000} hours, up to ${ANSWER_BYTES_MAX / 1024 ** 2} MiB.`;
+  const message = `The same request has been answered before, and its answer is not kept any more: answers are kept for ${ANSWER_KEPT_MS / 3_600_000} hours, up to ${ANSWER_BYTES_MAX / 1024 ** 2} MiB.`;
   return new Failure("conflict", message, { field: "Idempotency-Key" });
 }
 
