@@ -3,8 +3,8 @@ import type { Clock } from "../base/clock.ts";
 import { Failure } from "../base/failure.ts";
 import type { CallLimits, GenerationCall, InferenceClient, InferenceRequest } from "./contract.ts";
 
-/** Calls per call that was taken of late: refusing costs a pool a tenth of an answer, and a pool of several, one of them full, is not given up for that one. */
-const CALLS_PER_TAKEN = 1.5;
+/** Calls that a pool is asked per call that it took of late: refusing costs a pool a tenth of an answer, and a pool of several, one of them full, is not given up for that one. */
+const CALLS_PER_TAKEN = 1.35;
 /** In which half of what was seen is forgotten. */
 const HALF_LIFE_MS = 1_000;
 /** Fewer calls say nothing. */
@@ -13,6 +13,7 @@ const KINDS_MAX = 1_000;
 const RETRY_AFTER_MS = 1_000;
 
 type Seen = {
+  /** Calls of which it is known whether they were taken: those that are under way say nothing yet, or a pool that is slow would pass for a full one. */
   calls: number;
   taken: number;
   atMs: number;
@@ -29,19 +30,21 @@ type Seen = {
 export function throttle<Client extends InferenceClient>(client: Client, clock: Clock): Client {
   const kinds = new LRUCache<string, Seen>({ max: KINDS_MAX });
 
-  /** Fails with `overloaded`, or counts a call; what it answers is told how the call ended. */
+  /** Fails with `overloaded`, or lets a call through; what it answers is told how the call ended. */
   function enter(kind: string): (failure?: unknown) => void {
     const seen = kinds.get(kind) ?? { calls: 0, taken: 0, atMs: clock.nowMs(), due: 0, retryAfterMs: RETRY_AFTER_MS };
     kinds.set(kind, seen);
     fade(seen, clock.nowMs());
-    seen.calls += 1;
-    seen.due += Math.max(0, (seen.calls - CALLS_PER_TAKEN * seen.taken - CALLS_MIN) / seen.calls);
+    seen.due += Math.max(0, (seen.calls - CALLS_PER_TAKEN * seen.taken - CALLS_MIN) / Math.max(1, seen.calls));
     if (seen.due >= 1) {
       seen.due -= 1;
+      seen.calls += 1;
       const message = "The models are too busy to answer this request in time. Try again later.";
       throw new Failure("overloaded", message, { retryAfterMs: seen.retryAfterMs });
     }
     return (failure) => {
+      fade(seen, clock.nowMs());
+      seen.calls += 1;
       if (failure instanceof Failure && failure.code === "overloaded") seen.retryAfterMs = failure.retryAfterMs ?? RETRY_AFTER_MS;
       else seen.taken += 1;
     };
