@@ -1,6 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
+import { ROWS_ENVIRONMENT } from "../shared/schedule/process.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import type { RecordsBucket } from "./records-bucket.ts";
@@ -24,6 +25,7 @@ export class Invoicing extends Construct {
         WEIR_TABLE_PREFIX: stage.tablePrefix,
         WEIR_RECORDS_BUCKET: records.bucket.bucketName,
         WEIR_SHARDS: JSON.stringify(stage.ledgerShards),
+        ...ROWS_ENVIRONMENT,
       },
     });
     grantTable(dynamo.control, role, ["dynamodb:Query", "dynamodb:PutItem"]);

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { ROWS_ENVIRONMENT } from "../../shared/schedule/process.ts";
 import type { Environment, LocalConfig } from "./config.ts";
 import type { PartSpec } from "./part.ts";
 import type { Secrets } from "./secrets.ts";
@@ -82,7 +83,10 @@ export function webhooksPart(config: LocalConfig, secrets: Secrets, doors: Doors
 }
 
 export function invoicingPart(doors: Doors): PartSpec {
-  return part("invoicing", new URL("../../functions/invoicing/main.node.ts", import.meta.url), () => storeAccess(doors));
+  return part("invoicing", new URL("../../functions/invoicing/main.node.ts", import.meta.url), () => ({
+    ...storeAccess(doors),
+    ...ROWS_ENVIRONMENT,
+  }));
 }
 
 export function caretakerPart(secrets: Secrets, doors: Doors & { readonly gatewayUrl: string }): PartSpec {

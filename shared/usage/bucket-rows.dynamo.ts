@@ -14,6 +14,8 @@ type Source = { readonly lean: LeanDynamo; readonly tablePrefix: string };
 
 type View = {
   readonly tenant?: string;
+  /** Items of one answer at most; the store's own bound is 1 MB, some 3,000 rows. */
+  readonly limit?: number;
   /** Gets every item as it is stored, void ones and markers too. */
   readonly seen?: (items: readonly WireItem[]) => void;
 };
@@ -25,12 +27,13 @@ export function bucketItems({ lean, tablePrefix }: Source, { minute, shard }: Bu
 
 /** The entries of a bucket, or of one tenant in it, in key order and read consistently, a page of the store at a time. */
 export async function* bucketEntries(source: Source, bucket: Bucket, view: View = {}): AsyncGenerator<readonly BucketEntry[]> {
-  const { tenant, seen } = view;
+  const { tenant, limit, seen } = view;
   const prefix = `${tenant}#`;
   const pages = queryPages(source.lean, {
     table: tableName(source.tablePrefix, LEDGER),
     pk: bucketKey(bucket.minute, bucket.shard),
     ...(tenant === undefined ? {} : { between: [prefix, endOfPrefix(prefix)] as const }),
+    ...(limit === undefined ? {} : { limit }),
   });
   let last: WireItem | undefined;
   for await (const page of pages) {

@@ -6,14 +6,17 @@ import type { TenantBucket } from "./seal.ts";
 import { startTenantDigest } from "./seal-builder.ts";
 import type { RowReader, SealReader } from "./sealed.ts";
 
-/** Buckets whose first page is asked for before it is wanted. */
+/** Buckets whose first page is asked for before it is wanted, as long as they hold no more rows than that together: as the store answers them, a row takes 3 KB. */
 const BUCKETS_AHEAD = 8;
+const ROWS_AHEAD = 1_000;
+const PAGE_ROWS = 500;
 
 type Source = { readonly lean: LeanDynamo; readonly tablePrefix: string; readonly seals: Pick<SealReader, "ofTenant"> };
 type Opened = {
   readonly bucket: TenantBucket;
   readonly pages: AsyncGenerator<readonly BucketEntry[]>;
   readonly first: Promise<IteratorResult<readonly BucketEntry[]>>;
+  readonly rowsAhead: number;
 };
 
 /** Rows straight from the ledger, each bucket held against its seal. */
@@ -41,13 +44,21 @@ async function* rows(source: Source, tenant: string, range: TimeRange): AsyncGen
 
 async function* openAhead(source: Source, tenant: string, range: TimeRange): AsyncGenerator<Opened> {
   const waiting: Opened[] = [];
+  let rowsAhead = 0;
   for await (const bucket of source.seals.ofTenant(tenant, range)) {
-    const pages = bucketEntries(source, bucket, { tenant });
+    const rows = Math.min(bucket.tenant.rowCount, PAGE_ROWS);
+    // Room is made before the next page is asked for: until then it would be one too many.
+    while (waiting.length >= BUCKETS_AHEAD || (waiting.length > 0 && rowsAhead + rows > ROWS_AHEAD)) {
+      const next = waiting.shift();
+      if (next === undefined) break;
+      rowsAhead -= next.rowsAhead;
+      yield next;
+    }
+    const pages = bucketEntries(source, bucket, { tenant, limit: PAGE_ROWS });
     const first = pages.next();
     first.catch(() => {}); // thrown where it is awaited
-    waiting.push({ bucket, pages, first });
-    const next = waiting.length >= BUCKETS_AHEAD ? waiting.shift() : undefined;
-    if (next !== undefined) yield next;
+    waiting.push({ bucket, pages, first, rowsAhead: rows });
+    rowsAhead += rows;
   }
   yield* waiting;
 }

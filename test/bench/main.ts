@@ -3,6 +3,7 @@ import { benchEdge } from "./edge.ts";
 import { benchGateway } from "./gateway.ts";
 import { benchGeneration } from "./generation.ts";
 import { benchInference } from "./inference.ts";
+import { benchInvoicing } from "./invoicing.ts";
 import { benchLedger } from "./ledger.ts";
 import { benchLimits } from "./limits.ts";
 import { benchOverload } from "./overload.ts";
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<void>>> = {
   batching: benchBatching,
   edge: benchEdge,
   generation: benchGeneration,
+  invoicing: benchInvoicing,
   ledger: benchLedger,
   limits: benchLimits,
   overload: benchOverload,
