@@ -7,24 +7,29 @@ const REMOVED_AT_MS = Date.UTC(2037, 0, 1);
 const TIMES_MS = [ASKED_AT_MS, ASKED_AT_MS + 15 * 60_000, INVOICED_AT_MS, REMOVED_AT_MS];
 class Killed extends Error {}
 
-/** A store in memory, and a process that dies at a call: before it is done, or when it is done and nobody has heard of it. */
+/** Stores in memory, of items and objects, and a process that dies at a call: before it is done, or when it is done and nobody has heard of it. */
 function start() {
   const store = createFakeDynamo({ tablePrefix: "weir" });
   const life = { callsLeft: Number.POSITIVE_INFINITY, isDoneThen: false, calls: 0 };
+  /** Called before a call is done, and when it is done. */
+  const touch = (isDone: boolean) => {
+    if (!isDone) {
+      if (life.callsLeft < 0) throw new Killed();
+      life.callsLeft -= 1;
+      life.calls += 1;
+    }
+    if (life.callsLeft < 0 && life.isDoneThen === isDone) throw new Killed();
+  };
   const send = async (command: { readonly input: object; readonly constructor: { readonly name: string } }) => {
-    if (life.callsLeft < 0) throw new Killed();
-    life.callsLeft -= 1;
-    life.calls += 1;
-    const isLast = life.callsLeft < 0;
-    if (isLast && !life.isDoneThen) throw new Killed();
+    touch(false);
     const said = Object.fromEntries(Object.entries(command.input).filter(([, value]) => value !== undefined));
     const answer = refused(() => store.apply(command.constructor.name.replace(/Command$/, ""), said, { nowMs: 0, lagMs: 0 }));
-    if (isLast) throw new Killed();
+    touch(true);
     return answer;
   };
   // Stores use `send` and `destroy` alone.
   const client = { config: {}, destroy: () => {}, send } as unknown as Dynamo["client"];
-  return { life, world: createErasingWorld({ client, settings: { region: "eu-central-1", tablePrefix: "weir" } }) };
+  return { life, world: createErasingWorld({ client, settings: { region: "eu-central-1", tablePrefix: "weir" } }, touch) };
 }
 
 /** What the service refuses has a `$fault`. */
@@ -44,7 +49,7 @@ async function callsOfAll(): Promise<number> {
   return life.calls - before;
 }
 
-test("a deletion that is killed at any call of the store, before or after it is done, goes on to the same end", {
+test("a deletion that is killed at any call of the stores, before or after it is done, goes on to the same end", {
   timeout: 120_000,
 }, async () => {
   const callCount = await callsOfAll();

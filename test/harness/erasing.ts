@@ -34,9 +34,15 @@ export type ErasingWorld = {
   readonly items: () => Promise<{ store: string; pk: string }[]>;
 };
 
-export function createErasingWorld(dynamo: Dynamo): ErasingWorld {
+/** `touch` is called before an object is removed, and after it: a process may die there, too. */
+export function createErasingWorld(dynamo: Dynamo, touch: (isDone: boolean) => void = () => {}): ErasingWorld {
   const objects = new Map<string, string>();
-  const deps = composeErasing(dynamo, { remove: async (key) => void objects.delete(key) });
+  const remove = async (key: string) => {
+    touch(false);
+    objects.delete(key);
+    touch(true);
+  };
+  const deps = composeErasing(dynamo, { remove });
   const round = createErasingRound(deps);
   const all = async () => {
     const found = await Promise.all(
