@@ -1,5 +1,5 @@
 import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
-import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import { MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Guard } from "../harness/fake-dynamo/guards.ts";
 
 /** What a plan is drawn towards, so that what a guard keeps apart meets: chance alone would bring it about once in thousands of histories. */
@@ -14,6 +14,8 @@ export type Leaning = {
   readonly sealersAheadMs?: number;
   readonly trafficMs?: number;
   readonly orderCount?: number;
+  /** Of those with a key: who asks again while the first attempt is at work. */
+  readonly impatientShare?: number;
   /** So far off all clocks of gateways are, ahead or behind. */
   readonly clockErrorMs?: number;
   readonly gatewayStepsMax?: number;
@@ -52,26 +54,30 @@ const LEANINGS: readonly (readonly [RegExp, Leaning])[] = [
     { ...MONTH_END, ...STALE, prepaidShare: 0.3, invoicerCount: 3, sealerCount: 1 },
   ],
   [/^seals: .*(a\.\*|r2)/, { ...AHEAD, keyedShare: 0.5, sealerCount: 3, invoicerCount: 0, closesLateMs: 0 }],
-  [/^seals: /, { ...STALE, sealerCount: 3, invoicerCount: 1, closesLateMs: HOUR_MS, keyedShare: 0.5 }],
+  [/^seals: /, { ...AHEAD, ...STALE, sealerCount: 3, invoicerCount: 1, closesLateMs: 0, keyedShare: 0.5, lateMsMax: 40_000 }],
   [
     /^idempotency: REMOVE/,
     { ...AHEAD, keyedShare: 1, streamShare: 0.7, startsAfterMs: 58 * MINUTE_MS + 20_000, trafficMs: 30_000, closesLateMs: 0 },
   ],
   [
     /^ledger: put m st='X'|^ledger: SET e=\?, SET st='X' WHERE e, st /,
-    { ...TRAFFIC, ...APART, keyedShare: 1, orderCount: 16, trafficMs: 30_000 },
+    { ...TRAFFIC, ...APART, keyedShare: 1, orderCount: 16, trafficMs: 30_000, impatientShare: 1, lateMsMax: 10_000 },
   ],
   [
     /^idempotency: |^ledger: query m a range/,
-    { ...TRAFFIC, ...AHEAD, ...STALE, keyedShare: 1, streamShare: 0.7, gatewayCount: 3, lateMsMax: 60_000 },
+    { ...TRAFFIC, ...AHEAD, ...STALE, keyedShare: 1, streamShare: 0.7, gatewayCount: 3, lateMsMax: 60_000, impatientShare: 1 },
   ],
-  [/^ledger: SET e/, { ...TRAFFIC, ...AHEAD, streamShare: 0.8 }],
+  [
+    /^ledger: SET e/,
+    { ...TRAFFIC, ...AHEAD, sealerCount: 3, streamShare: 0.8, keyedShare: 0, orderCount: 16, trafficMs: 30_000, lateMsMax: 10_000 },
+  ],
   [/^ledger: SET pg/, { ...TRAFFIC, streamShare: 1, keyedShare: 0, orderCount: 16, gatewayStepsMax: 800, lateMsMax: 8_000 }],
   [/^ledger: /, { ...TRAFFIC, ...STALE, keyedShare: 0.4 }],
 ];
 
 /** Steps that have to go wrong, too, for a guard of another one to matter. */
 const BESIDE: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^ledger: put m st='X'/, ["ledger: put m st='P'"]],
   [/^ledger: get m/, ["ledger: SET st='S' WHERE e, st", "ledger: put m st='P'"]],
   [/^idempotency: get/, ["idempotency: put"]],
   [/^balances: get balance/, ["balances: put balance"]],

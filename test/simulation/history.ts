@@ -40,6 +40,7 @@ const CALM_MS = 2 * MINUTE_MS;
 const PATIENCE_MINUTES_MAX = 30;
 const ATTEMPTS_MAX = 12;
 const RETRY_MS_MAX = 20_000;
+const IMPATIENT_MS_MAX = 8_000;
 const GATEWAY_STEPS_MAX = 150;
 const FUNCTION_STEPS_MAX = 600;
 /** After the earliest start: some histories go on in the next month, some are in it as a whole. */
@@ -136,7 +137,11 @@ function sealingOf({ sealersAheadMs, accountantCount }: Plan) {
 }
 
 /** An order is asked once, or with an Idempotency-Key again and again until it is answered, be it twice at once. */
-async function place({ world }: Scene, fleet: readonly (Gateway | undefined)[], { atMs, order }: Plan["orders"][number]): Promise<Asked[]> {
+async function place(
+  { world, focus }: Scene,
+  fleet: readonly (Gateway | undefined)[],
+  { atMs, order }: Plan["orders"][number],
+): Promise<Asked[]> {
   await world.wait(atMs);
   const attempt = () => ask(world, world.random.pick(fleet), order);
   if (order.idempotencyKey === undefined) return [await attempt()];
@@ -148,6 +153,10 @@ async function place({ world }: Scene, fleet: readonly (Gateway | undefined)[], 
     }
     return made;
   };
-  const impatient = world.random.chance(0.3) ? [askUntilAnswered(1)] : [];
+  const askMeanwhile = async () => {
+    await world.wait(world.random.below(IMPATIENT_MS_MAX));
+    return askUntilAnswered(1);
+  };
+  const impatient = world.random.chance(focus.leaning.impatientShare ?? 0.3) ? [askMeanwhile()] : [];
   return (await Promise.all([askUntilAnswered(ATTEMPTS_MAX), ...impatient])).flat();
 }

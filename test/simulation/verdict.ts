@@ -1,4 +1,6 @@
 import { CHECKPOINT_TOKENS } from "../../edge/serve/coverage.ts";
+import { acceptedAtMsOf } from "../../shared/base/id.ts";
+import { DAY_MS, HOUR_MS } from "../../shared/usage/period.ts";
 import type { SealedSum } from "../../shared/usage/seal.ts";
 import type { Total } from "../../shared/usage/sealed.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
@@ -40,6 +42,8 @@ export function violationsOf(evidence: Evidence): string[] {
     ...stuckRows(store),
     ...editedRows(store),
     ...editedSeals(store),
+    ...forgetfulSeals(store),
+    ...earlyForgotten(store),
     ...wrongTotals(rows, totals),
     ...wrongBalances({ ...evidence, rows }),
     ...wrongInvoices({ ...evidence, rows, month: MONTH }),
@@ -100,6 +104,28 @@ function editedSeals({ journal }: FakeDynamo): string[] {
     const heads = table === "seals" ? Object.keys(before).filter((name) => /^(r\d+|a)\.\d+$/.test(name)) : [];
     const edited = heads.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
     return edited.map((name) => `${name} of the seals at ${addressOf(before)} was changed by ${step}`);
+  });
+}
+
+/** What is known of an hour or a total never becomes less, nor does the frontier go back. */
+function forgetfulSeals({ journal }: FakeDynamo): string[] {
+  const isLess = (before: Item, after: Item) => number(after, "n") < number(before, "n") || text(after, "next") < text(before, "next");
+  const hasMoved = (before: Item, after: Item) => text(before, "first") !== text(after, "first");
+  return journal.flatMap(({ table, step, before, after }) => {
+    if (table !== "seals" || before === undefined || after === undefined) return [];
+    return isLess(before, after) || hasMoved(before, after) ? [`${addressOf(before)} knows less after ${step}`] : [];
+  });
+}
+
+/** An answer is kept for a day after the hour of the request that it answers. */
+function earlyForgotten({ journal }: FakeDynamo): string[] {
+  return journal.flatMap(({ table, atMs, before, after }) => {
+    if (table !== "idempotency" || before?.["hd"] === undefined || after === undefined || after["hd"] !== undefined) return [];
+    const acceptedAtMs = acceptedAtMsOf(text(before, "ri"));
+    const isMoved = text(before, "ri") !== text(after, "ri"); // another request answers by now
+    return isMoved || atMs >= acceptedAtMs - (acceptedAtMs % HOUR_MS) + HOUR_MS + DAY_MS
+      ? []
+      : [`the answer of ${text(before, "ri")} was forgotten early`];
   });
 }
 
