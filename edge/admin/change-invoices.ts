@@ -23,7 +23,7 @@ import { creditNoteOf, type InvoiceDeps, invoiceOf, shownInvoice, shownNote } fr
 import { changeOf, stamped } from "./change.ts";
 import { tenantOf } from "./tenants.ts";
 
-export type InvoiceChangeDeps = InvoiceDeps & Pick<Deps, "events">;
+export type InvoiceChangeDeps = InvoiceDeps & Pick<Deps, "events"> & { readonly control: Pick<Deps["control"], "deletions"> };
 
 export async function payInvoice(deps: InvoiceChangeDeps, c: EdgeContext): Promise<InvoiceRevision> {
   const { reference, paidAt, why } = await readJson(c, NewPayment);
@@ -52,10 +52,13 @@ export async function creditInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<
   return shownNote(await creditNoteOf(deps, { invoice: invoice.body.id, credit: ask.id }));
 }
 
-/** The tenant's terms of today price the new invoice, so there have to be some. */
-export async function replaceInvoice(deps: InvoiceDeps, c: EdgeContext): Promise<ReplacementRevision> {
+/** The tenant's terms of today price the new invoice and its address stands on it, so there have to be some. */
+export async function replaceInvoice(deps: InvoiceChangeDeps, c: EdgeContext): Promise<ReplacementRevision> {
   const ask = await readJson(c, NewReplacement);
   const { body: invoice } = await invoiceOf(deps, c.req.param("id") ?? "");
+  if ((await deps.control.deletions.current(invoice.tenant)) !== undefined) {
+    throw new Failure("conflict", `The tenant ${invoice.tenant} is deleted: its invoices have no name and address any more.`);
+  }
   const { billing } = (await tenantOf(deps, invoice.tenant)).body;
   if (billing === undefined) throw new Failure("conflict", `The tenant ${invoice.tenant} has no price book: nothing would be billed.`);
   const asked = await askReplacement(deps.control, { invoice, ask, change: changeOf(c, deps.clock, ask.reason) });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { canonicalJson } from "../../shared/billing/canonical-json.ts";
 import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
+import { newDeletion } from "../../shared/tenants/deletion.ts";
 import { CHANGE, startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 import { documentOf, issuedInvoiceOf, issuedOf } from "../../test/harness/invoices.ts";
 import type { Sealed } from "../usage-export.ts";
@@ -234,4 +235,15 @@ test("the seller's details are kept with their history; prefixes that would mix 
   });
   expect(mixed.status).toBe(400);
   expect((await gateway.ask("GET", "/admin/seller/history")).json).toMatchObject({ items: [{ name: "Weir Hosting" }] });
+});
+
+test("a deleted tenant's void invoice is not replaced: there is no name and address for another one", async () => {
+  const id = await keepIssued("2025-09");
+  await gateway.ask("POST", `/admin/invoices/${id}/void`, { body: { reason: "wrong company" } });
+  await gateway.deps.control.deletions.append("acme", 0, { body: newDeletion("acme", Date.UTC(2026, 0), 10), change: CHANGE });
+
+  const asked = await gateway.ask("POST", `/admin/invoices/${id}/replace`, { body: { reason: "right company" } });
+
+  expect([asked.status, await gateway.deps.control.replacements.current(`${id}-r2`)]).toEqual([409, undefined]);
+  expect(JSON.stringify(asked.json)).toContain("deleted");
 });
