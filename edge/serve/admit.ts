@@ -31,14 +31,17 @@ export type Asking = {
 /** What a request's row says that it used. */
 export type Billed = Pick<UsageRow, "outcome" | "servedVersion" | "tier" | "inputs" | "inputTokens" | "outputTokens" | "computeMs">;
 
+/** How a request ended: what is billed, undefined if nothing is, or that nobody knows what became of its row. */
+export type Ending = Billed | "unknown" | undefined;
+
 /** On which terms a request is served, fixed before its work. */
 export type Terms = {
   /** 0: there is no price book. */
   readonly priceVersion: number;
   /** The lease on a prepaid balance that it draws from; such requests are reserved before their work. */
   readonly lease?: string;
-  /** Told once how it ended: what is billed, or undefined if nothing is. Estimates that were taken before are corrected by it. */
-  readonly ended?: (billed: Billed | undefined) => void;
+  /** Told once how it ended. Estimates that were taken before are corrected by it. */
+  readonly ended?: (ending: Ending) => void;
 };
 
 const FREE: Terms = { priceVersion: 0 };
@@ -52,16 +55,17 @@ export async function admit(deps: Deps, call: Call, asking: Asking): Promise<Ter
   const ended = await limitWork(deps, call, asking.sizes);
   const terms = prices === undefined ? FREE : { priceVersion: prices.revision };
   const paid = prices === undefined ? undefined : await orEnd(ended, () => prepay(deps, call, { ...asking, prices }));
-  if (paid === undefined) return ended === undefined ? terms : { ...terms, ended };
-  const bothEnded = (billed: Billed | undefined) => {
-    paid.ended(billed);
-    ended?.(billed);
+  const corrected = (ending: Ending) => ended?.(ending === "unknown" ? undefined : ending);
+  if (paid === undefined) return ended === undefined ? terms : { ...terms, ended: corrected };
+  const bothEnded = (ending: Ending) => {
+    paid.ended(ending);
+    corrected(ending);
   };
   return { ...terms, lease: paid.lease, ended: bothEnded };
 }
 
 /** What a request has taken of limits is free again if it is refused after that. */
-async function orEnd<T>(ended: Terms["ended"], work: () => Promise<T>): Promise<T> {
+async function orEnd<T>(ended: ((billed: undefined) => void) | undefined, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {

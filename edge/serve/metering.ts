@@ -117,9 +117,14 @@ function reservedMeter(deps: Deps, { call, terms, row, coverage }: Reserved): Me
   /** Kept before it is settled: a row that is settled without its answer could neither be replayed nor asked for anew. */
   async function settle(metered: Metered, kept: KeptAnswer | undefined) {
     coverage.close();
+    try {
+      if (kept !== undefined) await once?.keep(kept);
+      await row.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
+    } catch (cause) {
+      terms.ended?.("unknown");
+      throw cause;
+    }
     terms.ended?.({ ...metered, servedVersion: metered.version });
-    if (kept !== undefined) await once?.keep(kept);
-    await row.settle(rowOf(call, terms, metered), SETTLE_TIMEOUT_MS);
   }
   return {
     isKept: once !== undefined,
@@ -134,8 +139,8 @@ function reservedMeter(deps: Deps, { call, terms, row, coverage }: Reserved): Me
     },
     void() {
       coverage.close();
-      terms.ended?.(undefined);
-      void (once === undefined ? row.void() : row.release());
+      const givenUp = once === undefined ? row.void() : row.release();
+      void givenUp.then((isUnbilled) => terms.ended?.(isUnbilled ? undefined : "unknown"));
     },
   };
 }
@@ -178,8 +183,8 @@ function onceTold(terms: Terms): Terms {
   let isTold = false;
   return {
     ...terms,
-    ended(billed) {
-      if (!isTold) ended(billed);
+    ended(ending) {
+      if (!isTold) ended(ending);
       isTold = true;
     },
   };

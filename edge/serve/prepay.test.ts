@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Failure } from "../../shared/base/failure.ts";
 import { systemIds } from "../../shared/base/id.ts";
 import { applyCredit } from "../../shared/billing/balances/apply-credit.ts";
 import { balancePico, leasedPico } from "../../shared/billing/balances/balance.ts";
@@ -128,11 +129,32 @@ test("what fails costs nothing", async () => {
   weir.model.next(() => Promise.reject(new Error("broken")));
 
   const failed = await weir.post("/v1/embeddings", { model: "minilm", input: "x" });
+  await weir.deps.ledger.drain(); // the row is void by then
   await weir.deps.spender.drain();
 
   expect(failed.status).toBeGreaterThanOrEqual(500);
   expect(balancePico(await balance())).toBe(before);
 });
+
+test.each(["void", "settle"] as const)(
+  "where nobody knows what became of a row (%s), it counts as the most it may cost until its hour is sealed",
+  async (step) => {
+    weir.clock.advance(2_000);
+    await grant(`to-lose-${step}`, "10");
+    const before = balancePico(await balance());
+    const reserve = weir.deps.ledger.reserve.bind(weir.deps.ledger);
+    const lost = { void: async () => false, settle: () => Promise.reject(new Failure("unavailable", "lost")) };
+    vi.spyOn(weir.deps.ledger, "reserve").mockImplementationOnce(async (...asked) => ({ ...(await reserve(...asked)), ...lost }));
+    if (step === "void") weir.model.next(() => Promise.reject(new Error("broken")));
+
+    const failed = await weir.post("/v1/embeddings", { model: "minilm", input: "x" });
+    await weir.deps.ledger.drain();
+    await weir.deps.spender.drain();
+
+    expect(failed.status).toBeGreaterThanOrEqual(500);
+    expect(before - balancePico(await balance())).toBe(PER_REQUEST);
+  },
+);
 
 test("a tenant that pays afterwards has no lease", async () => {
   const key = await weir.makeKey("globex", "infer");

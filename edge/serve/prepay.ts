@@ -1,7 +1,7 @@
 import { sumPicoOf } from "../../shared/billing/balances/lease-cost.ts";
 import type { Deps } from "../deps.ts";
 import type { PricesInForce } from "../prices.ts";
-import type { Asking, Billed, Sizes, Terms } from "./admit.ts";
+import type { Asking, Ending, Sizes, Terms } from "./admit.ts";
 import { mostPicoOfRequest } from "./max-cost.ts";
 import type { Call } from "./serve.ts";
 
@@ -28,10 +28,11 @@ export async function prepay(
   if (mostPico === 0n) return undefined;
   const hold = await deps.spender.hold({ tenant, acceptedAtMs: call.acceptedAtMs, book: billing.priceBook, mostPico });
   const { model } = asking.target.version;
-  const ended = (billed: Billed | undefined) => {
-    if (billed === undefined) return hold.release();
-    const entry = prices.entryOf(model, billed.servedVersion);
-    hold.settle(sumPicoOf(entry, { ...billed, requests: 1 }));
+  const ended = (ending: Ending) => {
+    if (ending === "unknown") return hold.keep();
+    if (ending === undefined) return hold.release();
+    const entry = prices.entryOf(model, ending.servedVersion);
+    hold.settle(sumPicoOf(entry, { ...ending, requests: 1 }));
   };
   return { lease: hold.lease, ended };
 }

@@ -36,7 +36,7 @@ export function createLedger(settings: LedgerSettings): Ledger {
     clock: settings.clock,
     write: (items) => writeBatch(settings, items),
   });
-  const busy = new Set<Promise<void>>();
+  const busy = new Set<Promise<unknown>>();
   return {
     assertSoundClock: () => assertSoundClock(settings.lean),
     settle: (row, timeoutMs) => settle(settings, writer, { row, timeoutMs }),
@@ -64,8 +64,8 @@ export function createLedger(settings: LedgerSettings): Ledger {
 }
 
 /** The same row, whose steps a drain waits for: a stream that a deployment ends is billed to the token, not by its checkpoint. */
-function tracked(busy: Set<Promise<void>>, row: ReservedRow): ReservedRow {
-  const track = (step: Promise<void>) => {
+function tracked(busy: Set<Promise<unknown>>, row: ReservedRow): ReservedRow {
+  const track = <Answer>(step: Promise<Answer>) => {
     busy.add(step);
     const done = () => busy.delete(step);
     step.then(done, done);

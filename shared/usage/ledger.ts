@@ -77,13 +77,13 @@ export type ReservedRow = {
    * Fails with `unavailable` when the store did not acknowledge in time, or another has settled or voided the row: then nothing may be answered from this work.
    */
   readonly settle: (row: UsageRow, timeoutMs: number) => Promise<void>;
-  /** Gives the row up, unbilled: nothing was delivered. Never fails; what cannot be written expires. */
-  readonly void: () => Promise<void>;
+  /** Gives the row up, unbilled: nothing was delivered. Never fails, and says whether it is known to be unbilled: what cannot be written expires. */
+  readonly void: () => Promise<boolean>;
   /**
    * Gives the row up unless it turns out to be settled: then it stays billed, because its answer is kept, and a retry with its Idempotency-Key gets it.
-   * (A marker that lands after such a replay would leave an answer unbilled.) Never fails.
+   * (A marker that lands after such a replay would leave an answer unbilled.) Never fails, and says whether it is known to be unbilled.
    */
-  readonly release: () => Promise<void>;
+  readonly release: () => Promise<boolean>;
 };
 
 export type UsageReader = {

@@ -68,7 +68,12 @@ function handleOf(row: OwnRow): ReservedRow {
       return take(row, update(row, { values: settledValues(settled), condition: undefined, isDone }), timeoutMs);
     },
     void: () => giveUp(row),
-    release: () => withdraw(row).catch(() => {}), // what cannot be written expires
+    // What cannot be written expires.
+    release: () =>
+      withdraw(row).then(
+        () => true,
+        () => false,
+      ),
   };
 }
 
@@ -130,14 +135,16 @@ async function find({ settings, address }: OwnRow): Promise<Found | undefined> {
  * Pending rows become void; one that has been settled by this epoch gets a marker, and so does one of which nothing can be learned:
  * a marker beside a row that is not billed changes nothing, but a settled row without one would bill for what nobody got. Another's row is left alone.
  */
-async function giveUp(row: OwnRow): Promise<void> {
+async function giveUp(row: OwnRow): Promise<boolean> {
   const { settings, address, epoch } = row;
   try {
     await withdraw(row);
+    return true;
   } catch {
     const found = await find(row);
     const isSettledByUs = found === undefined || (found.state === "S" && found.epoch === epoch);
     if (isSettledByUs) await settings.markVoid(address);
+    return isSettledByUs || found?.state === "X";
   }
 }
 
