@@ -62,7 +62,9 @@ export function recomputeInvoice(folder: string): Recomputed {
     minor: round(line.pico, unit),
   }));
   const discountPico = -round(sum(priced.map(({ pico }) => pico)) * BigInt(invoice.priceBook.discountBps), 10_000n);
-  if (discountPico !== 0n) priced.push({ component: "discount", pico: discountPico, minor: round(discountPico, unit) });
+  const most = -sum(priced.map(({ minor }) => minor)); // no more comes off than the lines bill
+  const discountMinor = round(discountPico, unit);
+  if (discountPico !== 0n) priced.push({ component: "discount", pico: discountPico, minor: discountMinor < most ? most : discountMinor });
   const committed = round(commitmentOf(revisions, month), unit);
   const lacking = committed - sum(priced.map(({ minor }) => minor));
   if (committed > 0n && lacking > 0n) priced.push({ component: "commitment", pico: lacking * unit, minor: lacking });

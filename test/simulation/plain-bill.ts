@@ -18,7 +18,8 @@ export function plainBill(tenant: string, rows: readonly Item[]): PlainBill {
   if (terms === undefined) throw new Error(`${tenant} is none of the histories' tenants`);
   const prices = terms.prices(rows);
   const discount = rounded(sum(prices) * terms.discountBps, 10_000n);
-  const charged = sum([...prices.map(centsOf), -centsOf(discount)]);
+  const billed = sum(prices.map(centsOf));
+  const charged = centsOf(discount) > billed ? 0n : billed - centsOf(discount); // no more comes off than the lines bill
   const paid = sum(terms.prices(rows.filter((row) => text(row, "ls") !== "")).map(centsOf));
   const netMinor = charged - paid;
   const taxMinor = rounded(netMinor * terms.taxBps, 10_000n);

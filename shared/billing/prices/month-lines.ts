@@ -6,12 +6,19 @@ import type { Cell } from "./usage-groups.ts";
 
 const WHOLE_INVOICE = { model: null, version: null, arm: null, tier: null } as const;
 
-/** Off everything that is charged; exact before it is rounded, once. */
+/**
+ * Off everything that is charged; exact before it is rounded, once. No more comes off than the lines bill: each of them may round to nothing where all of them
+ * together are a cent, and a month that came to less than nothing could not be billed.
+ */
 export function discountLine(plan: PricePlan, charges: readonly Line[], discountBps: number): Line[] {
-  const amountPico = -roundDivide(sumOf(charges.map((line) => line.amountPico)) * BigInt(discountBps), 10_000n);
-  if (amountPico === 0n) return [];
+  const { currency } = plan;
+  const exactPico = -roundDivide(sumOf(charges.map((line) => line.amountPico)) * BigInt(discountBps), 10_000n);
+  if (exactPico === 0n) return [];
   const counted = { quantity: BigInt(discountBps), unit: "basis point", note: `${discountBps / 100} % off` };
-  const amountMinor = minorOf(amountPico, plan.currency);
+  const billedMinor = sumOf(charges.map((line) => line.amountMinor));
+  const isTooMuch = minorOf(exactPico, currency) < -billedMinor;
+  const amountPico = isTooMuch ? picoOfMinor(-billedMinor, currency) : exactPico;
+  const amountMinor = minorOf(amountPico, currency);
   return [{ ...WHOLE_INVOICE, component: "discount", priceVersion: lastRevision(plan), ...counted, amountPico, amountMinor }];
 }
 

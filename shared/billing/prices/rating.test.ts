@@ -214,6 +214,15 @@ test("a commitment tops up to itself exactly, after the discount, and not at all
   expect(shown(rate([], halves, TERMS))).toEqual(["commitment 1 1500: what use lacks of the commitment"]);
 });
 
+test("no discount makes a month come to less than nothing", () => {
+  const entries = ["a", "b", "c"].map((model) => ({ model, perRequest: { price: "0.004" } }));
+  const rows = ["a", "b", "c"].flatMap((model) => rowsOf(1, { model }));
+  const netOf = (discountBps: number) =>
+    rate(rows, bookOf({ entries }), { ...TERMS, discountBps }).lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0n);
+
+  expect([0, 1_000, 10_000].map(netOf)).toEqual([0n, 0n, 0n]); // each line is 0.4 of a cent, all are 1.2
+});
+
 test("what nothing prices costs nothing and is told", () => {
   const book = bookOf({ from: "2026-11-02", entries: [{ model: "gpt", perRequest: { price: "1" } }] });
 
