@@ -31,7 +31,7 @@ export type RoundDeps = {
  * A tenant that cannot be worked on is said in the log and left to the next round.
  */
 export function createBalancesRound(deps: RoundDeps): Round {
-  return async ({ nowMs, signal }) => {
+  return async ({ nowMs, signal, isSetBack }) => {
     const audit = { balances: deps.balances, seals: deps.seals, prices: createRevisionPrices(deps.prices) };
     const books = new Map<string, Promise<Revision<PriceBook>[]>>();
     const bookOf = (name: string) => {
@@ -41,6 +41,7 @@ export function createBalancesRound(deps: RoundDeps): Round {
     };
     for await (const { body: tenant } of eachItem((page) => deps.tenants.list(TENANT_GROUP, page))) {
       if (signal.aborted) return { hasMore: true };
+      if (isSetBack?.()) throw new Error("this clock was set back since the round began, and had been ahead; nothing expires by its time");
       try {
         await auditBalance(audit, tenant.id, nowMs);
         await watch(deps, { tenant, book: tenant.billing === undefined ? [] : await bookOf(tenant.billing.priceBook), nowMs });

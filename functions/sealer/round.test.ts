@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { timeOf } from "../../shared/schedule/round.ts";
 import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { ledgerAddress } from "../../shared/usage/row.ts";
 import { createSealingWorld, listed, rowAt, SEALS_TABLE } from "../../test/harness/sealing.ts";
@@ -235,6 +236,18 @@ test("a clock that is off the store's closes nothing", async () => {
   const round = world.sealer({ ...world.lean, clockSkewMs: () => 31_000 });
 
   await expect(round({ nowMs: HOUR_SEALED_MS, signal: new AbortController().signal })).rejects.toThrow("31 s off the store's");
+
+  expect(await world.seals.completeness(HOUR)).toMatchObject({ sealed: 0 });
+});
+
+test("a round that began by a clock which is right only since closes nothing by the time it had", async () => {
+  const world = worldOf();
+  const clock = { nowMs: () => aheadMs };
+  let aheadMs = HOUR_SEALED_MS;
+  const begun = timeOf(clock);
+  aheadMs = HOUR.fromMs;
+
+  await expect(world.sealer()({ ...begun, signal: new AbortController().signal })).rejects.toThrow("set back");
 
   expect(await world.seals.completeness(HOUR)).toMatchObject({ sealed: 0 });
 });

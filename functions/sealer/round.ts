@@ -1,5 +1,5 @@
 import { isSoundClock } from "../../shared/dynamo/sound-clock.ts";
-import type { Round } from "../../shared/schedule/round.ts";
+import type { Round, RoundCall } from "../../shared/schedule/round.ts";
 import { bucketCountOf, HOUR_MS, MINUTE_MS, periodAt, rangeOf, startOf } from "../../shared/usage/period.ts";
 import { type HourState, readHour } from "../../shared/usage/seal-walk.ts";
 import type { Agenda, PublishedHour } from "../../shared/usage/sealing-store.ts";
@@ -19,9 +19,10 @@ const PARTIAL_TOTALS_AFTER_MS = 2 * HOUR_MS;
 
 /** One round: expires, seals, reads again, adds up, forgets. What is done lies in the store, so any round goes on where any other ended. */
 export function createSealerRound(deps: SealerDeps): Round {
-  return async ({ nowMs, signal }) => {
+  return async (call) => {
+    const { nowMs, signal } = call;
     const budget: Budget = { bucketsLeft: BUCKETS_PER_ROUND_MAX, signal };
-    const hasNewHours = await fillAgenda(deps, nowMs);
+    const hasNewHours = await fillAgenda(deps, call);
     if (hasNewHours === undefined) return { hasMore: false };
     const run = { nowMs, budget };
     await workThrough(deps, run, { agenda: "seal", lastHour: hourAt(nowMs), work: sealHour });
@@ -33,9 +34,10 @@ export function createSealerRound(deps: SealerDeps): Round {
 }
 
 /** Puts the hours that have begun on the agenda; answers whether more wait, and undefined while there is nothing to seal at all. */
-async function fillAgenda(deps: SealerDeps, nowMs: number): Promise<boolean | undefined> {
+async function fillAgenda(deps: SealerDeps, { nowMs, isSetBack }: RoundCall): Promise<boolean | undefined> {
   const frontier = (await deps.sealing.frontier()) ?? (await begin(deps));
   assertSoundClock(deps);
+  if (isSetBack?.()) throw new Error("this clock was set back since the round began, and had been ahead; nothing is sealed by its time");
   if (frontier === undefined) return undefined;
   const nowHour = hourAt(nowMs);
   let hour = frontier.nextHour;

@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import type { Round } from "./round.ts";
+import { type Round, timeOf } from "./round.ts";
 
 /** Left of a function's time to end a round in order. */
 const RESERVE_MS = 10_000;
@@ -15,7 +15,7 @@ export function handlerOf(round: Round, clock: Clock) {
     let rounds = 0;
     let hasMore = true;
     while (hasMore && !signal.aborted && rounds < ROUNDS_MAX) {
-      ({ hasMore } = await round({ nowMs: clock.nowMs(), signal }));
+      ({ hasMore } = await round({ ...timeOf(clock), signal }));
       rounds += 1;
     }
     return { rounds, hasMore };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { stopClock } from "../../test/harness/clock.ts";
 import { handlerOf } from "./lambda.ts";
-import type { Round } from "./round.ts";
+import { type Round, timeOf } from "./round.ts";
 import { startTimer } from "./timer.ts";
 
 const clock = stopClock();
@@ -81,4 +81,16 @@ test("on Lambda no round begins when the time is nearly over, and what is left i
   }, clock);
 
   expect(await handler({}, { getRemainingTimeInMillis: () => 10_001 })).toEqual({ rounds: 1, hasMore: true });
+});
+
+test("a clock that only goes on, or is corrected by less than a second, was not set back", () => {
+  let nowMs = 10_000;
+  const { isSetBack } = timeOf({ nowMs: () => nowMs });
+
+  const seen = [10_000, 9_001, 50_000, 8_999].map((atMs) => {
+    nowMs = atMs;
+    return isSetBack?.();
+  });
+
+  expect(seen).toEqual([false, false, false, true]);
 });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../log/log.ts";
-import type { Round } from "./round.ts";
+import { type Round, timeOf } from "./round.ts";
 
 /** Between rounds that follow each other because more waits: others of this machine get their turn. */
 const CATCH_UP_PAUSE_MS = 50;
@@ -46,7 +46,7 @@ async function live(settings: TimerSettings, stopping: AbortSignal): Promise<voi
 async function runRound(settings: TimerSettings, stopping: AbortSignal): Promise<{ hasMore: boolean }> {
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(settings.roundTimeoutMs)]);
   try {
-    return await settings.round({ nowMs: settings.clock.nowMs(), signal });
+    return await settings.round({ ...timeOf(settings.clock), signal });
   } catch (error) {
     settings.log("warn", `a round of the ${settings.name} failed`, { error });
     return { hasMore: false };
