@@ -8,7 +8,7 @@ import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { Revision, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { Outbox } from "../../shared/events/event.ts";
 import type { Log } from "../../shared/log/log.ts";
-import type { Round } from "../../shared/schedule/round.ts";
+import { assertNotSetBack, type Round } from "../../shared/schedule/round.ts";
 import { TENANT_GROUP, type Tenant } from "../../shared/tenants/tenant.ts";
 import { DAY_MS } from "../../shared/usage/period.ts";
 import type { SealReader, TotalReader } from "../../shared/usage/sealed.ts";
@@ -31,7 +31,8 @@ export type RoundDeps = {
  * A tenant that cannot be worked on is said in the log and left to the next round.
  */
 export function createBalancesRound(deps: RoundDeps): Round {
-  return async ({ nowMs, signal, isSetBack }) => {
+  return async (call) => {
+    const { nowMs, signal } = call;
     const audit = { balances: deps.balances, seals: deps.seals, prices: createRevisionPrices(deps.prices) };
     const books = new Map<string, Promise<Revision<PriceBook>[]>>();
     const bookOf = (name: string) => {
@@ -41,7 +42,7 @@ export function createBalancesRound(deps: RoundDeps): Round {
     };
     for await (const { body: tenant } of eachItem((page) => deps.tenants.list(TENANT_GROUP, page))) {
       if (signal.aborted) return { hasMore: true };
-      if (isSetBack?.()) throw new Error("this clock was set back since the round began, and had been ahead; nothing expires by its time");
+      assertNotSetBack(call);
       try {
         await auditBalance(audit, tenant.id, nowMs);
         await watch(deps, { tenant, book: tenant.billing === undefined ? [] : await bookOf(tenant.billing.priceBook), nowMs });

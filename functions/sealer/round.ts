@@ -1,5 +1,5 @@
 import { isSoundClock } from "../../shared/dynamo/sound-clock.ts";
-import type { Round, RoundCall } from "../../shared/schedule/round.ts";
+import { assertNotSetBack, type Round, type RoundCall } from "../../shared/schedule/round.ts";
 import { bucketCountOf, HOUR_MS, MINUTE_MS, periodAt, rangeOf, startOf } from "../../shared/usage/period.ts";
 import { type HourState, readHour } from "../../shared/usage/seal-walk.ts";
 import type { Agenda, PublishedHour } from "../../shared/usage/sealing-store.ts";
@@ -34,12 +34,12 @@ export function createSealerRound(deps: SealerDeps): Round {
 }
 
 /** Puts the hours that have begun on the agenda; answers whether more wait, and undefined while there is nothing to seal at all. */
-async function fillAgenda(deps: SealerDeps, { nowMs, isSetBack }: RoundCall): Promise<boolean | undefined> {
+async function fillAgenda(deps: SealerDeps, call: RoundCall): Promise<boolean | undefined> {
   const frontier = (await deps.sealing.frontier()) ?? (await begin(deps));
   assertSoundClock(deps);
-  if (isSetBack?.()) throw new Error("this clock was set back since the round began, and had been ahead; nothing is sealed by its time");
+  assertNotSetBack(call);
   if (frontier === undefined) return undefined;
-  const nowHour = hourAt(nowMs);
+  const nowHour = hourAt(call.nowMs);
   let hour = frontier.nextHour;
   for (let count = 0; hour <= nowHour && count < NEW_HOURS_PER_ROUND_MAX; count += 1) {
     await deps.sealing.addToAgenda("seal", hour);

@@ -21,3 +21,8 @@ export function timeOf(clock: Clock): Pick<RoundCall, "nowMs" | "isSetBack"> {
   const nowMs = clock.nowMs();
   return { nowMs, isSetBack: () => clock.nowMs() < nowMs - SET_BACK_MS_MIN };
 }
+
+/** Fails if a round's time was ahead: whatever is closed or expires by it would be too early. */
+export function assertNotSetBack({ isSetBack }: Pick<RoundCall, "isSetBack">): void {
+  if (isSetBack?.()) throw new Error("this clock was set back since the round began, and had been ahead; nothing is done by its time");
+}
