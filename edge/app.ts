@@ -16,6 +16,7 @@ import { holdBytes } from "./middleware/hold-bytes.ts";
 import { limitRate } from "./middleware/limit-rate.ts";
 import { requireOrigin } from "./middleware/require-origin.ts";
 import { stampRequest } from "./middleware/stamp-request.ts";
+import { ownRoutes } from "./own/routes.ts";
 import { receiptRoutes } from "./receipt-routes.ts";
 
 /** The gateway's table of contents. */
@@ -30,6 +31,7 @@ export function createApp(deps: Deps) {
     .route("/", docsRoutes(deps))
     .use(authenticate(deps), limitRate(deps), holdBytes()) // everything below needs a key
     .route("/v1", openaiRoutes(deps))
+    .route("/v1", ownRoutes(deps))
     .route("/v2", oipRoutes(deps))
     .route("/hf", hfRoutes(deps))
     .route("/admin", adminRoutes(deps))

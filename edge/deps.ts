@@ -37,11 +37,11 @@ import type { UsageFigures } from "../shared/usage/usage-figures.ts";
 import type { Catalog } from "./catalog.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { Directory } from "./directory.ts";
+import type { Sealed } from "./own/usage-export.ts";
 import type { Prices } from "./prices.ts";
 import type { Breakers } from "./serve/breakers.ts";
 import type { HealthNotes } from "./serve/health-notes.ts";
 import type { UpstreamClient } from "./serve/upstream-client.ts";
-import type { Sealed } from "./usage-export.ts";
 
 /** A deployed inference function that versions are placed on. */
 export type Pool = { readonly name: string; readonly tier: Tier; readonly client: InferenceClient };

@@ -13,24 +13,24 @@ import { sellerPaths } from "./admin/seller.ts";
 import { splitPaths } from "./admin/splits.ts";
 import { statusPaths } from "./admin/status.ts";
 import { tenantPaths } from "./admin/tenants.ts";
-import { ownBalancePaths } from "./balance-routes.ts";
 import type { Deps } from "./deps.ts";
 import { hfPaths } from "./dialects/hf/paths.ts";
 import { oipPaths } from "./dialects/oip/paths.ts";
 import { openaiPaths } from "./dialects/openai/paths.ts";
 import type { EdgeEnv } from "./env.ts";
 import { healthPaths } from "./health.ts";
-import { ownInvoicePaths } from "./invoices/own-routes.ts";
-import { ownKeyPaths } from "./key-routes.ts";
-import { limitPaths } from "./limit-routes.ts";
 import { metricsPaths } from "./metrics.ts";
 import { assembleOpenApi, type OpenApi } from "./openapi.ts";
-import { priceQuotePaths } from "./price-routes.ts";
+import { ownBalancePaths } from "./own/balance.ts";
+import { ownInvoicePaths } from "./own/invoices.ts";
+import { ownKeyPaths } from "./own/keys.ts";
+import { limitPaths } from "./own/limits.ts";
+import { priceQuotePaths } from "./own/price.ts";
+import { usagePaths } from "./own/usage.ts";
+import { usageExportPaths } from "./own/usage-export.ts";
+import { ownWebhookPaths, webhookPaths } from "./own/webhook-routes.ts";
 import { receiptPaths } from "./receipt-routes.ts";
-import { usageExportPaths } from "./usage-export.ts";
-import { usagePaths } from "./usage-routes.ts";
 import { VERSION } from "./version.ts";
-import { ownWebhookPaths, webhookPaths } from "./webhook-routes.ts";
 
 const GROUPS = [
   openaiPaths,

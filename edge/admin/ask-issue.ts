@@ -3,7 +3,7 @@ import { type InvoiceRevision, isIssued, partsOfInvoiceId } from "../../shared/b
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import { DAY_MS } from "../../shared/usage/period.ts";
 import type { Deps } from "../deps.ts";
-import { type InvoiceDeps, invoiceOf, shownInvoice } from "../invoices/read.ts";
+import { type InvoiceDeps, invoiceOf, shownInvoice } from "../own/invoice-reading.ts";
 
 /** An invoice comes by itself when its month is audited; asked for before, it is refused with how much is missing, and nothing is begun. */
 export async function askIssue(

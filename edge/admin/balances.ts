@@ -13,11 +13,11 @@ import {
   NewGrant,
 } from "../../shared/billing/balances/credit.ts";
 import { picoOf } from "../../shared/billing/money.ts";
-import { balanceOf } from "../balance-routes.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
+import { balanceOf } from "../own/balance.ts";
 import { changeOf } from "./change.ts";
 import { tenantOf } from "./tenants.ts";
 

@@ -19,7 +19,7 @@ import type { Change } from "../../shared/dynamo/revision-log.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext } from "../env.ts";
 import { readJson } from "../http.ts";
-import { creditNoteOf, type InvoiceDeps, invoiceOf, shownInvoice, shownNote } from "../invoices/read.ts";
+import { creditNoteOf, type InvoiceDeps, invoiceOf, shownInvoice, shownNote } from "../own/invoice-reading.ts";
 import { changeOf, stamped } from "./change.ts";
 import { tenantOf } from "./tenants.ts";
 

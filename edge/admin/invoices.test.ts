@@ -5,7 +5,7 @@ import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { newDeletion } from "../../shared/tenants/deletion.ts";
 import { CHANGE, startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 import { documentOf, issuedInvoiceOf, issuedOf } from "../../test/harness/invoices.ts";
-import type { Sealed } from "../usage-export.ts";
+import type { Sealed } from "../own/usage-export.ts";
 
 const SELLER = { name: "Weir Hosting", address: ["Berlin"] };
 const objects = new Map<string, Uint8Array>();

@@ -24,7 +24,7 @@ import { TENANT_GROUP } from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked } from "../http.ts";
-import { documentPaths } from "../invoices/own-routes.ts";
+import type { PathGroup } from "../openapi.ts";
 import {
   answerCreditDocument,
   answerInvoiceDocument,
@@ -34,8 +34,8 @@ import {
   pricesOf,
   shownInvoice,
   shownNote,
-} from "../invoices/read.ts";
-import type { PathGroup } from "../openapi.ts";
+} from "../own/invoice-reading.ts";
+import { documentPaths } from "../own/invoices.ts";
 import { askIssue } from "./ask-issue.ts";
 import { adjustInvoice, creditInvoice, type InvoiceChangeDeps, payInvoice, replaceInvoice, takeBack } from "./change-invoices.ts";
 import { tenantOf } from "./tenants.ts";

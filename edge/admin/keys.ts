@@ -8,9 +8,9 @@ import { OPERATOR_SCOPES } from "../../shared/people/rights.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson, readOptionalJson } from "../http.ts";
-import { revokePath, rotatePath, showPath } from "../key-paths.ts";
 import { createKeyring, type Keyring, type KeyringDeps } from "../keyring.ts";
 import type { PathGroup } from "../openapi.ts";
+import { revokePath, rotatePath, showPath } from "../own/key-paths.ts";
 import { personOf } from "./people.ts";
 import { tenantOf } from "./tenants.ts";
 

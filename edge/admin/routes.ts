@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
 import { authorizeAdmin } from "../middleware/authorize-admin.ts";
-import { webhookRoutes } from "../webhook-routes.ts";
+import { webhookRoutes } from "../own/webhook-routes.ts";
 import { auditRoutes } from "./audit.ts";
 import { balanceRoutes } from "./balances.ts";
 import { invoiceRoutes } from "./invoices.ts";

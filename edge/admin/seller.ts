@@ -4,8 +4,8 @@ import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import { SELLER, SellerChange, SellerRevision } from "../../shared/billing/invoices/seller.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
-import type { InvoiceDeps } from "../invoices/read.ts";
 import type { PathGroup } from "../openapi.ts";
+import type { InvoiceDeps } from "../own/invoice-reading.ts";
 import { changeOf, stamped } from "./change.ts";
 
 /** `/admin/seller`: who stands on invoices as the sender. Without it none is issued. */

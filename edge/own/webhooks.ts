@@ -1,8 +1,8 @@
-import { Failure } from "../shared/base/failure.ts";
-import type { Page, PageQuery } from "../shared/base/page.ts";
-import type { Revision } from "../shared/dynamo/revision-log.ts";
-import { type Delivery, type DeliveryReport, reportDelivery } from "../shared/events/delivery.ts";
-import { assertTargetUrl, checkedAddresses, hostOf } from "../shared/events/target.ts";
+import { Failure } from "../../shared/base/failure.ts";
+import type { Page, PageQuery } from "../../shared/base/page.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { type Delivery, type DeliveryReport, reportDelivery } from "../../shared/events/delivery.ts";
+import { assertTargetUrl, checkedAddresses, hostOf } from "../../shared/events/target.ts";
 import {
   type ReadWebhook,
   SECRET_OVERLAP_MS,
@@ -12,11 +12,11 @@ import {
   type WebhookRevision,
   type WebhookWithSecret,
   webhookGroupOf,
-} from "../shared/events/webhook.ts";
-import { newestPepper, peppersOf } from "../shared/keys/key.ts";
-import { changeOf, stamped } from "./admin/change.ts";
-import type { Deps } from "./deps.ts";
-import type { EdgeContext } from "./env.ts";
+} from "../../shared/events/webhook.ts";
+import { newestPepper, peppersOf } from "../../shared/keys/key.ts";
+import { changeOf, stamped } from "../admin/change.ts";
+import type { Deps } from "../deps.ts";
+import type { EdgeContext } from "../env.ts";
 
 export type WebhookDeps = Pick<Deps, "clock" | "ids" | "config" | "events" | "resolveHost"> & {
   readonly control: Pick<Deps["control"], "webhooks">;

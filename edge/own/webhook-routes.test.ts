@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
-import { WebhookWithSecret } from "../shared/events/webhook.ts";
-import { type Serving, startServing } from "../test/harness/serving.ts";
+import { WebhookWithSecret } from "../../shared/events/webhook.ts";
+import { type Serving, startServing } from "../../test/harness/serving.ts";
 
 let weir: Serving;
 let keys: Record<"acme" | "globex" | "operators" | "reader", string>;

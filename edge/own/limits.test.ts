@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { LimitsReport } from "../shared/limits/report.ts";
-import { startGateway, type TestGateway } from "../test/harness/gateway.ts";
+import { LimitsReport } from "../../shared/limits/report.ts";
+import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 
 let gateway: TestGateway;
 beforeAll(async () => {

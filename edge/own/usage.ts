@@ -1,15 +1,15 @@
 import { Hono } from "hono";
-import { Failure } from "../shared/base/failure.ts";
-import type { Principal } from "../shared/keys/principal.ts";
-import type { TimeRange } from "../shared/usage/period.ts";
-import { USAGE_RANGE_MS_DEFAULT, USAGE_RANGE_MS_MAX, UsageQuery, UsageReport, type UsageSum } from "../shared/usage/report.ts";
-import type { Figures } from "../shared/usage/usage-figures.ts";
-import type { Deps } from "./deps.ts";
-import { OpenaiFailure } from "./dialects/openai/failure.ts";
-import type { EdgeEnv } from "./env.ts";
-import { checked } from "./http.ts";
-import { requireScope } from "./middleware/authenticate.ts";
-import type { PathGroup } from "./openapi.ts";
+import { Failure } from "../../shared/base/failure.ts";
+import type { Principal } from "../../shared/keys/principal.ts";
+import type { TimeRange } from "../../shared/usage/period.ts";
+import { USAGE_RANGE_MS_DEFAULT, USAGE_RANGE_MS_MAX, UsageQuery, UsageReport, type UsageSum } from "../../shared/usage/report.ts";
+import type { Figures } from "../../shared/usage/usage-figures.ts";
+import type { Deps } from "../deps.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeEnv } from "../env.ts";
+import { checked } from "../http.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathGroup } from "../openapi.ts";
 
 type UsageDeps = Pick<Deps, "clock" | "usage"> & { readonly control: Pick<Deps["control"], "tenants"> };
 

@@ -20,7 +20,7 @@ import {
   pricesOf,
   shownInvoice,
   shownNote,
-} from "./read.ts";
+} from "./invoice-reading.ts";
 
 /** `/v1/invoices`: a tenant's own. */
 export function ownInvoiceRoutes(deps: InvoiceDeps) {

@@ -1,18 +1,18 @@
 import { isDeepStrictEqual } from "node:util";
 import { Hono } from "hono";
-import { Failure } from "../shared/base/failure.ts";
-import { PageQuery, pageOf } from "../shared/base/page.ts";
-import type { Revision } from "../shared/dynamo/revision-log.ts";
-import type { Key } from "../shared/keys/key.ts";
-import { CreatedKey, KeyRevision, KeyRotation, NewOwnKey } from "../shared/keys/key-requests.ts";
-import { type Holder, isWithin, narrow } from "../shared/keys/narrow.ts";
-import { OpenaiFailure } from "./dialects/openai/failure.ts";
-import type { EdgeContext, EdgeEnv } from "./env.ts";
-import { checked, readJson, readOptionalJson } from "./http.ts";
+import { Failure } from "../../shared/base/failure.ts";
+import { PageQuery, pageOf } from "../../shared/base/page.ts";
+import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import type { Key } from "../../shared/keys/key.ts";
+import { CreatedKey, KeyRevision, KeyRotation, NewOwnKey } from "../../shared/keys/key-requests.ts";
+import { type Holder, isWithin, narrow } from "../../shared/keys/narrow.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
+import { checked, readJson, readOptionalJson } from "../http.ts";
+import { createKeyring, type Keyring, type KeyringDeps } from "../keyring.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathGroup } from "../openapi.ts";
 import { revokePath, rotatePath, showPath } from "./key-paths.ts";
-import { createKeyring, type Keyring, type KeyringDeps } from "./keyring.ts";
-import { requireScope } from "./middleware/authenticate.ts";
-import type { PathGroup } from "./openapi.ts";
 
 /** `/v1/keys`: a tenant's own keys. Another tenant's are not found, and nobody gets a secret that may do more than the asking key. */
 export function ownKeyRoutes(deps: KeyringDeps) {

@@ -1,6 +1,6 @@
-import type { Scope } from "../shared/keys/key.ts";
-import { CreatedKey, KeyRevision, KeyRotation } from "../shared/keys/key-requests.ts";
-import type { PathDescription } from "./openapi.ts";
+import type { Scope } from "../../shared/keys/key.ts";
+import { CreatedKey, KeyRevision, KeyRotation } from "../../shared/keys/key-requests.ts";
+import type { PathDescription } from "../openapi.ts";
 
 /** Below which path, and by which right. */
 type Door = { readonly root: string; readonly scope: Scope };

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ExportedRow, rowOf } from "../shared/usage/export.ts";
-import type { UsageRow } from "../shared/usage/row.ts";
-import { startGateway, type TestGateway } from "../test/harness/gateway.ts";
-import { rowAt } from "../test/harness/sealing.ts";
+import { ExportedRow, rowOf } from "../../shared/usage/export.ts";
+import type { UsageRow } from "../../shared/usage/row.ts";
+import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
+import { rowAt } from "../../test/harness/sealing.ts";
 import type { Sealed } from "./usage-export.ts";
 
 const AT = Date.UTC(2026, 9, 5, 12, 0, 7);

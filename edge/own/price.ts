@@ -1,15 +1,15 @@
 import { Hono } from "hono";
-import { Failure } from "../shared/base/failure.ts";
-import { PriceQuestion, PriceQuote, quote } from "../shared/billing/prices/quote.ts";
-import type { Tier } from "../shared/usage/row.ts";
-import type { Target } from "./catalog.ts";
-import type { Deps } from "./deps.ts";
-import { OpenaiFailure } from "./dialects/openai/failure.ts";
-import type { EdgeContext, EdgeEnv } from "./env.ts";
-import { readJson } from "./http.ts";
-import { requireScope } from "./middleware/authenticate.ts";
-import type { PathGroup } from "./openapi.ts";
-import { poolOf } from "./serve/serve.ts";
+import { Failure } from "../../shared/base/failure.ts";
+import { PriceQuestion, PriceQuote, quote } from "../../shared/billing/prices/quote.ts";
+import type { Tier } from "../../shared/usage/row.ts";
+import type { Target } from "../catalog.ts";
+import type { Deps } from "../deps.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
+import { readJson } from "../http.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathGroup } from "../openapi.ts";
+import { poolOf } from "../serve/serve.ts";
 
 type QuoteDeps = Pick<Deps, "catalog" | "clock" | "pools" | "prices">;
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { PriceBook } from "../shared/billing/prices/price-book.ts";
-import { TOKENS_MAX } from "../test/harness/model-double.ts";
-import { type Serving, startServing } from "../test/harness/serving.ts";
+import { PriceBook } from "../../shared/billing/prices/price-book.ts";
+import { TOKENS_MAX } from "../../test/harness/model-double.ts";
+import { type Serving, startServing } from "../../test/harness/serving.ts";
 
 const CHANGE = { by: "test", why: "", atMs: 0 };
 

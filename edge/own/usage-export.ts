@@ -1,15 +1,15 @@
 import { Hono } from "hono";
 import * as z from "zod";
-import { Month, rangeOfMonth } from "../shared/billing/month.ts";
-import { EXPORT_FORMATS, ExportedRow, ExportedSeal, type ExportFormat, exportText } from "../shared/usage/export.ts";
-import type { Completeness, RowReader, SealReader } from "../shared/usage/sealed.ts";
-import type { Deps } from "./deps.ts";
-import { OpenaiFailure } from "./dialects/openai/failure.ts";
-import type { EdgeContext, EdgeEnv } from "./env.ts";
-import { answer, checked, tell } from "./http.ts";
-import { requireScope } from "./middleware/authenticate.ts";
-import type { PathGroup } from "./openapi.ts";
-import { tenantFor } from "./usage-routes.ts";
+import { Month, rangeOfMonth } from "../../shared/billing/month.ts";
+import { EXPORT_FORMATS, ExportedRow, ExportedSeal, type ExportFormat, exportText } from "../../shared/usage/export.ts";
+import type { Completeness, RowReader, SealReader } from "../../shared/usage/sealed.ts";
+import type { Deps } from "../deps.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
+import { answer, checked, tell } from "../http.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathGroup } from "../openapi.ts";
+import { tenantFor } from "./usage.ts";
 
 /** What is sealed, as exports and invoices read it. */
 export type Sealed = { readonly seals: SealReader; readonly rows: RowReader };

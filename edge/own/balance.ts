@@ -1,13 +1,13 @@
 import { Hono } from "hono";
-import { Failure } from "../shared/base/failure.ts";
-import { reportBalance } from "../shared/billing/balances/balance-report.ts";
-import { BalanceReport } from "../shared/billing/balances/credit.ts";
-import type { Tenant } from "../shared/tenants/tenant.ts";
-import type { Deps } from "./deps.ts";
-import { OpenaiFailure } from "./dialects/openai/failure.ts";
-import type { EdgeEnv } from "./env.ts";
-import { requireScope } from "./middleware/authenticate.ts";
-import type { PathGroup } from "./openapi.ts";
+import { Failure } from "../../shared/base/failure.ts";
+import { reportBalance } from "../../shared/billing/balances/balance-report.ts";
+import { BalanceReport } from "../../shared/billing/balances/credit.ts";
+import type { Tenant } from "../../shared/tenants/tenant.ts";
+import type { Deps } from "../deps.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeEnv } from "../env.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathGroup } from "../openapi.ts";
 
 /** `/v1/balance`: what a prepaid tenant has left. */
 export function ownBalanceRoutes(deps: Deps) {

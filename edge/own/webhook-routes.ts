@@ -1,15 +1,15 @@
 import { Hono } from "hono";
-import { FailureAnswer } from "../shared/base/failure.ts";
-import { PageQuery, pageOf } from "../shared/base/page.ts";
-import { DeliveryReport } from "../shared/events/delivery.ts";
-import { NewWebhook, WebhookRevision, WebhookWithSecret } from "../shared/events/webhook.ts";
-import type { Right } from "../shared/people/rights.ts";
-import { OPERATORS } from "../shared/tenants/tenant.ts";
-import { OpenaiFailure } from "./dialects/openai/failure.ts";
-import type { EdgeEnv } from "./env.ts";
-import { checked, readJson } from "./http.ts";
-import { requireScope } from "./middleware/authenticate.ts";
-import type { PathDescription, PathGroup } from "./openapi.ts";
+import { FailureAnswer } from "../../shared/base/failure.ts";
+import { PageQuery, pageOf } from "../../shared/base/page.ts";
+import { DeliveryReport } from "../../shared/events/delivery.ts";
+import { NewWebhook, WebhookRevision, WebhookWithSecret } from "../../shared/events/webhook.ts";
+import type { Right } from "../../shared/people/rights.ts";
+import { OPERATORS } from "../../shared/tenants/tenant.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeEnv } from "../env.ts";
+import { checked, readJson } from "../http.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathDescription, PathGroup } from "../openapi.ts";
 import { createOwnWebhooks, type OwnWebhooks, type WebhookDeps } from "./webhooks.ts";
 
 /** `/v1/webhooks`: where a tenant's events go. */

@@ -1,11 +1,11 @@
 import { Hono } from "hono";
-import type { CreditPolicy, Policies } from "../shared/limits/policy.ts";
-import { LimitsReport } from "../shared/limits/report.ts";
-import { OpenaiFailure } from "./dialects/openai/failure.ts";
-import type { EdgeEnv } from "./env.ts";
-import { requireScope } from "./middleware/authenticate.ts";
-import type { PathGroup } from "./openapi.ts";
-import type { Limiters } from "./rate-limit-headers.ts";
+import type { CreditPolicy, Policies } from "../../shared/limits/policy.ts";
+import { LimitsReport } from "../../shared/limits/report.ts";
+import { OpenaiFailure } from "../dialects/openai/failure.ts";
+import type { EdgeEnv } from "../env.ts";
+import { requireScope } from "../middleware/authenticate.ts";
+import type { PathGroup } from "../openapi.ts";
+import type { Limiters } from "../rate-limit-headers.ts";
 
 /** `/v1/limits`: what the asking key is held to, read from the store. */
 export function limitRoutes(limiters: Limiters) {

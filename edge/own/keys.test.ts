@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { pageOf } from "../shared/base/page.ts";
-import { CreatedKey, KeyRevision } from "../shared/keys/key-requests.ts";
-import { startGateway, type TestGateway } from "../test/harness/gateway.ts";
+import { pageOf } from "../../shared/base/page.ts";
+import { CreatedKey, KeyRevision } from "../../shared/keys/key-requests.ts";
+import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 
 let gateway: TestGateway;
 let key: string;
