@@ -3,9 +3,11 @@ import { AssetHashType, DockerImage, Duration } from "aws-cdk-lib";
 import { Grant, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Architecture, Code, Function as LambdaFunction, LoggingFormat, Runtime } from "aws-cdk-lib/aws-lambda";
 import { SqsDestination } from "aws-cdk-lib/aws-lambda-destinations";
+import { FilterPattern, type LogGroup, MetricFilter } from "aws-cdk-lib/aws-logs";
 import { CfnSchedule } from "aws-cdk-lib/aws-scheduler";
 import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
+import { REFUSED_BY_CLOCK } from "../shared/schedule/sound-time.ts";
 import { acknowledge } from "./acknowledgements.ts";
 import { bundleFunction } from "./bundle.ts";
 import type { StageConfig } from "./config.ts";
@@ -50,8 +52,21 @@ export class ScheduledFunction extends Construct {
       // The next round does what this one could not.
       retryAttempts: 0,
     });
+    countRefusedByClock(this, log, props.name);
     schedule(this, { functionArn: made.functionArn, queueArn: failed.queueArn, every: props.every });
   }
+}
+
+/** Each such round failed, too, and lies in the queue; this tells why: AWS keeps clocks right, so there should never be one. */
+function countRefusedByClock(scope: Construct, logGroup: LogGroup, name: string) {
+  new MetricFilter(scope, "RefusedByClock", {
+    logGroup,
+    filterPattern: FilterPattern.stringValue("$.message", "=", REFUSED_BY_CLOCK),
+    metricNamespace: "Weir",
+    metricName: `RoundsRefusedByClock-${name}`,
+    metricValue: "1",
+    defaultValue: 0,
+  });
 }
 
 function createQueue(scope: Construct): Queue {

@@ -18,6 +18,8 @@ import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-clie
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { type Log, logJson } from "../../shared/log/log.ts";
+import type { Round } from "../../shared/schedule/round.ts";
+import { bySoundTime } from "../../shared/schedule/sound-time.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import type { ShardSchedule } from "../../shared/usage/row.ts";
 import { createRowReader } from "../../shared/usage/row-reader.dynamo.ts";
@@ -66,14 +68,20 @@ export function composeDeps({ dynamo, lean, schedule, documents, log }: Invoicin
   };
 }
 
+/** Rounds of invoicing: none dates a document, closes a month or is told of changes by a clock that is off. */
+export function composeRound({ dynamo, lean, log }: InvoicingSettings, deps: InvoicingDeps): Round {
+  return bySoundTime(createRound(deps), { lean, log, tablePrefix: dynamo.settings.tablePrefix });
+}
+
 /** Builds what invoicing does from its settings: the same for a timer and for Lambda. */
 export function compose(config: InvoicingConfig) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
   const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
   const lean = createPatientLean(createLeanDynamo(dynamo, systemClock));
   const documents = createDocumentStore({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  const settings = { dynamo, lean, schedule, documents, log: logJson };
   return {
-    round: createRound(composeDeps({ dynamo, lean, schedule, documents, log: logJson })),
+    round: composeRound(settings, composeDeps(settings)),
     close: async () => {
       await lean.close();
       documents.close();

@@ -36,8 +36,8 @@ async function issued(id: string): Promise<InvoiceIn<"issued">> {
 }
 
 /** Three requests of 7 tokens: 1.50 and 0.02 EUR before tax. */
-async function use(tenant: string, fromMs = OCTOBER + 5 * HOUR_MS) {
-  for (const minute of [0, 1, 90]) await world.settle(rowAt(fromMs + minute * MINUTE_MS, { tenant }));
+async function use(tenant: string, fromMs = OCTOBER + 5 * HOUR_MS, of = world) {
+  for (const minute of [0, 1, 90]) await of.settle(rowAt(fromMs + minute * MINUTE_MS, { tenant }));
 }
 
 test("a month is a draft while it runs, and is issued when it was sealed and read again", async () => {
@@ -96,6 +96,31 @@ test("after weeks of being off every month is issued, in order", async () => {
 
   expect([(await issued("acme-2026-10")).issue.number, (await issued("acme-2026-11")).issue.number]).toEqual([1, 2]);
   expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-11" });
+});
+
+test("by a clock that is a month ahead nothing is issued, drafted or told, and by one that is right again all is as if it had always been", async () => {
+  let skewMs = 31 * DAY_MS;
+  const world = createInvoicingWorld(OCTOBER, { use: { clockSkewMs: () => skewMs } });
+  await world.setPrices(BOOK);
+  await world.makeTenant("acme", {});
+  await world.setSeller();
+  await use("acme", OCTOBER + 5 * HOUR_MS, world);
+  skewMs = 0;
+  await world.sealAt(AUDITED);
+  skewMs = 31 * DAY_MS;
+  const stored = () => ["control", "balances", "events"].flatMap((table) => world.store.items(table));
+  const before = stored();
+
+  await expect(world.invoiceAt(AUDITED + 31 * DAY_MS)).rejects.toThrow("2678400 s off the store's");
+
+  expect(stored()).toEqual(before);
+  expect(world.objects.size).toBe(0);
+  expect(world.logged.join()).toContain("a round waits until this clock is right");
+  skewMs = 0;
+  await world.invoiceAt(AUDITED + MINUTE_MS);
+  const body = (await world.deps.invoices.current("acme-2026-10"))?.body;
+  expect(body).toMatchObject({ issue: { number: 1, issuedAt: new Date(AUDITED + MINUTE_MS).toISOString() } });
+  expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-10" });
 });
 
 test("without the seller's details the month stays a draft that says so, takes no number, and is issued once they are there", async () => {

@@ -1,5 +1,5 @@
-import { isSoundClock } from "../../shared/dynamo/sound-clock.ts";
-import { assertNotSetBack, type Round, type RoundCall } from "../../shared/schedule/round.ts";
+import type { Round, RoundCall } from "../../shared/schedule/round.ts";
+import { assertSoundTime } from "../../shared/schedule/sound-time.ts";
 import { bucketCountOf, HOUR_MS, MINUTE_MS, periodAt, rangeOf, startOf } from "../../shared/usage/period.ts";
 import { type HourState, readHour } from "../../shared/usage/seal-walk.ts";
 import type { Agenda, PublishedHour } from "../../shared/usage/sealing-store.ts";
@@ -36,8 +36,7 @@ export function createSealerRound(deps: SealerDeps): Round {
 /** Puts the hours that have begun on the agenda; answers whether more wait, and undefined while there is nothing to seal at all. */
 async function fillAgenda(deps: SealerDeps, call: RoundCall): Promise<boolean | undefined> {
   const frontier = (await deps.sealing.frontier()) ?? (await begin(deps));
-  assertSoundClock(deps);
-  assertNotSetBack(call);
+  assertSoundTime(deps, call); // else minutes would be closed while rows still come
   if (frontier === undefined) return undefined;
   const nowHour = hourAt(call.nowMs);
   let hour = frontier.nextHour;
@@ -54,12 +53,6 @@ async function begin({ sealing, firstTenantAtMs }: SealerDeps) {
   // Clocks may differ by half a minute, and whole hours are easier to count.
   if (atMs !== undefined) await sealing.begin(hourAt(atMs - MINUTE_MS));
   return sealing.frontier();
-}
-
-/** A clock that is off would close minutes while rows still come. */
-function assertSoundClock({ lean }: SealerDeps) {
-  if (isSoundClock(lean)) return;
-  throw new Error(`this clock is ${Math.round(lean.clockSkewMs() / 1_000)} s off the store's; nothing is sealed until it is right`);
 }
 
 type Run = { readonly nowMs: number; readonly budget: Budget };

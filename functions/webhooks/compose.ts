@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { systemClock } from "../../shared/base/clock.ts";
+import { type Clock, systemClock } from "../../shared/base/clock.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createDeliverer } from "../../shared/events/deliver.ts";
@@ -7,14 +7,15 @@ import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { createSender } from "../../shared/events/sender.http.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
 import { logJson } from "../../shared/log/log.ts";
+import { bySoundTime } from "../../shared/schedule/sound-time.ts";
 import { readPeppers } from "../../shared/secrets/read-peppers.secrets-manager.ts";
 import type { WebhooksConfig } from "./config.ts";
 
 /** Builds what delivers, from its settings: the same for a timer and for Lambda. */
-export async function compose(config: WebhooksConfig) {
+export async function compose(config: WebhooksConfig, clock: Clock = systemClock) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_WEBHOOK_TARGETS: rule } = config;
   const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createLeanDynamo(dynamo, systemClock);
+  const lean = createLeanDynamo(dynamo, clock);
   const peppers = await readPeppers(config, dynamo.client.config.credentials);
   const resolve = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address);
   const round = createDeliverer({
@@ -22,7 +23,7 @@ export async function compose(config: WebhooksConfig) {
     webhooks: createWebhookStore(dynamo),
     send: createSender({ rule, resolve }),
     peppers,
-    clock: systemClock,
+    clock,
     random: Math.random,
     log: logJson,
   });
@@ -30,5 +31,5 @@ export async function compose(config: WebhooksConfig) {
     await lean.close();
     dynamo.client.destroy();
   };
-  return { round, close };
+  return { round: bySoundTime(round, { lean, tablePrefix, log: logJson }), close };
 }

@@ -9,8 +9,11 @@ import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { secretText, type Webhook } from "../../shared/events/webhook.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
 import { peppersOf } from "../../shared/keys/key.ts";
+import { stopClock } from "../../test/harness/clock.ts";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import { startReceiver } from "../../test/harness/webhook-receiver.ts";
+import { compose } from "./compose.ts";
+import { readConfig } from "./config.ts";
 
 const PEPPERS = { "1": "a pepper of tests only" };
 
@@ -58,4 +61,24 @@ test.each(["any", "public"])("the part delivers a signed event, unless its targe
     type: "webhook.test",
   });
   await lean.close();
+});
+
+test("by a clock that is a month ahead nothing is sent, counted as an attempt or forgotten", async () => {
+  const lean = createLeanDynamo(store.dynamo, systemClock);
+  const events = createEventStore({ lean, tablePrefix: "weir" });
+  const sentBefore = receiver.received.length;
+  await events.deliver({ id: "e2", type: "webhook.test", tenant: "acme", at: new Date().toISOString(), data: {} }, "any");
+  const before = await events.find("any", "e2");
+  const clock = stopClock();
+  clock.advance(31 * 86_400_000);
+  const config = readConfig({ WEIR_DYNAMO_ENDPOINT: store.endpoint, WEIR_PEPPERS: JSON.stringify(PEPPERS), WEIR_WEBHOOK_TARGETS: "any" });
+  const { round, close } = await compose(config, clock);
+
+  await expect(round({ nowMs: clock.nowMs(), signal: new AbortController().signal })).rejects.toThrow(
+    /267839\d|26784\d\d s off the store's/,
+  );
+
+  expect(await events.find("any", "e2")).toEqual(before);
+  expect(receiver.received).toHaveLength(sentBefore);
+  await Promise.all([close(), lean.close()]);
 });

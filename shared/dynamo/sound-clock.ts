@@ -14,6 +14,6 @@ export function isSoundClock(store: Compared): boolean {
 
 export function clockIsOff(store: Compared): Failure {
   const skewSeconds = Math.round(store.clockSkewMs() / 1000);
-  const message = `This gateway's clock is ${skewSeconds} s off the store's, or was; what it would count or meter waits until it is right.`;
+  const message = `This process's clock is ${skewSeconds} s off the store's, or was; what would be counted, metered or decided by it waits until it is right.`;
   return new Failure("unavailable", message, { retryAfterMs: CLOCK_SKEW_MS_MAX });
 }

@@ -1,6 +1,5 @@
-import { composeDeps } from "../../functions/invoicing/compose.ts";
+import { composeDeps, composeRound } from "../../functions/invoicing/compose.ts";
 import type { InvoicingDeps } from "../../functions/invoicing/deps.ts";
-import { createRound } from "../../functions/invoicing/round.ts";
 import { canonicalJson } from "../../shared/billing/canonical-json.ts";
 import type { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
 import type { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
@@ -31,16 +30,17 @@ export type InvoicingWorld = SealingWorld & {
   readonly setSeller: () => Promise<void>;
 };
 
-export function createInvoicingWorld(startMs: number, settings: { use?: LeanUse } = {}): InvoicingWorld {
-  const world = createSealingWorld({ schedule: SCHEDULE, firstTenantAtMs: startMs, ...settings });
+export function createInvoicingWorld(startMs: number, more: { use?: LeanUse } = {}): InvoicingWorld {
+  const world = createSealingWorld({ schedule: SCHEDULE, firstTenantAtMs: startMs, ...more });
   const objects = new Map<string, Uint8Array>();
   const documents = {
     put: async (key: string, bytes: Uint8Array) => void objects.set(key, bytes),
     get: async (key: string) => objects.get(key),
   };
   const log = (_: string, message: string, fields?: object) => void world.logged.push(`${message} ${JSON.stringify(fields)}`);
-  const deps = composeDeps({ dynamo: createSdkLink(world.lean, PREFIX), lean: world.lean, schedule: SCHEDULE, documents, log });
-  const round = createRound(deps);
+  const settings = { dynamo: createSdkLink(world.lean, PREFIX), lean: world.lean, schedule: SCHEDULE, documents, log };
+  const deps = composeDeps(settings);
+  const round = composeRound(settings, deps);
   const by = { by: "test", why: "", atMs: startMs };
   return {
     ...world,

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { composeDeps } from "../../functions/invoicing/compose.ts";
-import { createRound } from "../../functions/invoicing/round.ts";
+import { composeDeps, composeRound } from "../../functions/invoicing/compose.ts";
 import type { DocumentStore } from "../../shared/billing/invoices/document-store.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
@@ -58,7 +57,7 @@ export function bucketLink(world: World, bucket: Bucket, weather: () => Weather)
 
 /** Without the typesetting, which costs more than all else and decides nothing. */
 function invoicerRound(lean: LeanDynamo, documents: DocumentStore, log: Log): Round {
-  const deps = composeDeps({ dynamo: createSdkLink(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, documents, log });
+  const settings = { dynamo: createSdkLink(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, documents, log };
   const typeset = async ({ id, name }: { readonly id: string; readonly name: string | null }) => Buffer.from(`${id} as ${name}`);
-  return createRound({ ...deps, pdf: { invoice: typeset, credit: typeset } });
+  return composeRound(settings, { ...composeDeps(settings), pdf: { invoice: typeset, credit: typeset } });
 }

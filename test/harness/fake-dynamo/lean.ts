@@ -8,10 +8,12 @@ export type LeanUse = {
   /** Awaited when a call is done; what it throws the caller gets instead of the answer: a lost acknowledgement. */
   readonly after?: (operation: Operation, input: object) => Promise<void> | void;
   readonly seen?: (operation: Operation, table: string) => void;
+  /** How far the clock of whoever calls is ahead of the store's; absent: it is right. */
+  readonly clockSkewMs?: () => number;
 };
 
 /** The hot path's client over a store in memory: every call is done at once. */
-export function leanOver(store: FakeDynamo, { before, after, seen }: LeanUse = {}): LeanDynamo {
+export function leanOver(store: FakeDynamo, { before, after, seen, clockSkewMs = () => 0 }: LeanUse = {}): LeanDynamo {
   return {
     async call<T>(operation: Operation, input: object): Promise<T> {
       await before?.(operation, input);
@@ -20,7 +22,7 @@ export function leanOver(store: FakeDynamo, { before, after, seen }: LeanUse = {
       await after?.(operation, input);
       return answer as T; // the fake answers in DynamoDB's own shapes
     },
-    clockSkewMs: () => 0,
+    clockSkewMs,
     close: async () => {},
   };
 }
