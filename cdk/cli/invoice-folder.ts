@@ -16,7 +16,7 @@ import type { invoicesOf } from "../../shared/clients/invoices.ts";
 import type { TenantClient } from "../../shared/clients/tenant.ts";
 import { ExportedRow, ExportedSeal, rowOf } from "../../shared/usage/export.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
-import type { TenantBucket } from "../../shared/usage/seal.ts";
+import type { TenantBucket } from "../../shared/usage/seals/seal.ts";
 
 /** What an export's folder holds; whoever gets it needs nothing else to compute the invoice anew. */
 const FILES = { head: "invoice-state.json", prices: "prices.json", seals: "seals.ndjson", rows: "rows.ndjson" } as const;

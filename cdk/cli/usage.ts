@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { everyItem } from "../../shared/clients/http.ts";
-import type { UsageReport } from "../../shared/usage/report.ts";
+import type { UsageReport } from "../../shared/usage/totals/report.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
 

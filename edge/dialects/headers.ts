@@ -1,5 +1,5 @@
 import type { FailureCode } from "../../shared/base/failure.ts";
-import { ANSWER_KEPT_MS } from "../../shared/usage/idempotency.ts";
+import { ANSWER_KEPT_MS } from "../../shared/usage/retries/idempotency.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { TIMEOUT_HEADER, TIMEOUT_SECONDS_MIN } from "../serve/deadline.ts";
 import { MAX_COST_HEADER } from "../serve/max-cost.ts";

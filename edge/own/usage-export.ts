@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import * as z from "zod";
 import { Month, rangeOfMonth } from "../../shared/billing/month.ts";
 import { EXPORT_FORMATS, ExportedRow, ExportedSeal, type ExportFormat, exportText } from "../../shared/usage/export.ts";
-import type { Completeness, RowReader, SealReader } from "../../shared/usage/sealed.ts";
+import type { Completeness, RowReader, SealReader } from "../../shared/usage/seals/sealed.ts";
 import type { Deps } from "../deps.ts";
 import { OpenaiFailure } from "../dialects/openai/failure.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";

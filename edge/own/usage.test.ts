@@ -3,9 +3,9 @@ import { systemClock } from "../../shared/base/clock.ts";
 import { systemIds } from "../../shared/base/id.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
-import { createLedger } from "../../shared/usage/ledger.dynamo.ts";
-import { UsageReport } from "../../shared/usage/report.ts";
+import { createLedger } from "../../shared/usage/ledger/ledger.dynamo.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
+import { UsageReport } from "../../shared/usage/totals/report.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 
 const MINUTE_MS = 60_000;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Checkpoint } from "../../shared/usage/ledger.ts";
+import type { Checkpoint } from "../../shared/usage/ledger/ledger.ts";
 import { CHECKPOINT_TOKENS, type Counts, createCoverage, ROW_LIFE_MS } from "./coverage.ts";
 
 beforeEach(() => {

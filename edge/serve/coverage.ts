@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../../shared/usage/ledger.ts";
+import type { Checkpoint } from "../../shared/usage/ledger/ledger.ts";
 
 /** Tokens of each choice that a stream may be ahead of what it has delivered: so much, and no more, is billed too much when this process dies. */
 export const CHECKPOINT_TOKENS = 64;

@@ -1,5 +1,5 @@
 import { Failure } from "../../shared/base/failure.ts";
-import { ANSWER_BYTES_MAX } from "../../shared/usage/idempotency.ts";
+import { ANSWER_BYTES_MAX } from "../../shared/usage/retries/idempotency.ts";
 import type { Outcome } from "../../shared/usage/row.ts";
 import { STREAM_TIMEOUT_MS } from "../limits.ts";
 import { type Cut, orNothing, streamEvents } from "./event-stream.ts";

@@ -1,5 +1,5 @@
-import type { KeptAnswer } from "../../shared/usage/idempotency.ts";
-import type { ReservedRow } from "../../shared/usage/ledger.ts";
+import type { ReservedRow } from "../../shared/usage/ledger/ledger.ts";
+import type { KeptAnswer } from "../../shared/usage/retries/idempotency.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
 import type { Deps } from "../deps.ts";
 import { CHECKPOINT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Failure } from "../../shared/base/failure.ts";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
-import { claimIdOf } from "../../shared/usage/idempotency.ts";
+import { claimIdOf } from "../../shared/usage/retries/idempotency.ts";
 import { failsAfter, paced } from "../../test/harness/generation-double.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 import { SETTLE_TIMEOUT_MS } from "../limits.ts";

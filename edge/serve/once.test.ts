@@ -2,7 +2,7 @@ import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { Failure } from "../../shared/base/failure.ts";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
-import { ANSWER_KEPT_MS, claimIdOf } from "../../shared/usage/idempotency.ts";
+import { ANSWER_KEPT_MS, claimIdOf } from "../../shared/usage/retries/idempotency.ts";
 import { answerEvents, answerJson, contentEvent, DONE, startEngine, usageEvent } from "../../test/harness/engine.ts";
 import { failsAfter, paced } from "../../test/harness/generation-double.ts";
 import { startS3, type TestS3 } from "../../test/harness/s3.ts";

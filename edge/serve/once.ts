@@ -13,7 +13,7 @@ import {
   parseIdempotencyKey,
   type StoredAnswer,
   type Verdict,
-} from "../../shared/usage/idempotency.ts";
+} from "../../shared/usage/retries/idempotency.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext } from "../env.ts";
 import { tell } from "../http.ts";

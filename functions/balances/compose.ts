@@ -9,10 +9,10 @@ import type { Round } from "../../shared/schedule/round.ts";
 import { bySoundTime } from "../../shared/schedule/sound-time.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import type { ShardSchedule } from "../../shared/usage/row.ts";
-import { createSealReader, createTotalReader } from "../../shared/usage/seal-reader.ts";
-import { createSealStore } from "../../shared/usage/seal-store.dynamo.ts";
-import { createSealingStore } from "../../shared/usage/sealing-store.dynamo.ts";
-import { createTotalStore } from "../../shared/usage/total-store.dynamo.ts";
+import { createSealReader, createTotalReader } from "../../shared/usage/seals/seal-reader.ts";
+import { createSealStore } from "../../shared/usage/seals/seal-store.dynamo.ts";
+import { createSealingStore } from "../../shared/usage/seals/sealing-store.dynamo.ts";
+import { createTotalStore } from "../../shared/usage/totals/total-store.dynamo.ts";
 import type { BalancesConfig } from "./config.ts";
 import { createBalancesRound } from "./round.ts";
 

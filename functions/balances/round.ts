@@ -11,7 +11,7 @@ import type { Log } from "../../shared/log/log.ts";
 import { assertNotSetBack, type Round } from "../../shared/schedule/round.ts";
 import { TENANT_GROUP, type Tenant } from "../../shared/tenants/tenant.ts";
 import { DAY_MS } from "../../shared/usage/period.ts";
-import type { SealReader, TotalReader } from "../../shared/usage/sealed.ts";
+import type { SealReader, TotalReader } from "../../shared/usage/seals/sealed.ts";
 
 /** Further back than the month before this one begins. */
 const BOOK_REACH_MS = 62 * DAY_MS;

@@ -25,7 +25,7 @@ import { bySoundTime } from "../../shared/schedule/sound-time.ts";
 import { readPeppers } from "../../shared/secrets/read-peppers.secrets-manager.ts";
 import { createDeletionStore } from "../../shared/tenants/deletion-store.dynamo.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
-import { createBodyTidier } from "../../shared/usage/kept-body-store.s3.ts";
+import { createBodyTidier } from "../../shared/usage/retries/kept-body-store.s3.ts";
 import { createCanaryRound } from "./canary-round.ts";
 import type { CaretakerConfig } from "./config.ts";
 import type { ErasingDeps } from "./erase-deps.ts";

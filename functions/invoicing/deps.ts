@@ -13,7 +13,7 @@ import type { Change, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { Outbox } from "../../shared/events/event.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
-import type { RowReader, SealReader, TotalReader } from "../../shared/usage/sealed.ts";
+import type { RowReader, SealReader, TotalReader } from "../../shared/usage/seals/sealed.ts";
 
 /** Everything that invoicing touches; compose.ts makes it, tests make their own. */
 export type InvoicingDeps = {

@@ -1,9 +1,9 @@
 import { DynamoRefusal, type WireItem } from "../../shared/dynamo/lean-client.ts";
 import { LEDGER, tableName } from "../../shared/dynamo/tables.ts";
-import { bucketEntries } from "../../shared/usage/bucket-rows.dynamo.ts";
+import { bucketEntries } from "../../shared/usage/ledger/bucket-rows.dynamo.ts";
+import { expiredValues, identityOf, type PendingRow } from "../../shared/usage/ledger/wire-row.ts";
 import type { Bucket } from "../../shared/usage/period.ts";
-import { type SealContent, startSeal } from "../../shared/usage/seal-builder.ts";
-import { expiredValues, identityOf, type PendingRow } from "../../shared/usage/wire-row.ts";
+import { type SealContent, startSeal } from "../../shared/usage/seals/seal-builder.ts";
 import type { Identity, SealerDeps } from "./sealer.ts";
 
 const CALL_TIMEOUT_MS = 5_000;

@@ -1,8 +1,8 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { MINUTE_MS, rangeOf, startOf } from "../../shared/usage/period.ts";
-import type { SealContent } from "../../shared/usage/seal-builder.ts";
-import { type Block, type BlockState, type BucketState, type Closing, shardsOf } from "../../shared/usage/seal-store.ts";
-import { minutesOf, readHour } from "../../shared/usage/seal-walk.ts";
+import type { SealContent } from "../../shared/usage/seals/seal-builder.ts";
+import { type Block, type BlockState, type BucketState, type Closing, shardsOf } from "../../shared/usage/seals/seal-store.ts";
+import { minutesOf, readHour } from "../../shared/usage/seals/seal-walk.ts";
 import { type ClosedBucket, closeBucket } from "./close-bucket.ts";
 import { dropAnswers } from "./forget.ts";
 import { AUDIT_AFTER_MS, type Budget, type Identity, isSpent, SEAL_AFTER_MS, type SealerDeps } from "./sealer.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { DAY_MS, HOUR_MS, MINUTE_MS, periodAt } from "../../shared/usage/period.ts";
-import { createSealingStore } from "../../shared/usage/sealing-store.dynamo.ts";
+import { createSealingStore } from "../../shared/usage/seals/sealing-store.dynamo.ts";
 import { createSealingWorld, listed, rowAt, type SealingWorld } from "../../test/harness/sealing.ts";
 
 const START_MS = Date.UTC(2026, 10, 23, 19);

@@ -1,9 +1,9 @@
 import { runBounded } from "../../shared/models/run-bounded.ts";
-import { bucketItems } from "../../shared/usage/bucket-rows.dynamo.ts";
+import { bucketItems } from "../../shared/usage/ledger/bucket-rows.dynamo.ts";
+import { identityOf } from "../../shared/usage/ledger/wire-row.ts";
 import type { Bucket } from "../../shared/usage/period.ts";
 import { shardCountAt } from "../../shared/usage/row.ts";
-import { minutesOf } from "../../shared/usage/seal-walk.ts";
-import { identityOf } from "../../shared/usage/wire-row.ts";
+import { minutesOf } from "../../shared/usage/seals/seal-walk.ts";
 import type { Budget, Identity, SealerDeps } from "./sealer.ts";
 
 const IDENTITIES_AT_ONCE = 16;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { HOUR_MS, MINUTE_MS, rangeOf } from "../../shared/usage/period.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
-import type { SealedSum } from "../../shared/usage/seal.ts";
+import type { SealedSum } from "../../shared/usage/seals/seal.ts";
 import { countsOf, digestOf, histogramsOf } from "../../test/harness/expected-usage.ts";
 import { createRandom } from "../../test/harness/random.ts";
 import { createSealingWorld, listed, rowAt, type SealingWorld } from "../../test/harness/sealing.ts";

@@ -1,8 +1,8 @@
 import type { Round, RoundCall } from "../../shared/schedule/round.ts";
 import { assertSoundTime } from "../../shared/schedule/sound-time.ts";
 import { bucketCountOf, HOUR_MS, MINUTE_MS, periodAt, rangeOf, startOf } from "../../shared/usage/period.ts";
-import { type HourState, readHour } from "../../shared/usage/seal-walk.ts";
-import type { Agenda, PublishedHour } from "../../shared/usage/sealing-store.ts";
+import { type HourState, readHour } from "../../shared/usage/seals/seal-walk.ts";
+import type { Agenda, PublishedHour } from "../../shared/usage/seals/sealing-store.ts";
 import { auditHour, sealHour } from "./close-hour.ts";
 import { forgetHour } from "./forget.ts";
 import { AUDIT_AFTER_MS, type Budget, FORGET_AFTER_MS, isSpent, type SealerDeps } from "./sealer.ts";

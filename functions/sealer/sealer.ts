@@ -1,11 +1,11 @@
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import type { Log } from "../../shared/log/log.ts";
-import { IDENTITY_KEPT_MS, type IdempotencyStore } from "../../shared/usage/idempotency.ts";
 import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import { IDENTITY_KEPT_MS, type IdempotencyStore } from "../../shared/usage/retries/idempotency.ts";
 import type { ShardSchedule } from "../../shared/usage/row.ts";
-import type { SealStore } from "../../shared/usage/seal-store.ts";
-import type { SealingStore } from "../../shared/usage/sealing-store.ts";
-import type { TotalStore } from "../../shared/usage/total-store.ts";
+import type { SealStore } from "../../shared/usage/seals/seal-store.ts";
+import type { SealingStore } from "../../shared/usage/seals/sealing-store.ts";
+import type { TotalStore } from "../../shared/usage/totals/total-store.ts";
 
 /** What is remembered of Idempotency-Keys, as far as it is to be forgotten; an item that answers for another request by then stays. */
 export type Identities = Pick<IdempotencyStore, "dropAnswer" | "remove">;

@@ -1,8 +1,8 @@
 import { type PeriodKind, periodAt, rangeOf, startOf } from "../../shared/usage/period.ts";
-import { type HourState, walkSeals } from "../../shared/usage/seal-walk.ts";
-import type { Total } from "../../shared/usage/sealed.ts";
-import { mergeTotals, startHourTotals } from "../../shared/usage/total.ts";
-import type { StoredTotal, TotalStore } from "../../shared/usage/total-store.ts";
+import { type HourState, walkSeals } from "../../shared/usage/seals/seal-walk.ts";
+import type { Total } from "../../shared/usage/seals/sealed.ts";
+import { mergeTotals, startHourTotals } from "../../shared/usage/totals/total.ts";
+import type { StoredTotal, TotalStore } from "../../shared/usage/totals/total-store.ts";
 import type { SealerDeps } from "./sealer.ts";
 
 const TENANTS_AT_ONCE = 8;

@@ -6,7 +6,7 @@ import { ReceiptKeySet } from "../billing/receipts/receipt.ts";
 import { CreatedKey, KeyRevision, type KeyRotation, type NewOwnKey } from "../keys/key-requests.ts";
 import { LimitsReport } from "../limits/report.ts";
 import type { ExportFormat } from "../usage/export.ts";
-import { type UsageQuery, UsageReport } from "../usage/report.ts";
+import { type UsageQuery, UsageReport } from "../usage/totals/report.ts";
 import type { Http } from "./http.ts";
 import { invoicesOf } from "./invoices.ts";
 import { webhooksOf } from "./webhooks.ts";

@@ -1,4 +1,4 @@
-import type { Quantities, SealedSum, SumKey } from "./seal.ts";
+import type { Quantities, SealedSum, SumKey } from "./seals/seal.ts";
 
 type Open = SumKey & { -readonly [Name in keyof Quantities]: number };
 

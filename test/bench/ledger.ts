@@ -7,10 +7,10 @@ import { acceptedAtMsOf, systemIds } from "../../shared/base/id.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createTables } from "../../shared/dynamo/create-tables.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
-import { createLedger } from "../../shared/usage/ledger.dynamo.ts";
-import type { Ledger } from "../../shared/usage/ledger.ts";
+import { createLedger } from "../../shared/usage/ledger/ledger.dynamo.ts";
+import type { Ledger } from "../../shared/usage/ledger/ledger.ts";
+import { settledItem } from "../../shared/usage/ledger/wire-row.ts";
 import { ledgerAddress, type ShardSchedule, type UsageRow } from "../../shared/usage/row.ts";
-import { settledItem } from "../../shared/usage/wire-row.ts";
 import { median } from "./load.ts";
 import { startPart } from "./processes.ts";
 

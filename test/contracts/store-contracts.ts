@@ -14,12 +14,12 @@ import { createLeaseStore } from "../../shared/limits/lease-store.dynamo.ts";
 import { wholeLevel } from "../../shared/limits/level.ts";
 import { policiesOf } from "../../shared/limits/policy.ts";
 import { createSlotStore } from "../../shared/limits/slot-store.dynamo.ts";
-import { createIdempotencyStore } from "../../shared/usage/idempotency-store.dynamo.ts";
-import { createLedger } from "../../shared/usage/ledger.dynamo.ts";
+import { createLedger } from "../../shared/usage/ledger/ledger.dynamo.ts";
 import { MINUTE_MS } from "../../shared/usage/period.ts";
-import { createSealStore } from "../../shared/usage/seal-store.dynamo.ts";
-import { createSealingStore } from "../../shared/usage/sealing-store.dynamo.ts";
-import { createTotalStore } from "../../shared/usage/total-store.dynamo.ts";
+import { createIdempotencyStore } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
+import { createSealStore } from "../../shared/usage/seals/seal-store.dynamo.ts";
+import { createSealingStore } from "../../shared/usage/seals/sealing-store.dynamo.ts";
+import { createTotalStore } from "../../shared/usage/totals/total-store.dynamo.ts";
 
 const TIMEOUT_MS = 1_000;
 

@@ -4,8 +4,8 @@ import { systemClock } from "../../shared/base/clock.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo, type WireItem } from "../../shared/dynamo/lean-client.ts";
 import { LEDGER, tableName } from "../../shared/dynamo/tables.ts";
+import { textOf, VOID_SUFFIX } from "../../shared/usage/ledger/wire-row.ts";
 import { bucketKey, minuteOf } from "../../shared/usage/row.ts";
-import { textOf, VOID_SUFFIX } from "../../shared/usage/wire-row.ts";
 
 const MINUTE_MS = 60_000;
 

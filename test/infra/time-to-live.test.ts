@@ -4,7 +4,7 @@ import { TABLES, tableName } from "../../shared/dynamo/tables.ts";
 import { createLeaseStore } from "../../shared/limits/lease-store.dynamo.ts";
 import { wholeLevel } from "../../shared/limits/level.ts";
 import { policiesOf } from "../../shared/limits/policy.ts";
-import { createIdempotencyStore } from "../../shared/usage/idempotency-store.dynamo.ts";
+import { createIdempotencyStore } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
 import { createFakeDynamo, type FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { leanOver } from "../harness/fake-dynamo/lean.ts";
 import { cpuStage, templateOf } from "./synthesise.ts";

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Agent } from "undici";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CHECKPOINT_TOKENS } from "../../edge/serve/coverage.ts";
-import { claimIdOf } from "../../shared/usage/idempotency.ts";
+import { claimIdOf } from "../../shared/usage/retries/idempotency.ts";
 import { type LedgerRow, readLedgerRows } from "../harness/ledger-rows.ts";
 import { startPlatform, type TestPlatform } from "../harness/platform.ts";
 

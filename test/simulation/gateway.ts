@@ -8,7 +8,7 @@ import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import { type Ids, toBase62 } from "../../shared/base/id.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
-import { createIdempotencyStore, type KeptBodies } from "../../shared/usage/idempotency-store.dynamo.ts";
+import { createIdempotencyStore, type KeptBodies } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
 import type { Random } from "../harness/random.ts";
 import { createEngine } from "./engine.ts";
 import { createSdkLink } from "./sdk-link.ts";

@@ -1,8 +1,8 @@
 import { CHECKPOINT_TOKENS } from "../../edge/serve/coverage.ts";
 import { acceptedAtMsOf } from "../../shared/base/id.ts";
 import { DAY_MS, HOUR_MS } from "../../shared/usage/period.ts";
-import type { SealedSum } from "../../shared/usage/seal.ts";
-import type { Total } from "../../shared/usage/sealed.ts";
+import type { SealedSum } from "../../shared/usage/seals/seal.ts";
+import type { Total } from "../../shared/usage/seals/sealed.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
 import type { Bucket } from "./billing.ts";

@@ -1,5 +1,5 @@
 import { DAY_MS, HOUR_MS, type TimeRange } from "../../usage/period.ts";
-import type { SealReader } from "../../usage/sealed.ts";
+import type { SealReader } from "../../usage/seals/sealed.ts";
 import type { AuditedHour, Balance, BalanceStore, Lease } from "./balance.ts";
 import { changeBalance } from "./change-balance.ts";
 import { leasePicoOf, type RevisionPrices } from "./lease-cost.ts";

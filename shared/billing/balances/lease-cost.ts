@@ -1,5 +1,5 @@
 import type { RevisionLog } from "../../dynamo/revision-log.ts";
-import type { LeaseUse, SealedSum } from "../../usage/seal.ts";
+import type { LeaseUse, SealedSum } from "../../usage/seals/seal.ts";
 import { dearest, pricedParts } from "../prices/cost.ts";
 import type { PriceBook } from "../prices/price-book.ts";
 import { type EntryOf, type EntryPlan, planEntries } from "../prices/price-plan.ts";

@@ -1,7 +1,7 @@
 import type { WeirEvent } from "../../events/event.ts";
 import type { Tenant } from "../../tenants/tenant.ts";
 import { HOUR_MS, periodAt, rangeOf } from "../../usage/period.ts";
-import type { TotalReader } from "../../usage/sealed.ts";
+import type { TotalReader } from "../../usage/seals/sealed.ts";
 import { parsePico, printPico } from "../money.ts";
 import type { PriceBook, PriceRevision } from "../prices/price-book.ts";
 import { createRater } from "../prices/rating.ts";

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { listed, rowAt } from "../../../test/harness/sealing.ts";
 import { MINUTE_MS } from "../../usage/period.ts";
 import { minuteOf, type UsageRow } from "../../usage/row.ts";
-import type { TenantBucket } from "../../usage/seal.ts";
-import { startSeal } from "../../usage/seal-builder.ts";
+import type { TenantBucket } from "../../usage/seals/seal.ts";
+import { startSeal } from "../../usage/seals/seal-builder.ts";
 import { walkRows } from "./held-rows.ts";
 
 const FROM = Date.UTC(2026, 10, 3);

@@ -1,7 +1,7 @@
 import { acceptedAtMsOf } from "../../base/id.ts";
 import { minuteOf, type UsageRow } from "../../usage/row.ts";
-import type { TenantBucket, TenantSeal } from "../../usage/seal.ts";
-import { startSeal } from "../../usage/seal-builder.ts";
+import type { TenantBucket, TenantSeal } from "../../usage/seals/seal.ts";
+import { startSeal } from "../../usage/seals/seal-builder.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { rangeOfMonth } from "../month.ts";
 import type { InvoiceDocument } from "./invoice-document.ts";

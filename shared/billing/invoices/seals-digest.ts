@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TenantBucket } from "../../usage/seal.ts";
+import type { TenantBucket } from "../../usage/seals/seal.ts";
 
 /** One text over all of a tenant's buckets in a month, taken in their order: whoever has the seals, or makes them again from rows, gets the same. */
 export function createSealsDigest() {

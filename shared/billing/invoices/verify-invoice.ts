@@ -1,6 +1,6 @@
 import { acceptedAtMsOf } from "../../base/id.ts";
 import type { UsageRow } from "../../usage/row.ts";
-import type { TenantBucket } from "../../usage/seal.ts";
+import type { TenantBucket } from "../../usage/seals/seal.ts";
 import { canonicalJson } from "../canonical-json.ts";
 import { minorOf } from "../money.ts";
 import type { PriceRevision } from "../prices/price-book.ts";

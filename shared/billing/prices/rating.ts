@@ -1,5 +1,5 @@
 import type { UsageRow } from "../../usage/row.ts";
-import type { SealedSum } from "../../usage/seal.ts";
+import type { SealedSum } from "../../usage/seals/seal.ts";
 import type { Currency } from "../currency.ts";
 import { COMPONENTS, type Line } from "../line.ts";
 import { minorOf } from "../money.ts";

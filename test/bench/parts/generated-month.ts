@@ -1,10 +1,10 @@
 import type { LeanDynamo, WireItem } from "../../../shared/dynamo/lean-client.ts";
+import { settledItem } from "../../../shared/usage/ledger/wire-row.ts";
 import { MINUTE_MS } from "../../../shared/usage/period.ts";
 import { bucketKey, minuteOf, type UsageRow } from "../../../shared/usage/row.ts";
-import type { TenantBucket } from "../../../shared/usage/seal.ts";
-import { startSeal } from "../../../shared/usage/seal-builder.ts";
-import type { SealReader } from "../../../shared/usage/sealed.ts";
-import { settledItem } from "../../../shared/usage/wire-row.ts";
+import type { TenantBucket } from "../../../shared/usage/seals/seal.ts";
+import { startSeal } from "../../../shared/usage/seals/seal-builder.ts";
+import type { SealReader } from "../../../shared/usage/seals/sealed.ts";
 
 /** As many as one answer of DynamoDB holds: 1 MB. */
 const PAGE_ROWS_MAX = 3_000;

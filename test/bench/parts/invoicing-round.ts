@@ -1,7 +1,7 @@
 import { createRound } from "../../../functions/invoicing/round.ts";
 import { monthAt, rangeOfMonth } from "../../../shared/billing/month.ts";
+import { createRowReader } from "../../../shared/usage/ledger/row-reader.dynamo.ts";
 import { DAY_MS, HOUR_MS } from "../../../shared/usage/period.ts";
-import { createRowReader } from "../../../shared/usage/row-reader.dynamo.ts";
 import { createInvoicingWorld } from "../../harness/invoicing.ts";
 import { roundsAt } from "../../harness/sealing.ts";
 import { generateMonth } from "./generated-month.ts";
