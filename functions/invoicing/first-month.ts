@@ -23,6 +23,7 @@ export async function wasThere(deps: Tenants, tenant: Revision<Tenant>, month: M
 }
 
 async function monthMade({ tenants }: Tenants, tenant: Revision<Tenant>): Promise<Month> {
-  const made = tenant.revision === 1 ? tenant : (await tenants.history(tenant.body.id, { limit: 1, cursor: "2" })).items[0];
+  // A cursor is the newest revision that its page may hold.
+  const made = tenant.revision === 1 ? tenant : (await tenants.history(tenant.body.id, { limit: 1, cursor: "1" })).items[0];
   return monthAt(Date.parse((made ?? tenant).at));
 }

@@ -209,6 +209,21 @@ test("a round that has done its share says so, and the next ones go on from ther
   expect(numbers.sort((a, b) => a - b)).toEqual(tenants.map((_, place) => place + 1));
 }, 60_000);
 
+test("a tenant that is changed for the first time after a month's end is billed for the month", async () => {
+  await world.makeTenant("acme", {});
+  await world.setSeller();
+  await use("acme");
+  await world.sealAt(AUDITED);
+  const first = await world.deps.tenants.current("acme");
+  if (first === undefined) throw new Error("there is no tenant");
+  const change = { by: "test", why: "", atMs: NOVEMBER + HOUR_MS };
+  await world.deps.tenants.append("acme", first.revision, { body: { ...first.body, isClosed: true }, change });
+
+  await world.invoiceAt(AUDITED);
+
+  expect((await issued("acme-2026-10")).totals.totalMinor).toBe("181");
+});
+
 test("a commitment is not due for months before its tenant was there", async () => {
   const committed: PriceBook = { ...BOOK, commitment: "50", effectiveFrom: "2026-01-01T00:00:00Z" };
   await world.setPrices({ ...committed, name: "committed" });

@@ -38,7 +38,7 @@ test("on a real engine: from the first tenant to the re-audit, by the gateway's 
   const body = { id: "acme", name: "Acme", isClosed: false, rate: { requestsPerSecond: 10, burst: 10 } };
   const change = { by: "test", why: "", atMs: HOUR.fromMs + 120_000 };
   await tenants.append("acme", 0, { body, change });
-  await tenants.append("acme", 1, { body: { ...body, name: "Acme Ltd" }, change: { ...change, atMs: HOUR.toMs } });
+  await tenants.append("acme", 1, { body: { ...body, name: "Acme Ltd" }, change: { ...change, atMs: HOUR.toMs + HOUR_MS } });
   const source = { lean, tablePrefix: "weir", schedule: SCHEDULE };
   // The ledger stands in that hour: it takes no rows of yesterday.
   let atMs = HOUR.fromMs;
