@@ -12,6 +12,7 @@ import { firstMonth, wasThere } from "./first-month.ts";
 import { finishPendingInvoice } from "./issue.ts";
 import { settleReplacements } from "./replacements.ts";
 import { tellChanges } from "./tell-changes.ts";
+import { inMonth } from "./terms.ts";
 
 /** Tenants that a round looks at, and months that it computes: the next one goes on from there. */
 const TENANTS_MAX = 500;
@@ -88,7 +89,7 @@ async function billTenant(
   work.left.tenants -= 1;
   try {
     if (!(await wasThere(deps, tenant, month))) return "done";
-    const outcome = await billMonth(deps, { tenant: tenant.body, month, closed, nowMs: work.nowMs });
+    const outcome = await billMonth(deps, { tenant: await inMonth(deps, tenant, month), month, closed, nowMs: work.nowMs });
     if (outcome === "drafted" || outcome === "issued") work.left.computed -= 1;
     return outcome;
   } catch (error) {
