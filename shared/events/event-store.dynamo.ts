@@ -1,4 +1,3 @@
-import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
 import { DynamoRefusal, type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
 import { EVENTS, tableName } from "../dynamo/tables.ts";
@@ -184,9 +183,4 @@ async function isMet(work: () => Promise<unknown>): Promise<boolean> {
     if (cause instanceof DynamoRefusal && cause.isConditionFailed) return false;
     throw cause;
   }
-}
-
-/** There is no such delivery, for the one who asks. */
-export function deliveryNotFound(event: string): Failure {
-  return new Failure("not_found", `There is no delivery of an event '${event.slice(0, 100)}' here.`, { field: "event" });
 }

@@ -16,7 +16,6 @@ export const EventType = z
 export type EventType = z.infer<typeof EventType>;
 
 export const EVENT_ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/;
-export const EVENT_DATA_BYTES_MAX = 16_384;
 
 /** One thing that happened. Its id follows from what happened, such as `budget-acme-2026-11-80`, so that telling it twice is telling it once. */
 export const WeirEvent = z

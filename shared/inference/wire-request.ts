@@ -15,8 +15,6 @@ export const LABELS_MAX = 256;
 export const TOP_K_MAX = 1_000;
 export const TENSORS_MAX = 16;
 export const RANK_MAX = 8;
-/** Bytes of all tensors of a request: what the gateway lets through. */
-export const TENSOR_BYTES_MAX = 10 * 1024 ** 2;
 export const PROMPTS_MAX = 128;
 export const CHOICES_MAX = 128;
 export const NEW_TOKENS_MAX = 131_072;

@@ -1,5 +1,4 @@
 import * as z from "zod";
-import type { Page } from "../../base/page.ts";
 import { RevisionStamp, Why } from "../../base/revision.ts";
 import { Amount, SignedAmount } from "../amount.ts";
 import { CREDIT_ID_PATTERN, PRIORITY_DEFAULT, PRIORITY_MAX } from "./balance.ts";
@@ -91,5 +90,3 @@ export const BalanceReport = z
   })
   .meta({ id: "Balance" });
 export type BalanceReport = z.infer<typeof BalanceReport>;
-
-export type CreditPage = Page<CreditRevision>;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { picoOf } from "../money.ts";
-import { mostPicoOf, rowPicoOf } from "./cost.ts";
+import { costOf, mostPicoOf } from "./cost.ts";
 import { PriceBook } from "./price-book.ts";
 import { planEntries } from "./price-plan.ts";
 
@@ -20,9 +20,8 @@ test("a request under plain prices costs its parts, or its minimum", () => {
     perComputeMs: { cpu: { price: "0.1" }, gpu: { price: "9" } },
   };
 
-  expect(rowPicoOf(entryOf(plain), USAGE)).toBe(picoOf("3.5"));
+  expect(costOf(entryOf(plain), USAGE)).toBe(picoOf("3.5"));
   expect(mostPicoOf(entryOf(plain), USAGE)).toBe(picoOf("3.5"));
-  expect(rowPicoOf(entryOf({ ...plain, minimumPerRequest: "4" }), USAGE)).toBe(picoOf("4"));
   expect(mostPicoOf(entryOf({ ...plain, minimumPerRequest: "4" }), USAGE)).toBe(picoOf("4"));
 });
 

@@ -24,13 +24,7 @@ export function mostPicoOf(entry: EntryPlan, usage: RequestUsage): bigint | unde
   return sum > entry.minimumPico ? sum : entry.minimumPico;
 }
 
-/** What one request costs exactly, under plain prices: its parts, or its minimum. A row of a book with steps or allowances has no cost of its own. */
-export function rowPicoOf(entry: EntryPlan, usage: RequestUsage): bigint {
-  const cost = costOf(entry, usage);
-  return cost > entry.minimumPico ? cost : entry.minimumPico;
-}
-
-/** The same without its minimum. */
+/** What one request costs under plain prices, without its minimum. A row of a book with steps or allowances has no cost of its own. */
 export function costOf(entry: EntryPlan, usage: RequestUsage): bigint {
   return pricedParts(entry, usage).reduce((sum, { scale, count }) => sum + (scale.steps[0]?.pico ?? 0n) * BigInt(count), 0n);
 }

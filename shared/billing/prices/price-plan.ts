@@ -64,11 +64,6 @@ export function effectiveMs({ body }: PriceRevision): number {
   return Date.parse(body.effectiveFrom);
 }
 
-/** The revision in force at an instant; undefined before the first. `book` is in order. */
-export function revisionAt<T extends PriceRevision>(book: readonly T[], atMs: number): T | undefined {
-  return book.findLast((each) => effectiveMs(each) <= atMs);
-}
-
 /** A revision's entries, ready to look up. */
 export function planEntries(body: PriceBook): { readonly entries: readonly EntryPlan[]; readonly entryOf: EntryOf } {
   const entries = body.entries.map(planEntry);

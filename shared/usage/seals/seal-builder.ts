@@ -41,9 +41,6 @@ export function startSeal(): SealBuilder {
   };
 }
 
-/** The content of a bucket without billed rows. */
-export const NOTHING_SEALED: SealContent = startSeal().finish();
-
 /** Checks one tenant's rows, in key order, against its part of a seal. */
 export function startTenantDigest() {
   const hash = createHash("sha256");

@@ -1,6 +1,6 @@
 import type { Bucket, Period, TimeRange } from "../period.ts";
 import type { UsageRow } from "../row.ts";
-import type { LeaseUse, Quantities, Seal, SealedSum, TenantBucket } from "./seal.ts";
+import type { LeaseUse, Seal, SealedSum, TenantBucket } from "./seal.ts";
 
 /**
  * How much of a stretch of time is closed, in buckets (minutes × shards): missing data is visible, not zero. `sealed === of` means that every
@@ -54,5 +54,3 @@ export type RowReader = {
    */
   readonly rows: (tenant: string, range: TimeRange) => AsyncIterable<UsageRow>;
 };
-
-export const NO_QUANTITIES: Quantities = { requests: 0, inputs: 0, inputTokens: 0, outputTokens: 0, computeMs: 0 };
