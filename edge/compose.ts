@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { lookup } from "node:dns/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTrail } from "../shared/audit/trail.dynamo.ts";
 import { type Clock, systemClock } from "../shared/base/clock.ts";
@@ -19,6 +18,7 @@ import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
 import { createEventStore } from "../shared/events/event-store.dynamo.ts";
+import { createResolve } from "../shared/events/resolve.ts";
 import { createWebhookStore } from "../shared/events/webhook-store.dynamo.ts";
 import { peppersOf } from "../shared/keys/key.ts";
 import { createKeyStore } from "../shared/keys/key-store.dynamo.ts";
@@ -83,6 +83,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const noteUse = createKeyUses({ store: keyUses, clock, log });
   const place = { env: config.WEIR_ENV, cell: config.WEIR_CELL };
   const ledger = createLedger({ lean, tablePrefix, schedule, clock, log });
+  const resolveHost = createResolve(config.WEIR_WEBHOOK_TARGETS);
   const upstream = createUpstreamClient(config.engines, resolveHost);
   const pools = openPools(config, { clock, log });
   const limits = openLimits({ ...limitStoresOf(lean, tablePrefix), clock });
@@ -137,10 +138,6 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
 function openRecords({ AWS_REGION: region, WEIR_RECORDS_BUCKET: bucket, WEIR_S3_ENDPOINT: endpoint }: EdgeConfig) {
   const records = { region, bucket, endpoint };
   return { documents: createDocumentStore(records), bodies: createKeptBodies(records) };
-}
-
-async function resolveHost(host: string): Promise<string[]> {
-  return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
 /** What people change. */

@@ -1,9 +1,9 @@
-import { lookup } from "node:dns/promises";
 import { type Clock, systemClock } from "../../shared/base/clock.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createDeliverer } from "../../shared/events/deliver.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
+import { createResolve } from "../../shared/events/resolve.ts";
 import { createSender } from "../../shared/events/sender.http.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
 import { logJson } from "../../shared/log/log.ts";
@@ -17,11 +17,10 @@ export async function compose(config: WebhooksConfig, clock: Clock = systemClock
   const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
   const lean = createLeanDynamo(dynamo, clock);
   const peppers = await readPeppers(config, dynamo.client.config.credentials);
-  const resolve = async (host: string) => (await lookup(host, { all: true })).map(({ address }) => address);
   const round = createDeliverer({
     store: createEventStore({ lean, tablePrefix }),
     webhooks: createWebhookStore(dynamo),
-    send: createSender({ rule, resolve }),
+    send: createSender({ rule, resolve: createResolve(rule) }),
     peppers,
     clock,
     random: Math.random,
