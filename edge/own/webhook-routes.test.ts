@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
-import { WebhookWithSecret } from "../../shared/events/webhook.ts";
+import { WEBHOOKS_EVER_MAX, WebhookWithSecret } from "../../shared/events/webhook.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 
 let weir: Serving;
@@ -109,4 +109,56 @@ test("an owner has twenty webhooks and no more", async () => {
 
   expect(refused.status).toBe(409);
   expect(await listed("globex")).toHaveLength(20);
+});
+
+test("deleted ones do not hide those that are there, and there is an end to how many there may ever be", async () => {
+  const key = await weir.makeKey("initech", "keys");
+  const change = { by: "test", why: "", atMs: weir.clock.nowMs() };
+  const appendAll = async (from: number, to: number, isDeleted: boolean) => {
+    for (let place = from; place < to; place += 1) {
+      const id = `${place}`.padStart(16, "0");
+      const body = {
+        id,
+        owner: "initech",
+        url: URL_OF,
+        eventTypes: [],
+        description: "",
+        isDeleted,
+        secret: { number: 1, pepperVersion: 1 },
+      };
+      await weir.deps.control.webhooks.append(id, 0, { body, change });
+    }
+  };
+  const asked = async () => {
+    const answer = await weir.post("/v1/webhooks", { url: URL_OF }, { authorization: `Bearer ${key}` });
+    return { status: answer.status, text: await answer.text() };
+  };
+
+  await appendAll(0, 110, true);
+  await appendAll(110, 130, false);
+  const full = await asked();
+  await appendAll(130, WEBHOOKS_EVER_MAX, true);
+  const ever = await asked();
+
+  expect(full).toMatchObject({ status: 409, text: expect.stringContaining("delete one first") });
+  expect(ever).toMatchObject({ status: 409, text: expect.stringContaining("deleted ones too") });
+  expect(await weir.deps.control.webhooks.count("webhooks#initech")).toBe(WEBHOOKS_EVER_MAX);
+});
+
+test("what one tenant sends by hand is refused before everybody's deliveries wait behind it, and nothing is stored", async () => {
+  const headers = { authorization: `Bearer ${await weir.makeKey("flood", "keys")}` };
+  const made = WebhookWithSecret.parse(await (await weir.post("/v1/webhooks", { url: URL_OF }, headers)).json());
+  const send = () => weir.post(`/v1/webhooks/${made.id}/test`, {}, headers);
+  const statuses: number[] = [];
+  for (let count = 0; count < 125; count += 1) statuses.push((await send()).status);
+
+  const refused = await send();
+
+  expect(statuses.filter((status) => status === 202)).toHaveLength(119);
+  expect(refused.status).toBe(429);
+  expect(await refused.json()).toMatchObject({ "violated-policies": ["webhooks"] });
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+  expect(await weir.deps.events.list(made.id, { limit: 100 })).toMatchObject({ nextCursor: expect.any(String) });
+  weir.clock.advance(16_000);
+  expect((await send()).status).toBe(202);
 });

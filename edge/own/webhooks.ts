@@ -1,5 +1,5 @@
 import { Failure } from "../../shared/base/failure.ts";
-import type { Page, PageQuery } from "../../shared/base/page.ts";
+import { eachItem, type Page, type PageQuery } from "../../shared/base/page.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { type Delivery, type DeliveryReport, reportDelivery } from "../../shared/events/delivery.ts";
 import { assertTargetUrl, checkedAddresses, hostOf } from "../../shared/events/target.ts";
@@ -7,6 +7,7 @@ import {
   type ReadWebhook,
   SECRET_OVERLAP_MS,
   secretText,
+  WEBHOOKS_EVER_MAX,
   WEBHOOKS_PER_OWNER_MAX,
   type Webhook,
   type WebhookRevision,
@@ -14,11 +15,13 @@ import {
   webhookGroupOf,
 } from "../../shared/events/webhook.ts";
 import { newestPepper, peppersOf } from "../../shared/keys/key.ts";
+import { webhookPolicyOf } from "../../shared/limits/policy.ts";
 import { changeOf, stamped } from "../admin/change.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext } from "../env.ts";
+import { limitFailure } from "../rate-limit-headers.ts";
 
-export type WebhookDeps = Pick<Deps, "clock" | "ids" | "config" | "events" | "resolveHost"> & {
+export type WebhookDeps = Pick<Deps, "clock" | "ids" | "config" | "events" | "limiter" | "resolveHost"> & {
   readonly control: Pick<Deps["control"], "webhooks">;
 };
 
@@ -57,6 +60,7 @@ type Asked = ReadWebhook & { readonly owner: string };
 async function create(deps: WebhookDeps, c: EdgeContext, { why, ...asked }: Asked): Promise<WebhookWithSecret> {
   const { WEIR_WEBHOOK_TARGETS: rule, WEIR_PEPPERS } = deps.config;
   const url = assertTargetUrl(asked.url, rule);
+  await takeTurn(deps, asked.owner);
   await checkedAddresses(hostOf(url), rule, deps.resolveHost);
   await assertRoom(deps, asked.owner);
   const id = deps.ids.base62(16);
@@ -65,11 +69,25 @@ async function create(deps: WebhookDeps, c: EdgeContext, { why, ...asked }: Aske
   return withSecret(deps, await deps.control.webhooks.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
 }
 
+/** What looks names up, and what is sent by hand, has a rate of its own. */
+async function takeTurn({ limiter }: WebhookDeps, owner: string) {
+  const verdict = await limiter.take([webhookPolicyOf(owner)], 1);
+  if (!verdict.isAdmitted) throw limitFailure(verdict);
+}
+
 /** The index lags a write by moments, so a few too many may come through at once: it bounds work, not money. */
 async function assertRoom({ control }: WebhookDeps, owner: string) {
-  const { items } = await control.webhooks.list(webhookGroupOf(owner), { limit: 100 });
-  if (items.filter(({ body }) => !body.isDeleted).length < WEBHOOKS_PER_OWNER_MAX) return;
-  throw new Failure("conflict", `There are ${WEBHOOKS_PER_OWNER_MAX} webhooks already: delete one first.`);
+  const group = webhookGroupOf(owner);
+  const ever = await control.webhooks.count(group);
+  if (ever >= WEBHOOKS_EVER_MAX)
+    throw new Failure(
+      "conflict",
+      `There have been ${ever} webhooks, deleted ones too, which is the most: keep one of those that are there.`,
+    );
+  let live = 0;
+  for await (const { body } of eachItem((page) => control.webhooks.list(group, page))) if (!body.isDeleted) live += 1;
+  if (live >= WEBHOOKS_PER_OWNER_MAX)
+    throw new Failure("conflict", `There are ${WEBHOOKS_PER_OWNER_MAX} webhooks already: delete one first.`);
 }
 
 /** From now on both secrets sign, until the old one's time is over; a second rotation ends the older one at once. */
@@ -93,7 +111,9 @@ async function remove(deps: WebhookDeps, c: EdgeContext, { body, revision }: Rev
 }
 
 /** Hands in an event for this webhook alone. What becomes of it is among its deliveries. */
-async function test({ events, clock, ids }: WebhookDeps, { body }: Revision<Webhook>): Promise<DeliveryReport> {
+async function test(deps: WebhookDeps, { body }: Revision<Webhook>): Promise<DeliveryReport> {
+  const { events, clock, ids } = deps;
+  await takeTurn(deps, body.owner);
   const event = {
     id: `test-${body.id}-${ids.base62(12)}`,
     type: "webhook.test" as const,
@@ -111,11 +131,13 @@ async function deliveries({ events }: WebhookDeps, { body }: Revision<Webhook>, 
 }
 
 /** Sends a delivery again that has ended, with the same `webhook-id`; one that is under way is left alone. */
-async function replay({ events, clock }: WebhookDeps, { body }: Revision<Webhook>, event: string): Promise<DeliveryReport> {
+async function replay(deps: WebhookDeps, { body }: Revision<Webhook>, event: string): Promise<DeliveryReport> {
+  const { events, clock } = deps;
   const before = await events.find(body.id, event);
   if (before === undefined)
     throw new Failure("not_found", `There is no delivery of an event '${event.slice(0, 100)}' here.`, { field: "event" });
   if (before.state === "pending") return reportDelivery(before);
+  await takeTurn(deps, body.owner);
   const again: Delivery = { ...before, state: "pending", attempts: 0, dueAtMs: clock.nowMs() };
   if (await events.move(before, again)) return reportDelivery(again);
   throw new Failure("conflict", "Somebody else has just sent this delivery again.", { field: "event" });

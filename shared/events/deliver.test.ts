@@ -80,6 +80,19 @@ test("an event goes to its tenant's and the operators' webhooks that want it, si
   expect(await store.find("w1", "budget-acme-80")).toMatchObject({ state: "delivered", attempts: 1 });
 });
 
+test("who has hundreds due and does not answer keeps nobody else waiting", async () => {
+  await addWebhook(webhookOf("w1", "acme"));
+  await addWebhook(webhookOf("w2", "globex"));
+  await Promise.all(Array.from({ length: 600 }, (_, place) => store.deliver(eventOf(`e${place}`), "w1")));
+  clock.advance(1_000);
+  await store.emit(eventOf("e", "globex"));
+  answer = failing();
+
+  await round();
+
+  expect(sent.map(({ url }) => url).sort()).toEqual(["https://w1.example.com/in", "https://w2.example.com/in"]);
+});
+
 test("an event that is told again is told once, also after it was delivered", async () => {
   await addWebhook(webhookOf("w1", "acme"));
   for (let time = 0; time < 3; time += 1) {

@@ -12,7 +12,8 @@ import { secretsInForce, type Webhook, wants, webhookGroupOf } from "./webhook.t
 
 /** Of one round. */
 const EVENTS_MAX = 100;
-const DUE_MAX = 500;
+/** Pointers are short. So many that the backlog of some who do not answer, of which a round tries little, does not hide what is due to others. */
+const DUE_MAX = 5_000;
 /** Webhooks that are sent to side by side; to each one message after another, until one fails. */
 const WEBHOOKS_AT_ONCE = 16;
 const PER_WEBHOOK_MAX = 20;

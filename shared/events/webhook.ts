@@ -5,6 +5,8 @@ import type { Peppers } from "../keys/key.ts";
 import { EventType } from "./event.ts";
 
 export const WEBHOOKS_PER_OWNER_MAX = 20;
+/** Deleted ones too: they stay in the log, and whoever hands out an event reads all of them. */
+export const WEBHOOKS_EVER_MAX = 1_000;
 export const WEBHOOK_URL_CHARACTERS_MAX = 2_000;
 /** After a rotation deliveries carry signatures of both secrets for this long. */
 export const SECRET_OVERLAP_MS = 24 * 3_600_000;

@@ -1,7 +1,7 @@
 import { dayOf } from "./level.ts";
 
-/** The policies that an owner may have, as `policiesOf` names them; a day's has an item of its own each day. */
-const POLICIES = ["requests", "tokens", "concurrency"] as const;
+/** The policies that an owner may have, as policy.ts names them; a day's has an item of its own each day. */
+const POLICIES = ["requests", "tokens", "concurrency", "webhooks"] as const;
 const DAILY = "daily";
 /** Older ones were tidied away by their `ttl`, which stores follow within days. */
 const DAYS_BACK = 7;

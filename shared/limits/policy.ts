@@ -89,6 +89,18 @@ export function policiesOf({ tenant, key }: Limited): Policies {
   };
 }
 
+/** Four a minute for good: each may be attempted ten times, at a receiver that lets a deliverer wait. */
+const WEBHOOK_RATE: RequestRate = { requestsPerSecond: 1 / 15, burst: 120 };
+
+/**
+ * What an owner may have done about webhooks by hand: making them, whose names are looked up, and sending tests and deliveries again. Requests per second would let one
+ * tenant hand in more than is ever sent, and everybody's deliveries wait behind it.
+ */
+export function webhookPolicyOf(owner: string): CreditPolicy {
+  const says = `the limit of your tenant is ${WEBHOOK_RATE.burst} webhooks, tests and repeats at once, and 4 a minute`;
+  return ratePolicy({ name: "webhooks", itemKey: `${counterOwner.tenant(owner)}#webhooks`, quota: WEBHOOK_RATE.burst, says }, WEBHOOK_RATE);
+}
+
 type Owner = { readonly itemKey: string; readonly prefix: string; readonly whose: string };
 
 function policiesOfOwner({ itemKey, prefix, whose }: Owner, limits: KeyLimits): Policies {
