@@ -103,6 +103,27 @@ test("a row that was settled although nobody acknowledged it is not answered, ke
   expect(await weir.newRows()).toMatchObject([{ st: "S", oc: "ok" }]);
 });
 
+test("who looks for an answer before it is kept, and at its row after it was settled, gets the answer", async () => {
+  const key = newKey();
+  const { generate, next } = paced(begun, said("a"), finished, done);
+  weir.model.nextGeneration(generate);
+  const first = complete(key);
+  await expect.poll(() => weir.model.generations.length).toBe(1);
+  const rowsRead = weir.store.hold("Query weir-ledger");
+  const before = weir.store.callsOf("Query weir-ledger");
+  const again = complete(key);
+  await expect.poll(() => weir.store.callsOf("Query weir-ledger")).toBeGreaterThan(before);
+  for (let event = 0; event < 4; event += 1) next();
+  expect((await first).status).toBe(200);
+
+  rowsRead.letGo();
+
+  const replayed = await again;
+  expect([replayed.status, replayed.headers.get("idempotent-replayed")]).toEqual([200, "true"]);
+  expect(await replayed.text()).toContain('"text":"a"');
+  expect(await weir.newRows()).toMatchObject([{ st: "S", oc: "ok" }]);
+});
+
 test("a lost acknowledgement of any step changes nothing for the caller, and one row is billed", async () => {
   const steps = ["PutItem weir-idempotency", "PutItem weir-ledger", "UpdateItem weir-idempotency", "UpdateItem weir-ledger"];
   for (const step of steps) {

@@ -1,5 +1,6 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { mayName, parseModelReference } from "../../shared/models/reference.ts";
+import type { EarlierRow } from "../../shared/usage/ledger/ledger.ts";
 import {
   type Claim,
   type Claimed,
@@ -73,12 +74,13 @@ type Looked =
 
 async function look(deps: Deps, { principal, fingerprint }: Call, { id, windowMs = Number.POSITIVE_INFINITY }: Asked): Promise<Looked> {
   const fresh = { kind: "run", id, annul: async () => true } as const;
-  const claimed = await deps.idempotency.find(id);
+  const found = await deps.idempotency.find(id);
   const nowMs = deps.clock.nowMs();
-  if (claimed === undefined) return { ...fresh, before: claimed };
-  const earlier = { requestId: claimed.requestId, tenant: principal.tenant };
-  if (claimed.fingerprint !== fingerprint) throw keyReused();
+  if (found === undefined) return { ...fresh, before: found };
+  const earlier = { requestId: found.requestId, tenant: principal.tenant };
+  if (found.fingerprint !== fingerprint) throw keyReused();
   const row = await deps.ledger.findEarlier(earlier);
+  const claimed = await withItsAnswer(deps, found, row);
   const verdict = judgeRetry({ claimed, row, nowMs });
   // The window is over, and so is who was in it: the next is a request of its own. One that is still worked on would lose its claim, and with it its answer.
   if (nowMs - claimed.claimedAtMs > windowMs && !isInProgress(verdict)) return { ...fresh, before: claimed };
@@ -92,6 +94,14 @@ async function look(deps: Deps, { principal, fingerprint }: Call, { id, windowMs
     case "take over":
       return { ...fresh, before: claimed, annul: () => deps.ledger.annul(earlier, row) };
   }
+}
+
+/** An answer is kept before its row is settled: who finds it settled, and had looked for the answer before it was kept, looks again. */
+async function withItsAnswer(deps: Deps, found: Claimed, row: EarlierRow): Promise<Claimed> {
+  if (row.state !== "settled" || found.answer !== undefined) return found;
+  const later = await deps.idempotency.find(found.id);
+  if (later?.requestId !== found.requestId) throw inProgress();
+  return later;
 }
 
 function isInProgress(verdict: Verdict): boolean {

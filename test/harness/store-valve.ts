@@ -12,6 +12,8 @@ export type StoreValve = {
   readonly turn: (state: StoreState, operation?: string) => void;
   /** What happens to the next call of an operation alone. */
   readonly once: (state: StoreState, operation: string) => void;
+  /** The next call of an operation is not passed on until it is let go. */
+  readonly hold: (operation: string) => { readonly letGo: () => void };
   /** How often an operation has been asked for. */
   readonly callsOf: (operation: string) => number;
   readonly close: () => Promise<void>;
@@ -22,6 +24,7 @@ const THROTTLED = { __type: "com.amazonaws.dynamodb.v20120810#ProvisionedThrough
 export async function startStoreValve(storeEndpoint: string): Promise<StoreValve> {
   const calls = new Map<string, number>();
   const singles = new Map<string, StoreState>();
+  const held = new Map<string, Promise<void>>();
   let turned: { state: StoreState; operation: string | undefined } = { state: "open", operation: undefined };
   const server = createServer(async (incoming, outgoing) => {
     const body = await buffer(incoming);
@@ -31,6 +34,10 @@ export async function startStoreValve(storeEndpoint: string): Promise<StoreValve
     const single = names.find((name) => singles.has(name)) ?? "";
     const state = singles.get(single) ?? (isMeant ? turned.state : "open");
     singles.delete(single);
+    const holding = names.find((name) => held.has(name)) ?? "";
+    const untilLetGo = held.get(holding);
+    held.delete(holding);
+    await untilLetGo;
     await pass(storeEndpoint, { incoming, outgoing, body, state });
   });
   server.listen(0, "127.0.0.1");
@@ -42,6 +49,11 @@ export async function startStoreValve(storeEndpoint: string): Promise<StoreValve
       turned = { state, operation };
     },
     once: (state, operation) => singles.set(operation, state),
+    hold(operation) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held.set(operation, promise);
+      return { letGo: resolve };
+    },
     callsOf: (operation) => calls.get(operation) ?? 0,
     close: async () => {
       server.closeAllConnections();
