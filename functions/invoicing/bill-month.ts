@@ -23,6 +23,8 @@ export type Outcome = "done" | "kept" | "drafted" | "issued";
 
 export type Asked = {
   readonly tenant: Tenant;
+  /** The tenant was closed before the month began. */
+  readonly isOver?: boolean;
   readonly month: string;
   readonly closed: Closed;
   readonly nowMs: number;

@@ -4,13 +4,17 @@ import { prepaidLine } from "../../shared/billing/invoices/prepaid-line.ts";
 import type { Replacement } from "../../shared/billing/invoices/replacement.ts";
 import { createSealsDigest } from "../../shared/billing/invoices/seals-digest.ts";
 import type { Seller } from "../../shared/billing/invoices/seller.ts";
+import type { Component } from "../../shared/billing/line.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
+import type { Rated } from "../../shared/billing/prices/rating.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
 import type { InvoicingDeps } from "./deps.ts";
 import { rateMonth, revisionsOf } from "./rate-month.ts";
 
 export type Bill = {
   readonly tenant: Tenant;
+  /** The tenant was closed before the month began. */
+  readonly isOver?: boolean;
   readonly month: string;
   readonly adjustments: readonly Adjustment[];
   readonly closed: Closed;
@@ -23,7 +27,7 @@ export type Bill = {
  */
 export async function compute(
   deps: InvoicingDeps,
-  { tenant, month, adjustments, closed, replacement }: Bill,
+  { tenant, isOver = false, month, adjustments, closed, replacement }: Bill,
   final?: { readonly seller: Seller },
 ): Promise<InvoiceDocument | undefined> {
   const { billing } = tenant;
@@ -31,7 +35,7 @@ export async function compute(
   const book = await revisionsOf(deps.books, billing.priceBook);
   if (book.length === 0) throw new Error(`the tenant ${tenant.id} has the price book ${billing.priceBook}, which does not exist`);
   const { rated, paid } = await rateMonth(deps, { tenant: tenant.id, month }, { book, discountBps: billing.discountBps });
-  const isNothing = rated.lines.length === 0 && rated.unpriced.length === 0 && adjustments.length === 0;
+  const isNothing = (isOver ? isUnused(rated) : rated.lines.length === 0) && rated.unpriced.length === 0 && adjustments.length === 0;
   if (isNothing && replacement === undefined) return undefined;
   const { address, taxId, name = tenant.name } = billing;
   const buyer = { tenant: tenant.id, name, ...(address === undefined ? {} : { address }), ...(taxId === undefined ? {} : { taxId }) };
@@ -50,6 +54,13 @@ export async function compute(
     closed,
     evidence: final === undefined ? null : await evidenceOf(deps, { tenant: tenant.id, month, closed }),
   });
+}
+
+/** What a month charges whether anything was used in it or not, and the discount on that. */
+const DUES: ReadonlySet<Component> = new Set<Component>(["reservedRate", "commitment", "discount"]);
+
+function isUnused({ lines }: Rated): boolean {
+  return lines.every(({ component }) => DUES.has(component));
 }
 
 function revisionsIn(lines: readonly { readonly priceVersion: number }[]): number[] {

@@ -4,8 +4,6 @@ import { askCredit } from "../../shared/billing/invoices/accept-credit.ts";
 import type { InvoiceIn } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
-import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
-import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";
 import { rowAt } from "../../test/harness/sealing.ts";
@@ -209,78 +207,6 @@ test("a round that has done its share says so, and the next ones go on from ther
   const numbers = await Promise.all(tenants.map(async (tenant) => (await issued(`${tenant}-2026-10`)).issue.number));
   expect(numbers.sort((a, b) => a - b)).toEqual(tenants.map((_, place) => place + 1));
 }, 60_000);
-
-test("a tenant that is changed for the first time after a month's end is billed for the month", async () => {
-  await world.makeTenant("acme", {});
-  await world.setSeller();
-  await use("acme");
-  await world.sealAt(AUDITED);
-  const first = await world.deps.tenants.current("acme");
-  if (first === undefined) throw new Error("there is no tenant");
-  const change = { by: "test", why: "", atMs: NOVEMBER + HOUR_MS };
-  await world.deps.tenants.append("acme", first.revision, { body: { ...first.body, isClosed: true }, change });
-
-  await world.invoiceAt(AUDITED);
-
-  expect((await issued("acme-2026-10")).totals.totalMinor).toBe("181");
-});
-
-/** What an operator agrees with a tenant on the first of the next month. */
-async function agree(billing: Partial<TenantBilling>, atMs = NOVEMBER + 9 * HOUR_MS) {
-  const current = await world.deps.tenants.current("acme");
-  if (current === undefined) throw new Error("there is no tenant");
-  const terms = { priceBook: "standard", discountBps: 0, taxRateBps: 1_900, ...current.body.billing, ...billing };
-  const change = { by: "test", why: "agreed", atMs };
-  await world.deps.tenants.append("acme", current.revision, { body: { ...current.body, billing: terms }, change });
-}
-
-test("what is agreed after a month's end is not in its invoice, which has the address and the tax of its day", async () => {
-  await world.setPrices({ ...BOOK, name: "dearer", entries: [{ perRequest: { price: "50" } }] });
-  await world.makeTenant("acme", {});
-  await world.setSeller();
-  await use("acme");
-  await world.sealAt(AUDITED);
-
-  await agree({ priceBook: "dearer", discountBps: 5_000 });
-  await agree({ address: ["Elsewhere 1"], taxRateBps: 0 }, NOVEMBER + 10 * HOUR_MS);
-  await world.invoiceAt(AUDITED);
-
-  const { totals, issue } = await issued("acme-2026-10");
-  expect(totals).toEqual({ netMinor: "152", taxMinor: "0", totalMinor: "152" });
-  const document = JSON.parse(Buffer.from(world.objects.get(issue.documents.json.key) ?? []).toString());
-  expect(document).toMatchObject({ priceBook: { name: "standard", discountBps: 0 }, buyer: { address: ["Elsewhere 1"] } });
-});
-
-test("a month in which nothing had a price is not billed by a book that came after it", async () => {
-  await world.makeTenant("acme");
-  await world.setSeller();
-  await use("acme");
-  await world.sealAt(AUDITED);
-
-  await agree({});
-  await world.invoiceAt(AUDITED);
-
-  expect(await invoice("acme-2026-10")).toBeUndefined();
-  expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-10" });
-});
-
-test("a commitment is not due for months before its tenant was there", async () => {
-  const committed: PriceBook = { ...BOOK, commitment: "50", effectiveFrom: "2026-01-01T00:00:00Z" };
-  await world.setPrices({ ...committed, name: "committed" });
-  await world.setSeller();
-  await world.deps.tenants.append("old", 0, {
-    body: { id: "old", name: "old", isClosed: false, rate: RATE_DEFAULT },
-    change: { by: "test", why: "", atMs: Date.UTC(2026, 7, 1) },
-  });
-  await world.makeTenant("new", { priceBook: "committed", taxRateBps: 0 });
-  await world.sealAt(AUDITED);
-
-  await world.invoiceAt(AUDITED);
-
-  expect((await issued("new-2026-10")).totals.totalMinor).toBe("5000");
-  expect(await invoice("new-2026-09")).toBeUndefined();
-  expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-10" });
-});
 
 test("what a prepaid tenant has used stands on its invoice and is taken off again; what it used without a lease is due", async () => {
   await world.makeTenant("paid", { isPrepaid: true, taxRateBps: 1_900 });

@@ -12,7 +12,7 @@ import { firstMonth, wasThere } from "./first-month.ts";
 import { finishPendingInvoice } from "./issue.ts";
 import { settleReplacements } from "./replacements.ts";
 import { tellChanges } from "./tell-changes.ts";
-import { inMonth } from "./terms.ts";
+import { inMonth, wasClosedBefore } from "./terms.ts";
 
 /** Tenants that a round looks at, and months that it computes: the next one goes on from there. */
 const TENANTS_MAX = 500;
@@ -89,7 +89,8 @@ async function billTenant(
   work.left.tenants -= 1;
   try {
     if (!(await wasThere(deps, tenant, month))) return "done";
-    const outcome = await billMonth(deps, { tenant: await inMonth(deps, tenant, month), month, closed, nowMs: work.nowMs });
+    const terms = { tenant: await inMonth(deps, tenant, month), isOver: await wasClosedBefore(deps, tenant, month) };
+    const outcome = await billMonth(deps, { ...terms, month, closed, nowMs: work.nowMs });
     if (outcome === "drafted" || outcome === "issued") work.left.computed -= 1;
     return outcome;
   } catch (error) {

@@ -17,6 +17,17 @@ export async function inMonth(deps: Pick<InvoicingDeps, "tenants">, { body, at }
   return { ...tenant, billing: { ...(now ?? then), priceBook: then.priceBook, discountBps: then.discountBps } };
 }
 
+/** Whether a tenant was closed before a month began: then nothing is due in it but what was used, which is nothing as a rule. Nobody opens a tenant again. */
+export async function wasClosedBefore(
+  deps: Pick<InvoicingDeps, "tenants">,
+  { body, at }: Revision<Tenant>,
+  month: Month,
+): Promise<boolean> {
+  const { fromMs } = rangeOfMonth(month);
+  if (!body.isClosed || Date.parse(at) < fromMs) return body.isClosed;
+  return (await lastBefore(deps, body.id, fromMs))?.isClosed === true;
+}
+
 async function lastBefore({ tenants }: Pick<InvoicingDeps, "tenants">, id: string, beforeMs: number): Promise<Tenant | undefined> {
   for await (const { at, body } of eachItem((page) => tenants.history(id, page))) if (Date.parse(at) < beforeMs) return body;
   return undefined;
