@@ -3,6 +3,8 @@ export const BODY_BYTES_MAX = 10 * 1024 ** 2;
 /** Bodies and answers in memory at once, of all tenants and of one. A body takes four to five times its size while it is parsed and passed on. */
 export const HELD_BYTES_MAX = 128 * 1024 ** 2;
 export const TENANT_HELD_BYTES_MAX = 48 * 1024 ** 2;
+/** Reports and exports of usage that one tenant has read at the same time, by one gateway. */
+export const REPORTS_AT_ONCE_MAX = 4;
 export const REQUEST_TIMEOUT_MS = 60_000;
 export const SETTLE_TIMEOUT_MS = 10_000;
 /** A stream that has run out of what is covered waits twice so long for the store at most, then ends. */

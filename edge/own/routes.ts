@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import type { Deps } from "../deps.ts";
 import type { EdgeEnv } from "../env.ts";
+import { limitReports } from "../middleware/limit-reports.ts";
 import { ownBalanceRoutes } from "./balance.ts";
 import { ownInvoiceRoutes } from "./invoices.ts";
 import { ownKeyRoutes } from "./keys.ts";
@@ -14,6 +15,7 @@ import { ownWebhookRoutes } from "./webhook-routes.ts";
 export function ownRoutes(deps: Deps) {
   return new Hono<EdgeEnv>()
     .route("/keys", ownKeyRoutes(deps))
+    .use("/usage/*", limitReports())
     .route("/usage", usageRoutes(deps))
     .route("/usage", usageExportRoutes(deps))
     .route("/limits", limitRoutes(deps))
