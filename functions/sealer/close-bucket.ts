@@ -39,7 +39,10 @@ export async function closeBucket(source: Source, bucket: Bucket, nowMs: number)
   return undefined;
 }
 
-/** Only as it was read: whoever has checkpointed or settled the row since is not overruled. */
+/**
+ * Whoever has settled the row since, or covered more of it, is not overruled: what is billed is what it covers. That it was renewed since asks nobody:
+ * no request lives so long that this meets it.
+ */
 async function expire({ lean, tablePrefix }: Source, row: PendingRow): Promise<void> {
   const values = expiredValues(row);
   const names = Object.keys(values);
@@ -47,13 +50,12 @@ async function expire({ lean, tablePrefix }: Source, row: PendingRow): Promise<v
     TableName: tableName(tablePrefix, LEDGER),
     Key: { pk: { S: row.address.pk }, sk: { S: row.address.sk } },
     UpdateExpression: `SET ${names.map((name) => `#${name} = :${name}`).join(", ")}`,
-    ConditionExpression: "#st = :pending AND #e = :epoch AND #x = :over AND #pg = :checkpointed",
-    ExpressionAttributeNames: Object.fromEntries([...new Set([...names, "st", "e", "x", "pg"])].map((name) => [`#${name}`, name])),
+    ConditionExpression: "#st = :pending AND #e = :epoch AND #pg = :checkpointed",
+    ExpressionAttributeNames: Object.fromEntries([...new Set([...names, "st", "e", "pg"])].map((name) => [`#${name}`, name])),
     ExpressionAttributeValues: {
       ...Object.fromEntries(Object.entries(values).map(([name, value]) => [`:${name}`, value])),
       ":pending": { S: "P" },
       ":epoch": { N: `${row.epoch}` },
-      ":over": { N: `${row.expiresAtMs}` },
       ":checkpointed": { N: `${row.checkpointed}` },
     },
   };
