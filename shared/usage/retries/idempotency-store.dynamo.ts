@@ -72,8 +72,8 @@ async function claimItem(settings: StepSettings, claim: Claim, before: Claimed |
     before === undefined
       ? { ConditionExpression: "attribute_not_exists(pk)" }
       : {
-          ConditionExpression: "e = :e AND ri = :ri",
-          ExpressionAttributeValues: { ":e": { N: `${before.epoch}` }, ":ri": { S: before.requestId } },
+          ConditionExpression: "e = :e",
+          ExpressionAttributeValues: { ":e": { N: `${before.epoch}` } },
         };
   try {
     await persist(settings, () => call(settings, "PutItem", { Item: itemOf(claim), ...condition }));
