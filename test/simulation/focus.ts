@@ -1,6 +1,9 @@
 import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
 import { MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Guard } from "../harness/fake-dynamo/guards.ts";
+import type { Habits } from "./engine.ts";
+import { LEANINGS_OF_REQUESTS } from "./leanings-of-requests.ts";
+import type { Weather } from "./store-link.ts";
 
 /** What a plan is drawn towards, so that what a guard keeps apart meets: chance alone would bring it about once in thousands of histories. */
 export type Leaning = {
@@ -16,8 +19,18 @@ export type Leaning = {
   readonly orderCount?: number;
   /** Of those with a key: who asks again while the first attempt is at work. */
   readonly impatientShare?: number;
+  /** Of the same: who asks once more when it is over. */
+  readonly againShare?: number;
+  /** How many ask with the same key at once until they are answered, and how soon again. */
+  readonly callersOfKey?: number;
+  readonly retryMsMax?: number;
+  readonly engine?: Partial<Habits>;
+  /** How many new tokens a stream asks for at most. */
+  readonly tokensMax?: number;
   /** So far off all clocks of gateways are, ahead or behind. */
   readonly clockErrorMs?: number;
+  /** All clocks of gateways are so far behind at first, and from the middle of the traffic on so far ahead. */
+  readonly clocksJumpMs?: number;
   readonly gatewayStepsMax?: number;
   readonly startsAfterMs?: number;
   readonly closesLateMs?: number;
@@ -28,6 +41,8 @@ export type Leaning = {
   /** How late calls of the steps in focus come, and how old a view reads may have that are not consistent. */
   readonly lateMsMax?: number;
   readonly lagMsMax?: number;
+  /** What goes wrong with calls of the steps in focus, as shares of them. */
+  readonly focused?: Partial<Weather>;
 };
 
 /** Where a history looks hard: steps whose calls go wrong above all, and what its plan leans towards. */
@@ -45,6 +60,7 @@ const APART: Leaning = { clockErrorMs: 28_000, gatewayCount: 3 };
 
 /** The first that a guard's name fits. */
 const LEANINGS: readonly (readonly [RegExp, Leaning])[] = [
+  ...LEANINGS_OF_REQUESTS,
   [
     /^balances: (get|put) balance|^control: .* credit /,
     { ...TRAFFIC, ...STALE, prepaidShare: 1, gatewayCount: 3, keyedShare: 0, trafficMs: 30_000 },
@@ -56,22 +72,13 @@ const LEANINGS: readonly (readonly [RegExp, Leaning])[] = [
   [/^seals: .*(a\.\*|r2)/, { ...AHEAD, keyedShare: 0.5, sealerCount: 3, invoicerCount: 0, closesLateMs: 0 }],
   [/^seals: /, { ...AHEAD, ...STALE, sealerCount: 3, invoicerCount: 1, closesLateMs: 0, keyedShare: 0.5, lateMsMax: 40_000 }],
   [
-    /^idempotency: REMOVE/,
-    { ...AHEAD, keyedShare: 1, streamShare: 0.7, startsAfterMs: 58 * MINUTE_MS + 20_000, trafficMs: 30_000, closesLateMs: 0 },
-  ],
-  [
-    /^ledger: put m st='X'|^ledger: SET e=\?, SET st='X' WHERE e, st /,
+    /^ledger: put m st='X'/,
     { ...TRAFFIC, ...APART, keyedShare: 1, orderCount: 16, trafficMs: 30_000, impatientShare: 1, lateMsMax: 10_000 },
   ],
   [
     /^idempotency: |^ledger: query m a range/,
     { ...TRAFFIC, ...AHEAD, ...STALE, keyedShare: 1, streamShare: 0.7, gatewayCount: 3, lateMsMax: 60_000, impatientShare: 1 },
   ],
-  [
-    /^ledger: SET e/,
-    { ...TRAFFIC, ...AHEAD, sealerCount: 3, streamShare: 0.8, keyedShare: 0, orderCount: 16, trafficMs: 30_000, lateMsMax: 10_000 },
-  ],
-  [/^ledger: SET pg/, { ...TRAFFIC, streamShare: 1, keyedShare: 0, orderCount: 16, gatewayStepsMax: 800, lateMsMax: 8_000 }],
   [/^ledger: /, { ...TRAFFIC, ...STALE, keyedShare: 0.4 }],
 ];
 

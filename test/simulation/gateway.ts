@@ -10,7 +10,7 @@ import { type Ids, toBase62 } from "../../shared/base/id.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createIdempotencyStore, type KeptBodies } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
 import type { Random } from "../harness/random.ts";
-import { createEngine } from "./engine.ts";
+import { createEngine, type Habits } from "./engine.ts";
 import { createSdkLink } from "./sdk-link.ts";
 import type { Machine, World } from "./world.ts";
 
@@ -32,7 +32,7 @@ export const CONFIG = readConfig({
 
 export type Gateway = { readonly app: Hono<EdgeEnv>; readonly machine: Machine; readonly deps: Deps };
 
-export type Stores = { readonly link: LeanDynamo; readonly bodies: KeptBodies };
+export type Surroundings = { readonly link: LeanDynamo; readonly bodies: KeptBodies; readonly habits?: Partial<Habits> | undefined };
 
 /** Where large answers are kept: one place for all machines, which takes its time. */
 export function createBodies(world: World): KeptBodies {
@@ -50,12 +50,12 @@ export function createBodies(world: World): KeptBodies {
 }
 
 /** The product's own gateway on a machine of the world; its engine is simulated, and its store is seen through a link. */
-export function startGateway(world: World, machine: Machine, { link, bodies }: Stores): Gateway {
+export function startGateway(world: World, machine: Machine, { link, bodies, habits }: Surroundings): Gateway {
   return machine.run(() => {
     const { clock } = machine;
     const ids = idsOf(world.random);
     const composed = compose(CONFIG, { clock, ids, log: () => {}, store: { lean: link, dynamo: createSdkLink(link, TABLE_PREFIX) } });
-    const pools = new Map([["cpu", { name: "cpu", tier: "cpu" as const, client: createEngine(world.random) }]]);
+    const pools = new Map([["cpu", { name: "cpu", tier: "cpu" as const, client: createEngine(world.random, habits) }]]);
     const idempotency = createIdempotencyStore({ lean: link, tablePrefix: TABLE_PREFIX, clock, bodies });
     const deps = { ...composed.deps, pools, idempotency };
     return { machine, deps, app: createApp(deps) };

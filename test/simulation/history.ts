@@ -9,7 +9,7 @@ import { createBodies, type Gateway, startGateway, TABLE_PREFIX } from "./gatewa
 import { type Given, give } from "./gifts.ts";
 import { endMonth, MONTHS } from "./month-end.ts";
 import { drawPlan, type Plan } from "./plan.ts";
-import { calmDown, changeWeather, firstState, keepRunning, type Part, type Scene } from "./scene.ts";
+import { calmDown, changeWeather, firstState, jumpTogether, keepRunning, type Part, type Scene } from "./scene.ts";
 import { startSealer, totalsOf } from "./sealing.ts";
 import { fillStore, PREPAID, type Seeded, seededStore } from "./seed-store.ts";
 import type { LinkCounts } from "./store-link.ts";
@@ -21,6 +21,8 @@ export type History = {
   readonly violations: readonly string[];
   readonly attempts: readonly Attempt[];
   readonly guards: ReadonlySet<Guard>;
+  /** Writes that only an ignored guard would have refused. */
+  readonly passedOver: number;
   readonly counts: LinkCounts & World["counts"] & ReturnType<typeof countsOf>;
 };
 
@@ -41,6 +43,8 @@ const PATIENCE_MINUTES_MAX = 30;
 const ATTEMPTS_MAX = 12;
 const RETRY_MS_MAX = 20_000;
 const IMPATIENT_MS_MAX = 8_000;
+/** Who has its answer may ask for it once more. */
+const AGAIN_MS_MAX = 60_000;
 const GATEWAY_STEPS_MAX = 150;
 const FUNCTION_STEPS_MAX = 600;
 /** After the earliest start: some histories go on in the next month, some are in it as a whole. */
@@ -59,7 +63,14 @@ export async function runHistory(seed: string, { ignored, focus = NO_FOCUS }: Se
   const troubles = await endMonth(scene);
   const totals = await totalsOf(store, MONTHS);
   const violations = [...troubles, ...violationsOf({ attempts, gifts, store, bucket: scene.bucket, totals, plan })];
-  return { seed, violations, attempts, guards: store.guards, counts: { ...counts, ...world.counts, ...countsOf(attempts) } };
+  return {
+    seed,
+    violations,
+    attempts,
+    guards: store.guards,
+    counts: { ...counts, ...world.counts, ...countsOf(attempts) },
+    passedOver: store.passedOver(),
+  };
 }
 
 async function serveTraffic(scene: Scene, { operatorKey }: Seeded): Promise<{ attempts: Attempt[]; gifts: Given[] }> {
@@ -67,6 +78,7 @@ async function serveTraffic(scene: Scene, { operatorKey }: Seeded): Promise<{ at
   if (plan.isTrafficCalm) calmDown(scene);
   const fleet = startParts(scene);
   for (const { atMs, weather } of plan.weathers) world.after(atMs, () => changeWeather(scene, weather));
+  world.after(plan.trafficMs / 2, () => jumpTogether(scene));
   const giving = plan.gifts.map(async ({ atMs, gift }) => {
     await world.wait(atMs);
     return give(world, { fleet, gift, operatorKey });
@@ -108,7 +120,7 @@ function startParts(scene: Scene): (Gateway | undefined)[] {
       name: `gateway ${place}`,
       killStepsMax: scene.focus.leaning.gatewayStepsMax ?? GATEWAY_STEPS_MAX,
       start: (machine, link) => {
-        fleet[place] = startGateway(scene.world, machine, { link, bodies });
+        fleet[place] = startGateway(scene.world, machine, { link, bodies, habits: scene.focus.leaning.engine });
       },
       ended: () => {
         fleet[place] = undefined;
@@ -148,7 +160,7 @@ async function place(
   const askUntilAnswered = async (attemptsMax: number) => {
     const made: Asked[] = [];
     while (made.length < attemptsMax && made.at(-1)?.ending !== "answered") {
-      if (made.length > 0) await world.wait(world.random.below(RETRY_MS_MAX));
+      if (made.length > 0) await world.wait(world.random.below(focus.leaning.retryMsMax ?? RETRY_MS_MAX));
       made.push(await attempt());
     }
     return made;
@@ -158,5 +170,9 @@ async function place(
     return askUntilAnswered(1);
   };
   const impatient = world.random.chance(focus.leaning.impatientShare ?? 0.3) ? [askMeanwhile()] : [];
-  return (await Promise.all([askUntilAnswered(ATTEMPTS_MAX), ...impatient])).flat();
+  const patient = Array.from({ length: focus.leaning.callersOfKey ?? 1 }, () => askUntilAnswered(ATTEMPTS_MAX));
+  const asked = (await Promise.all([...patient, ...impatient])).flat();
+  if (!world.random.chance(focus.leaning.againShare ?? 0.5)) return asked;
+  await world.wait(world.random.below(AGAIN_MS_MAX));
+  return [...asked, await attempt()];
 }

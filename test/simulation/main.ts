@@ -29,11 +29,18 @@ async function printGuards(cpuSeconds: number, part: string) {
   }
 }
 
-function told({ kind, tried, ...searched }: Searched): string {
-  if (kind === "found") return `seed ${tried}: ${short(searched.violation)}`;
-  if (kind === "covered")
-    return `not in ${tried}; covered by \`${searched.by}\`: both gone, seed ${searched.seed}: ${short(searched.violation)}`;
-  return `not in ${tried}`;
+function told({ kind, tried, passedOver, ...searched }: Searched): string {
+  const not = `not in ${tried}, where it would have refused ${passedOver} writes`;
+  switch (kind) {
+    case "found":
+      return `seed ${searched.seed}: ${short(searched.violation)}`;
+    case "covered":
+      return `${not}; covered by \`${searched.by}\`: both gone, seed ${searched.seed}: ${short(searched.violation)}`;
+    case "unreachable":
+      return `${not}; nothing can come of it`;
+    case "not found":
+      return not;
+  }
 }
 
 function short(violation: string | undefined): string {

@@ -32,6 +32,7 @@ export type Plan = {
 };
 
 const ORDERS_MAX = 14;
+const TOKENS_MAX = 300;
 const CLOCK_ERRORS_MS = [...Array.from({ length: 24 }, () => 20), 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000];
 
 export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan {
@@ -55,7 +56,7 @@ export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan
       leaning.closesLateMs ?? (shares.prepaidShare === 0 ? 0 : random.pick([0, HOUR_MS, 2 * HOUR_MS])) + random.below(30 * MINUTE_MS),
     orders: Array.from({ length: count }, (_, number) => ({
       atMs: random.below(trafficMs),
-      order: drawOrder(random, seeded, { number, ...shares }),
+      order: drawOrder(random, seeded, { number, ...shares, tokensMax: leaning.tokensMax ?? TOKENS_MAX }),
     })),
     gifts: shares.prepaidShare === 0 ? [] : drawGifts(random, trafficMs),
     weathers: leaning.isTrafficCalm === true ? [] : drawWeathers(random, trafficMs),
@@ -64,17 +65,19 @@ export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan
   };
 }
 
-type Shares = { readonly streamShare: number; readonly keyedShare: number; readonly prepaidShare: number };
+type Shares = { readonly streamShare: number; readonly keyedShare: number; readonly prepaidShare: number; readonly tokensMax: number };
 
 function drawOrder(
   random: Random,
   { keys }: Seeded,
-  { number, streamShare, keyedShare, prepaidShare }: Shares & { number: number },
+  { number, streamShare, keyedShare, prepaidShare, tokensMax }: Shares & { number: number },
 ): Order {
   const tenant = random.chance(prepaidShare) ? PREPAID : random.pick(POSTPAID);
   const isStream = random.chance(streamShare);
   const prompt = `request ${number} ${random.below(1e9)}`;
-  const body = isStream ? { model: "smol", prompt, stream: true, max_tokens: 1 + random.below(300) } : { model: "minilm", input: prompt };
+  const body = isStream
+    ? { model: "smol", prompt, stream: true, max_tokens: 1 + random.below(tokensMax) }
+    : { model: "minilm", input: prompt };
   return {
     tenant,
     key: keys[tenant],

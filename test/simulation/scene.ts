@@ -4,7 +4,7 @@ import type { Bucket } from "./billing.ts";
 import type { Focus } from "./focus.ts";
 import { drawClockError, type Plan } from "./plan.ts";
 import { CALM, createStoreLink, type LinkCounts, type Weather } from "./store-link.ts";
-import type { Machine, World } from "./world.ts";
+import type { ClockError, Machine, World } from "./world.ts";
 
 /** Everything that a history's parts share. */
 export type Scene = {
@@ -22,6 +22,7 @@ export type Scene = {
     killsMax: number;
     /** Whoever dies in another phase than it was started in is not started again. */
     phase: number;
+    haveClocksJumped: boolean;
   };
 };
 
@@ -45,7 +46,7 @@ export function keepRunning(scene: Scene, part: Part) {
   const { world, state, machines } = scene;
   const { random } = world;
   const { phase } = state;
-  const machine = world.spawn(part.name, state.isCalm ? SOUND : drawClockError(random, scene.focus.leaning));
+  const machine = world.spawn(part.name, state.isCalm ? SOUND : clockErrorOf(scene));
   const link = createStoreLink({
     world,
     machine,
@@ -71,9 +72,22 @@ export function keepRunning(scene: Scene, part: Part) {
 
 const SOUND = { offsetMs: 0, driftPpm: 0 };
 
+function clockErrorOf({ world, state, focus: { leaning } }: Scene): ClockError {
+  const { clocksJumpMs } = leaning;
+  if (clocksJumpMs === undefined) return drawClockError(world.random, leaning);
+  return { offsetMs: state.haveClocksJumped ? clocksJumpMs : -clocksJumpMs, driftPpm: 0 };
+}
+
 /** A clock that is set right or wrong while the machine runs. */
-function jump({ world, state, focus }: Scene, machine: Machine) {
-  if (!state.isCalm && world.random.chance(JUMP_SHARE)) machine.setClock(drawClockError(world.random, focus.leaning));
+function jump(scene: Scene, machine: Machine) {
+  if (!scene.state.isCalm && scene.world.random.chance(JUMP_SHARE)) machine.setClock(clockErrorOf(scene));
+}
+
+/** All clocks at once go from behind to ahead. */
+export function jumpTogether(scene: Scene) {
+  if (scene.focus.leaning.clocksJumpMs === undefined || scene.state.isCalm) return;
+  scene.state.haveClocksJumped = true;
+  for (const machine of scene.machines) machine.setClock(clockErrorOf(scene));
 }
 
 export function changeWeather({ state }: Scene, weather: Weather) {
@@ -81,7 +95,7 @@ export function changeWeather({ state }: Scene, weather: Weather) {
 }
 
 export function firstState(): Scene["state"] {
-  return { weather: CALM, isCalm: false, killsMax: KILLS_MAX, phase: 0 };
+  return { weather: CALM, isCalm: false, killsMax: KILLS_MAX, phase: 0, haveClocksJumped: false };
 }
 
 /** Nobody runs any more, and nobody is started again. */

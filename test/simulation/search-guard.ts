@@ -3,23 +3,28 @@ import { type Found, findGuards } from "./simulate.ts";
 
 const SEEDS_MAX = 10_000;
 
-/** What came of looking for a guard: found, or found once those that cover it are gone, too. `tried` histories without it alone. */
+/**
+ * What came of looking for a guard: found, or found once those that cover it are gone, too. `tried` histories without it alone, in which `passedOver`
+ * writes went through that it would have refused.
+ */
 export type Searched = {
-  readonly kind: "found" | "covered" | "not found";
+  readonly kind: "found" | "covered" | "not found" | "unreachable";
   readonly tried: number;
+  readonly passedOver: number;
   readonly by?: string;
   readonly seed?: number;
   readonly violation?: string;
 };
 
-/** Looks for as long as it may; then, if something stands beside the guard, without both. */
-export async function searchGuard({ guard, coveredBy = [] }: Listed, cpuSeconds: number): Promise<Searched> {
-  const alone = await findGuards([guard], { seedsMax: SEEDS_MAX, mayGoOn: withinCpu(cpuSeconds) });
-  if (alone.found !== undefined) return { kind: "found", tried: alone.tried, violation: alone.found.violation };
-  if (coveredBy.length === 0) return { kind: "not found", tried: alone.tried };
-  const { found }: { found?: Found } = await findGuards([guard, ...coveredBy], { seedsMax: SEEDS_MAX, mayGoOn: withinCpu(cpuSeconds) });
-  if (found === undefined) return { kind: "not found", tried: alone.tried };
-  return { kind: "covered", tried: alone.tried, by: coveredBy.join(", "), ...found };
+/** Looks for as long as it may; then, if something stands beside the guard, without both: in a history that breaks nothing where the guard is all that is left. */
+export async function searchGuard({ guard, coveredBy = [], unreachable }: Listed, cpuSeconds: number): Promise<Searched> {
+  const { found: alone, ...seen } = await findGuards([guard], { seedsMax: SEEDS_MAX, mayGoOn: withinCpu(cpuSeconds) });
+  if (alone !== undefined) return { kind: "found", ...seen, ...alone };
+  if (coveredBy.length === 0) return { kind: unreachable === undefined ? "not found" : "unreachable", ...seen };
+  const search = { seedsMax: SEEDS_MAX, mayGoOn: withinCpu(cpuSeconds), butNotBy: coveredBy };
+  const { found }: { found?: Found } = await findGuards([guard, ...coveredBy], search);
+  if (found === undefined) return { kind: "not found", ...seen };
+  return { kind: "covered", ...seen, by: coveredBy.join(", "), ...found };
 }
 
 /** By the work of this process and not by the clock: a busy machine looks as hard, only longer. */

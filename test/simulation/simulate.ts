@@ -1,7 +1,7 @@
 import type { Guard } from "../harness/fake-dynamo/guards.ts";
 import { focusOn, focusOnStep, stepOf } from "./focus.ts";
 import { isListed } from "./guard-list.ts";
-import { type History, runHistory } from "./history.ts";
+import { type History, runHistory, type Settings } from "./history.ts";
 import { installVirtualTimers } from "./virtual-timers.ts";
 
 export type Simulated = {
@@ -36,27 +36,40 @@ export type Search = {
   readonly seedsMax: number;
   /** Asked before each history: whether there is time for another. */
   readonly mayGoOn?: () => boolean;
+  /** A history counts only if it breaks nothing where these alone are ignored. */
+  readonly butNotBy?: readonly Guard[];
 };
 
-/** Ignores guards and looks for the first history that breaks a promise without them; answers also how many histories that took. */
+/**
+ * Ignores guards and looks for the first history that breaks a promise without them; answers also how many histories that took, and how many writes
+ * went through in them that nothing but the guards would have refused.
+ */
 export async function findGuards(
   guards: readonly Guard[],
-  { seedsMax, mayGoOn = () => true }: Search,
-): Promise<{ tried: number; found?: Found }> {
+  { seedsMax, mayGoOn = () => true, butNotBy = [] }: Search,
+): Promise<{ tried: number; passedOver: number; found?: Found }> {
   installVirtualTimers();
-  const settings = { ignored: new Set(guards), focus: focusOn(guards) };
-  let tried = 0;
+  const focus = focusOn(guards);
+  let [tried, passedOver] = [0, 0];
   for (let seed = 1; seed <= seedsMax && mayGoOn(); seed += 1) {
     tried = seed;
-    // A history that comes to no end, or finds what can never be, has found it, too.
-    const violations = await runHistory(String(seed), settings).then(
-      (history) => history.violations,
-      (cause: unknown) => [cause instanceof Error ? cause.message : String(cause)],
-    );
-    const [violation] = violations;
-    if (violation !== undefined) return { tried, found: { seed, violation } };
+    const broken = await runBroken(seed, { ignored: new Set(guards), focus });
+    passedOver += broken.passedOver;
+    if (broken.violation === undefined) continue;
+    const isByOthers = butNotBy.length > 0 && (await runBroken(seed, { ignored: new Set(butNotBy), focus })).violation !== undefined;
+    if (!isByOthers) return { tried, passedOver, found: { seed, violation: broken.violation } };
   }
-  return { tried };
+  return { tried, passedOver };
+}
+
+/** A history that comes to no end, or finds what can never be, is broken, too. */
+async function runBroken(seed: number, settings: Settings): Promise<{ violation: string | undefined; passedOver: number }> {
+  try {
+    const { violations, passedOver } = await runHistory(String(seed), settings);
+    return { violation: violations[0], passedOver };
+  } catch (cause) {
+    return { violation: cause instanceof Error ? cause.message : String(cause), passedOver: 0 };
+  }
 }
 
 function addCounts(counts: Record<string, number>, { counts: more, attempts }: History) {

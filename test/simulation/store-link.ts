@@ -119,7 +119,7 @@ const SPARED = /-(control|limits)$/;
 const SPARED_SHARE = 0.9;
 
 function weatherFor(settings: Settings, call: Call): Weather {
-  if (isInFocus(settings, call)) return FOCUSED;
+  if (isInFocus(settings, call)) return { ...FOCUSED, ...settings.focus.leaning.focused };
   const { TableName = "" } = call.input as { TableName?: string }; // of every call but batches
   return SPARED.test(TableName) && settings.world.random.chance(SPARED_SHARE) ? CALM : settings.weather();
 }

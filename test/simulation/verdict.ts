@@ -14,6 +14,7 @@ import { MONTH } from "./month-end.ts";
 import type { Plan } from "./plan.ts";
 import { wrongBalances } from "./verdict-balances.ts";
 import { wrongInvoices } from "./verdict-invoices.ts";
+import { wrongRetries } from "./verdict-retries.ts";
 
 export type Evidence = {
   readonly attempts: readonly Attempt[];
@@ -35,12 +36,13 @@ export function violationsOf(evidence: Evidence): string[] {
   const byRequest = Map.groupBy(rows, (row) => text(row, "h"));
   const expired = expiredRows(store);
   return [
-    ...attempts.flatMap((attempt) => {
-      const own = byRequest.get(fingerprintOf(attempt.order)) ?? [];
-      return attempt.order.idempotencyKey === undefined ? wrongBillsOf(attempt, { rows: own, expired }) : wrongRetryOf(attempt, own);
-    }),
+    ...attempts
+      .filter(({ order }) => order.idempotencyKey === undefined)
+      .flatMap((attempt) => wrongBillsOf(attempt, { rows: byRequest.get(fingerprintOf(attempt.order)) ?? [], expired })),
+    ...wrongRetries(attempts, byRequest),
     ...stuckRows(store),
     ...editedRows(store),
+    ...uncoveredRows(store),
     ...editedSeals(store),
     ...forgetfulSeals(store),
     ...earlyForgotten(store),
@@ -75,17 +77,6 @@ function wrongBillsOf(attempt: Attempt, { rows, expired }: Bills): string[] {
   return tooMuch < 0 || tooMuch > most ? [`${what} delivered ${tokens} tokens and is billed ${tooMuch} more, where ${most} may be`] : [];
 }
 
-/** With a key: however often it was asked, one row at most; and whoever was answered got what that row says. */
-function wrongRetryOf({ order, ending, tokens }: Attempt, rows: readonly Item[]): string[] {
-  const what = `the ${order.isStream ? "stream" : "request"} with a key ${order.body} (${ending})`;
-  const [row] = rows;
-  if (rows.length > 1) return [`${what} has ${rows.length} billing rows`];
-  if (ending !== "answered") return [];
-  if (row === undefined) return [`${what} has no billing row`];
-  const billed = number(row, "to");
-  return order.isStream && billed !== tokens ? [`${what} delivered ${tokens} tokens and is billed ${billed}`] : [];
-}
-
 function stuckRows(store: FakeDynamo): string[] {
   const pending = store.items("ledger").filter((item) => text(item, "st") === "P");
   return pending.map((item) => `the row ${addressOf(item)} is pending for ever`);
@@ -96,6 +87,17 @@ function editedRows({ journal }: FakeDynamo): string[] {
   return journal
     .filter(({ table, before }) => table === "ledger" && before !== undefined && text(before, "st") === "S")
     .map(({ step, before }) => `the settled row ${addressOf(before ?? {})} was changed by ${step}`);
+}
+
+/** What a pending row covers may have been delivered: it never becomes less. */
+function uncoveredRows({ journal }: FakeDynamo): string[] {
+  const isPending = (item: Item | undefined): item is Item => item !== undefined && text(item, "st") === "P";
+  return journal
+    .filter(
+      ({ table, before, after }) =>
+        table === "ledger" && isPending(before) && isPending(after) && number(after, "pg") < number(before, "pg"),
+    )
+    .map(({ step, before }) => `the row ${addressOf(before ?? {})} covers less after ${step}`);
 }
 
 /** A seal is put once, and so is the time of its re-audit. */

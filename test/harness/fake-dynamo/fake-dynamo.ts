@@ -26,6 +26,8 @@ export type FakeDynamo = {
   readonly journal: readonly Written[];
   /** Every guard that a call has named so far. */
   readonly guards: ReadonlySet<Guard>;
+  /** How many writes were done that only an ignored condition would have refused. */
+  readonly passedOver: () => number;
 };
 
 export type When = {
@@ -81,13 +83,14 @@ export function createFakeDynamo(settings: FakeSettings): FakeDynamo {
     if (shape === undefined) throw new DynamoRefusal("ResourceNotFoundException", `there is no table ${name}`);
     return shape;
   };
-  const store: Store = { tables, journal, guards, ignored: settings.ignored ?? new Set(), shapeOf };
+  const store: Store = { tables, journal, guards, ignored: settings.ignored ?? new Set(), shapeOf, passedOver: 0 };
   return {
     apply: (operation, input, when) => asDynamo(() => apply(store, { operation, call: input as Call, when })), // FIELDS checks its names
     stepOf: (operation, input) => stepOf(store, operation, input as Call), // as in apply
     items: (table) => tables.all(table),
     journal,
     guards,
+    passedOver: () => store.passedOver,
   };
 }
 
@@ -97,6 +100,7 @@ type Store = {
   readonly guards: Set<Guard>;
   readonly ignored: ReadonlySet<Guard>;
   readonly shapeOf: (name: string | undefined) => TableShape;
+  passedOver: number;
 };
 type Asked = { readonly operation: string; readonly call: Call; readonly when: When };
 
@@ -231,14 +235,16 @@ function lagOf(store: Store, { step, call, when }: { readonly step: string; read
 
 type Demand = { readonly step: string; readonly condition: Condition | undefined; readonly before: Item | undefined };
 
-function demand({ guards, ignored }: Store, { step, condition, before }: Demand) {
+function demand(store: Store, { step, condition, before }: Demand) {
+  let isPassedOver = false;
   for (const each of condition === undefined ? [] : conjunctsOf(condition)) {
     const guard = guardName(step, conditionText(each));
-    guards.add(guard);
-    if (!ignored.has(guard) && !holds(each, before ?? {})) {
-      throw new DynamoRefusal("ConditionalCheckFailedException", "The conditional request failed");
-    }
+    store.guards.add(guard);
+    if (holds(each, before ?? {})) continue;
+    if (!store.ignored.has(guard)) throw new DynamoRefusal("ConditionalCheckFailedException", "The conditional request failed");
+    isPassedOver = true;
   }
+  if (isPassedOver) store.passedOver += 1;
 }
 
 type Change = { readonly shape: TableShape; readonly step: string; readonly before: Item | undefined; readonly after: Item | undefined };
