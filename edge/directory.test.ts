@@ -22,7 +22,10 @@ test("a key speaks for its tenant, with its scopes and what limits it", async ()
     keyId: key.split("_")[3],
     tenant: "acme",
     scopes: new Set(["infer", "usage"]),
-    policies: policiesOf({ tenant: { id: "acme", rate: { requestsPerSecond: 100, burst: 200 } }, key: { id: key.split("_")[3] ?? "" } }),
+    policies: policiesOf({
+      tenant: { id: "acme", revision: 1, rate: { requestsPerSecond: 100, burst: 200 } },
+      key: { id: key.split("_")[3] ?? "", revision: 1 },
+    }),
   });
 });
 

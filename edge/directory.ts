@@ -118,8 +118,9 @@ function isProven({ secrets }: Entry, { secret, nowMs, peppers }: Proof): boolea
 }
 
 async function load(settings: DirectorySettings, id: string): Promise<Entry | undefined> {
-  const key = (await settings.keys.current(id))?.body;
-  if (key === undefined || key.isRevoked) return undefined;
+  const known = await settings.keys.current(id);
+  const key = known?.body;
+  if (known === undefined || key === undefined || key.isRevoked) return undefined;
   const [tenant, scopes] = await Promise.all([settings.tenants.current(key.tenant), rightsOf(settings, key)]);
   if (tenant === undefined || tenant.body.isClosed || scopes === undefined) return undefined;
   const models = key.models && new Set(key.models);
@@ -127,7 +128,7 @@ async function load(settings: DirectorySettings, id: string): Promise<Entry | un
     keyId: id,
     tenant: tenant.body.id,
     scopes,
-    policies: policiesOf({ tenant: tenant.body, key }),
+    policies: policiesOf({ tenant: { ...tenant.body, revision: tenant.revision }, key: { ...key, revision: known.revision } }),
     ...(key.person === undefined ? {} : { person: key.person }),
     ...(models === undefined ? {} : { models }),
     ...(tenant.body.billing === undefined ? {} : { billing: tenant.body.billing }),

@@ -2,11 +2,25 @@ import { DynamoRefusal, type LeanDynamo, type Operation, type WireItem, type Wir
 import { clockIsOff, isSoundClock } from "../dynamo/sound-clock.ts";
 import { LIMITS, tableName } from "../dynamo/tables.ts";
 import { type Correction, corrected } from "./correction.ts";
-import { costUs, type Gcra } from "./gcra.ts";
+import { costUs } from "./gcra.ts";
 import { lesseeNames, lesseesOf, lesseeUpdate, staleLessees } from "./lessees.ts";
-import { believed, dayEndMs, dayOf, itemKeyAt, type Level, latestWriteUs, roomIn, tatOf, wholeLevel, writtenAtOf } from "./level.ts";
+import {
+  believed,
+  dayEndMs,
+  dayOf,
+  forgottenUs,
+  itemKeyAt,
+  type Level,
+  latestWriteUs,
+  roomIn,
+  tatOf,
+  termsAt,
+  wholeLevel,
+  writtenAtOf,
+} from "./level.ts";
 import type { LeaseAnswer, LeaseRequest, LeaseStore } from "./limiter.ts";
 import type { CreditPolicy } from "./policy.ts";
+import { rateOf, type Terms, textOfRate } from "./terms.ts";
 
 const LEASE_TIMEOUT_MS = 2_000;
 const ATTEMPTS_MAX = 3;
@@ -22,8 +36,9 @@ export type LeaseStoreSettings = {
 type Settings = LeaseStoreSettings & { readonly table: string };
 
 /**
- * One item per policy: `tat`, `bk` (all that was ever taken back) and `wa` (when it was last written), or one per day with `used`; and who leased of late (see
- * lessees.ts). Each answer tells how far this clock is from the store's, and a clock that is off gets no credits and changes nothing that others rely on.
+ * One item per policy: `tat`, `pl` and `pr` (the rate that it counts by, since which revision), `bk` (all that was ever taken back) and `wa` (when it was last
+ * written), or one per day with `used`; and who leased of late (see lessees.ts). Each answer tells how far this clock is from the store's, and a clock that is off
+ * gets no credits and changes nothing that others rely on.
  */
 export function createLeaseStore(given: LeaseStoreSettings): LeaseStore {
   const settings = { ...given, table: tableName(given.tablePrefix, LIMITS) };
@@ -63,13 +78,16 @@ async function lease(settings: Settings, request: LeaseRequest): Promise<LeaseAn
 /** Which item, by whose time. */
 type At = { readonly policy: CreditPolicy; readonly nowUs: number };
 
-/** An item that a clock has written which is off is put right first, or it would be as far ahead at the next look. */
+/**
+ * An item that a clock has written which is off is put right first, or it would be as far ahead at the next look; and one that counts by an earlier rate is
+ * converted: one write for each change of a policy.
+ */
 async function readSound(settings: Settings, at: At): Promise<{ readonly item: WireItem; readonly level: Level }> {
   const { policy, nowUs } = at;
   const item = await read(settings, itemKeyAt(policy, nowUs));
   const stored = levelOf(policy, item, nowUs);
   const level = believed(policy, stored, nowUs);
-  // Where it has changed meanwhile another gateway has done the same, and its own is as good.
+  // Where it has changed meanwhile another gateway has done the same, and its own is as good, or has leased by the earlier rate, which the next write notices.
   if (level !== stored) await write(settings, at, rightingOf(stored, level));
   return { item, level };
 }
@@ -85,35 +103,47 @@ type Update = {
 type Move = { readonly level: Level; readonly granted: number; readonly nowUs: number };
 
 function rightingOf(stored: Level, level: Level): Update {
-  const values = { ":next": numeral(tatOf(level)), ":at": numeral(writtenAtOf(level)), ":seen": numeral(writtenAtOf(stored)) };
-  return { set: "SET tat = :next, wa = :at", when: "wa = :seen", values };
+  const values = { ":next": numeral(tatOf(level)), ":at": numeral(writtenAtOf(level)), ":was": numeral(tatOf(stored)) };
+  const terms = level.kind === "rate" ? level.terms : undefined;
+  const named = terms === undefined ? {} : termValues(terms);
+  const set = `SET tat = :next, wa = :at${terms === undefined ? "" : ", pl = :pl, pr = :pr"}`;
+  return { set, when: "tat = :was", values: { ...values, ...named } };
+}
+
+function termValues({ gcra, revision }: Terms) {
+  return { ":pl": { S: textOfRate(gcra) }, ":pr": numeral(revision) };
 }
 
 /** DynamoDB's expressions have no max(): a TAT in the future is advanced, and one in the past starts again from now. */
 function moveOf(policy: CreditPolicy, move: Move): Update {
-  return policy.refill.kind === "rate" ? moveTat(policy.refill.gcra, move) : moveDay(policy, move);
+  const terms = termsAt(policy, move.level, move.nowUs);
+  return terms === undefined ? moveDay(policy, move) : moveTat(terms, move);
 }
 
-function moveTat(gcra: Gcra, { level, granted, nowUs }: Move): Update {
+function moveTat(terms: Terms, { level, granted, nowUs }: Move): Update {
+  const { gcra } = terms;
   const cost = costUs(gcra, granted);
-  const values = { ":now": numeral(nowUs), ":believed": numeral(latestWriteUs(nowUs)) };
+  const values = { ":now": numeral(nowUs), ":believed": numeral(latestWriteUs(nowUs)), ...termValues(terms) };
   if (tatOf(level) < nowUs)
     return {
-      set: "SET tat = :next, wa = :now",
-      when: `(attribute_not_exists(tat) OR tat < :now) AND ${IS_BELIEVED}`,
-      values: { ...values, ":next": numeral(nowUs + cost) },
+      set: "SET tat = :next, wa = :now, pl = :pl, pr = :pr",
+      when: `${IS_WHOLE} AND ${IS_BELIEVED}`,
+      values: { ...values, ":next": numeral(nowUs + cost), ":forgotten": numeral(forgottenUs(nowUs)) },
     };
   // The latest TAT that still leaves room for so many credits.
   const latest = nowUs + costUs(gcra, gcra.burst) - cost;
   return {
-    set: "SET tat = tat + :cost, wa = :now",
-    when: `tat BETWEEN :now AND :latest AND ${IS_BELIEVED}`,
+    set: "SET tat = tat + :cost, wa = :now, pl = if_not_exists(pl, :pl), pr = if_not_exists(pr, :pr)",
+    when: `tat BETWEEN :now AND :latest AND (attribute_not_exists(pl) OR pl = :pl) AND ${IS_BELIEVED}`,
     values: { ...values, ":cost": numeral(cost), ":latest": numeral(latest) },
   };
 }
 
 /** Nobody writes over what a clock that is off has written, or it would look as if it were theirs. */
 const IS_BELIEVED = "(attribute_not_exists(wa) OR wa <= :believed)";
+
+/** Nobody restarts by earlier terms what has just become whole by later ones. */
+const IS_WHOLE = "(attribute_not_exists(tat) OR (tat < :now AND (attribute_not_exists(pr) OR pr <= :pr OR tat < :forgotten)))";
 
 /** A day's item is made by its first lease, and tidied away when nobody can ask for it any more. */
 function moveDay({ quota }: CreditPolicy, { granted, nowUs }: Move): Update {
@@ -155,16 +185,17 @@ function updateOf(from: Level, to: Level, nowUs: number): Update | undefined {
   const values = {
     ...{ ":back": numeral(to.backUs), ":seen": numeral(from.backUs) },
     ...{ ":now": numeral(nowUs), ":believed": numeral(latestWriteUs(nowUs)) },
+    ...(to.terms === undefined ? {} : termValues(to.terms)),
   };
   if (from.tatUs < nowUs)
     return {
-      set: "SET tat = :next, bk = :back, wa = :now",
-      when: `(attribute_not_exists(tat) OR tat < :now) AND ${when}`,
-      values: { ...values, ":next": numeral(to.tatUs) },
+      set: "SET tat = :next, bk = :back, wa = :now, pl = :pl, pr = :pr",
+      when: `${IS_WHOLE} AND ${when}`,
+      values: { ...values, ":next": numeral(to.tatUs), ":forgotten": numeral(forgottenUs(nowUs)) },
     };
   return {
-    set: "SET tat = tat + :by, bk = :back, wa = :now",
-    when: `tat >= :now AND ${when}`,
+    set: "SET tat = tat + :by, bk = :back, wa = :now, pl = :pl, pr = :pr",
+    when: `tat >= :now AND ${from.terms === undefined ? "attribute_not_exists(pl)" : "pl = :pl AND pr = :pr"} AND ${when}`,
     values: { ...values, ":by": numeral(to.tatUs - from.tatUs) },
   };
 }
@@ -208,7 +239,9 @@ async function ask<T>({ lean }: Settings, operation: Operation, input: object): 
 
 function levelOf({ refill }: CreditPolicy, item: WireItem, nowUs: number): Level {
   if (refill.kind === "day") return { kind: "day", day: dayOf(nowUs), used: numberOf(item["used"]) };
-  return { kind: "rate", tatUs: numberOf(item["tat"]), backUs: numberOf(item["bk"]), writtenAtUs: numberOf(item["wa"]) };
+  const { pl } = item;
+  const terms = pl !== undefined && "S" in pl ? { terms: { gcra: rateOf(pl.S), revision: numberOf(item["pr"]) } } : {};
+  return { kind: "rate", tatUs: numberOf(item["tat"]), backUs: numberOf(item["bk"]), writtenAtUs: numberOf(item["wa"]), ...terms };
 }
 
 /** A policy that comes by now and then would collect every process that ever was. The lease is had already, and the next one tidies again. */

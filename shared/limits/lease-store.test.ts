@@ -66,7 +66,8 @@ test("a lease advances a policy's time, restarts one that rested, and takes what
   const rested = await leases.lease(askFor(perSecond, 10, NOON_US + 60_000_000));
 
   expect([first, second, third, spent, rested].map(({ granted }) => granted)).toEqual([10, 85, 10, 0, 10]);
-  expect(first.level).toEqual({ kind: "rate", tatUs: NOON_US + 100_000, backUs: 0, writtenAtUs: NOON_US });
+  const terms = { gcra: { intervalUs: 10_000, burst: 100 }, revision: 0 };
+  expect(first.level).toEqual({ kind: "rate", tatUs: NOON_US + 100_000, backUs: 0, writtenAtUs: NOON_US, terms });
   expect(second.level).toMatchObject({ tatUs: NOON_US + 950_000 });
   expect(rested.level).toMatchObject({ tatUs: NOON_US + 60_100_000 });
 });

@@ -128,10 +128,13 @@ export function createCreditLimiter(settings: LimiterSettings): CreditLimiter {
   };
 }
 
-/** A policy that was changed is another object: what was believed of the old one says nothing of it. */
+/** A policy that was changed is another object: what was seen under the old one says nothing of it, so the store is asked, which converts the item. */
 function renewed(bucket: Bucket, policy: CreditPolicy): Bucket {
   if (bucket.policy === policy) return bucket;
-  if (bucket.policy.says !== policy.says) bucket.quietUntilMs = 0;
+  if (bucket.policy.says !== policy.says) {
+    bucket.quietUntilMs = 0;
+    bucket.seenAtMs = Number.NEGATIVE_INFINITY;
+  }
   bucket.policy = policy;
   return bucket;
 }

@@ -8,6 +8,7 @@ test("a tenant without limits is held to its rate alone", () => {
 
   expect(requests).toEqual([
     {
+      revision: 0,
       name: "requests",
       itemKey: "acme#requests",
       quota: 25,

@@ -44,6 +44,8 @@ type PolicyBase = {
   readonly name: string;
   /** Of the policy's one item in the store. */
   readonly itemKey: string;
+  /** Of the tenant or key that has it: of two that differ the later one counts. */
+  readonly revision: number;
   /** What may come at once. */
   readonly quota: number;
   /** The limit in words, for whoever is refused. */
@@ -71,17 +73,22 @@ export type Policies = {
   readonly slots: readonly SlotPolicy[];
 };
 
+/** Revisions are those of the noun's log; absent where nothing changes. */
 export type Limited = {
-  readonly tenant: { readonly id: string; readonly rate: RequestRate; readonly limits?: TenantLimits | undefined };
-  readonly key: { readonly id: string; readonly limits?: KeyLimits | undefined };
+  readonly tenant: {
+    readonly id: string;
+    readonly revision?: number;
+    readonly rate: RequestRate;
+    readonly limits?: TenantLimits | undefined;
+  };
+  readonly key: { readonly id: string; readonly revision?: number; readonly limits?: KeyLimits | undefined };
 };
 
 /** A tenant's policies, then the key's own. */
 export function policiesOf({ tenant, key }: Limited): Policies {
-  const all = [
-    policiesOfOwner({ itemKey: counterOwner.tenant(tenant.id), prefix: "", whose: "your tenant" }, { ...tenant.limits, rate: tenant.rate }),
-    policiesOfOwner({ itemKey: counterOwner.key(key.id), prefix: "key-", whose: "this key" }, key.limits ?? {}),
-  ];
+  const ofTenant = { itemKey: counterOwner.tenant(tenant.id), revision: tenant.revision ?? 0, prefix: "", whose: "your tenant" };
+  const ofKey = { itemKey: counterOwner.key(key.id), revision: key.revision ?? 0, prefix: "key-", whose: "this key" };
+  const all = [policiesOfOwner(ofTenant, { ...tenant.limits, rate: tenant.rate }), policiesOfOwner(ofKey, key.limits ?? {})];
   return {
     requests: all.flatMap(({ requests }) => requests),
     tokens: all.flatMap(({ tokens }) => tokens),
@@ -98,15 +105,19 @@ const WEBHOOK_RATE: RequestRate = { requestsPerSecond: 1 / 15, burst: 120 };
  */
 export function webhookPolicyOf(owner: string): CreditPolicy {
   const says = `the limit of your tenant is ${WEBHOOK_RATE.burst} webhooks, tests and repeats at once, and 4 a minute`;
-  return ratePolicy({ name: "webhooks", itemKey: `${counterOwner.tenant(owner)}#webhooks`, quota: WEBHOOK_RATE.burst, says }, WEBHOOK_RATE);
+  return ratePolicy(
+    { name: "webhooks", itemKey: `${counterOwner.tenant(owner)}#webhooks`, revision: 0, quota: WEBHOOK_RATE.burst, says },
+    WEBHOOK_RATE,
+  );
 }
 
-type Owner = { readonly itemKey: string; readonly prefix: string; readonly whose: string };
+type Owner = { readonly itemKey: string; readonly revision: number; readonly prefix: string; readonly whose: string };
 
-function policiesOfOwner({ itemKey, prefix, whose }: Owner, limits: KeyLimits): Policies {
+function policiesOfOwner({ itemKey, revision, prefix, whose }: Owner, limits: KeyLimits): Policies {
   const base = (name: string, quota: number, says: string): PolicyBase => ({
     name: `${prefix}${name}`,
     itemKey: `${itemKey}#${name}`,
+    revision,
     quota,
     says: `the limit of ${whose} is ${says}`,
   });
