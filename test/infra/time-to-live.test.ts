@@ -63,6 +63,6 @@ test("the attribute is written by its name in tables.ts only, so that a table wi
   const stores = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".dynamo.ts"));
   const writers = stores.filter((name) => readFileSync(new URL(name, folder), "utf8").includes(".timeToLive"));
 
-  expect(writers.sort()).toEqual(["limits/lease-store.dynamo.ts", "usage/idempotency-store.dynamo.ts"]);
+  expect(writers.sort()).toEqual(["limits/lease-store.dynamo.ts", "usage/retries/idempotency-store.dynamo.ts"]);
   expect(stores.filter((name) => /\bttl: \{ N/.test(readFileSync(new URL(name, folder), "utf8")))).toEqual([]);
 });
