@@ -17,6 +17,7 @@ import { numberInvoice } from "./issue.ts";
 export const DRAFT_FRESH_MS = 6 * HOUR_MS;
 /** A bucket is read again a day after it was over; before that no month is audited. */
 const AUDIT_AFTER_MS = DAY_MS;
+const NO_SELLER = "The seller's details are not set.";
 
 /** `done`: issued, or nothing to issue. `kept` and `drafted`: a draft, as it was or made anew. */
 export type Outcome = "done" | "kept" | "drafted" | "issued";
@@ -76,7 +77,7 @@ async function keepDraft(deps: InvoicingDeps, asked: Asked, { document, current,
 /** Freezes what is audited and gives it a number; what cannot be issued stays a draft that says why. */
 async function finish(deps: InvoicingDeps, asked: Asked, current: Revision<Invoice> | undefined): Promise<Outcome> {
   const seller = (await deps.sellers.current(SELLER))?.body;
-  if (seller === undefined && current?.body.state === "draft" && current.body.problem !== undefined) return "kept"; // it says so already
+  if (current?.body.state === "draft" && stillHas(current.body, { seller, nowMs: asked.nowMs })) return "kept";
   const adjustments = adjustmentsOf(asked, current);
   const document = await compute(deps, { ...asked, adjustments }, seller && { seller });
   if (document === undefined) return "done";
@@ -102,8 +103,14 @@ async function number(deps: InvoicingDeps, id: string, nowMs: number): Promise<O
   return "issued";
 }
 
+/** Whether a draft says already why it cannot be issued: computing it anew in each round would cost a month's usage each time. */
+function stillHas({ problem, madeAt }: InvoiceIn<"draft">, { seller, nowMs }: { seller: Seller | undefined; nowMs: number }): boolean {
+  if (problem === NO_SELLER || problem === undefined) return problem !== undefined && seller === undefined;
+  return nowMs - Date.parse(madeAt) < DRAFT_FRESH_MS;
+}
+
 function problemOf({ totalMinor }: Totals, seller: Seller | undefined): string | undefined {
-  if (seller === undefined) return "The seller's details are not set.";
+  if (seller === undefined) return NO_SELLER;
   if (BigInt(totalMinor) < 0n) return `The total is ${totalMinor} minor units: an invoice is not negative.`;
   return undefined;
 }

@@ -14,21 +14,30 @@ import { putCredit, readInvoiceDocument } from "./documents.ts";
 type Accepted = Extract<CreditNote, { state: "accepted" }>;
 type Issued = Extract<CreditNote, { state: "issued" }>;
 
-/** Brings every credit note that was asked for in a month to its end, `issued` or `refused`; answers how many it moved. */
-export async function settleCreditNotes(
-  deps: InvoicingDeps,
-  month: string,
-  { nowMs, signal }: { nowMs: number; signal: AbortSignal },
-): Promise<number> {
-  let moved = 0;
+type Call = { readonly nowMs: number; readonly signal: AbortSignal };
+
+/** Brings every credit note that was asked for in a month to its end, `issued` or `refused`; answers whether none of them is left. */
+export async function settleCreditNotes(deps: InvoicingDeps, month: string, { nowMs, signal }: Call): Promise<boolean> {
+  let isDone = true;
   for await (const note of eachItem((page) => deps.creditNotes.list(creditNoteGroupOf(month), page))) {
-    if (signal.aborted) return moved;
     if (note.body.state === "issued" || note.body.state === "refused") continue;
+    if (signal.aborted) return false;
+    isDone = (await settle(deps, note, nowMs)) && isDone;
+  }
+  return isDone;
+}
+
+/** One note's trouble keeps nobody else waiting, and its month open until it is over. */
+async function settle(deps: InvoicingDeps, note: Revision<CreditNote>, nowMs: number): Promise<boolean> {
+  try {
     const { state } = await acceptCredit(deps, note, changeAt(nowMs, "taken from its invoice"));
     if (state === "accepted") await issueNumber(seriesOf(deps), note.body.id, nowMs);
-    moved += 1;
+    return true;
+  } catch (error) {
+    if (error instanceof Failure && error.code === "unavailable") throw error;
+    deps.log("error", "a credit note could not be issued", { creditNote: note.body.id, error });
+    return false;
   }
-  return moved;
 }
 
 export async function finishPendingCredit(deps: InvoicingDeps): Promise<void> {
@@ -40,7 +49,10 @@ function seriesOf(deps: InvoicingDeps) {
     numberOf: async (id) => {
       const { body } = await noteOf(deps, id);
       if (body.state === "issued") return body.number;
-      if (body.state === "accepted") return undefined;
+      if (body.state === "accepted") {
+        await basisOf(deps, body); // what cannot be issued takes no number: it would be in everybody's way
+        return undefined;
+      }
       throw new Error(`the credit note ${id} is ${body.state} and must not get a number`);
     },
     assign: async (slot) => {
@@ -69,12 +81,10 @@ async function assign(deps: InvoicingDeps, slot: Slot): Promise<Issued> {
 
 async function issuedFrom(deps: InvoicingDeps, note: Accepted, { number, atMs }: Slot): Promise<Issued> {
   const { id, invoice, askedIn, ask, credit } = note;
-  const billed = await billedOf(deps, note);
-  const seller = (await deps.sellers.current(SELLER))?.body;
-  if (seller === undefined) throw new Error(`the credit note ${id} has no seller`);
-  const name = numberName(seller.creditPrefix, number);
+  const basis = await basisOf(deps, note);
+  const name = numberName(basis.seller.creditPrefix, number);
   const issuedAt = new Date(atMs).toISOString();
-  const document = makeCreditDocument(await readInvoiceDocument(deps, billed.issue.documents.json), credit, { id, name, issuedAt });
+  const document = makeCreditDocument(basis.document, credit, { id, name, issuedAt });
   return {
     state: "issued",
     id,
@@ -87,6 +97,14 @@ async function issuedFrom(deps: InvoicingDeps, note: Accepted, { number, atMs }:
     issuedAt,
     documents: await putCredit(deps, document),
   };
+}
+
+/** Who gives the credit, and the document of the invoice that it is of. */
+async function basisOf(deps: InvoicingDeps, note: Accepted) {
+  const billed = await billedOf(deps, note);
+  const seller = (await deps.sellers.current(SELLER))?.body;
+  if (seller === undefined) throw new Error(`the credit note ${note.id} has no seller`);
+  return { seller, document: await readInvoiceDocument(deps, billed.issue.documents.json) };
 }
 
 async function billedOf({ invoices }: InvoicingDeps, { id, invoice }: CreditNote): Promise<IssuedInvoice> {

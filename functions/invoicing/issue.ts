@@ -23,7 +23,9 @@ function seriesOf(deps: InvoicingDeps) {
     numberOf: async (id) => {
       const { body } = await invoiceOf(deps, id);
       if (!isIssued(body) && body.state !== "frozen") throw new Error(`the invoice ${id} is a draft and must not get a number`);
-      return isIssued(body) ? body.issue.number : undefined;
+      if (isIssued(body)) return body.issue.number;
+      await readInvoiceDocument(deps, body.document); // what cannot be issued takes no number: it would be in everybody's way
+      return undefined;
     },
     assign: async (slot) => {
       const issued = await assign(deps, slot);

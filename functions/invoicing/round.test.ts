@@ -1,12 +1,13 @@
 import { beforeEach, expect, test } from "vitest";
 import { sha256Hex } from "../../shared/base/hash.ts";
-import { askCredit } from "../../shared/billing/invoices/accept-credit.ts";
-import type { InvoiceIn } from "../../shared/billing/invoices/invoice.ts";
+import { adjust, type InvoiceIn } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import type { TotalReader } from "../../shared/usage/seals/sealed.ts";
 import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";
 import { rowAt } from "../../test/harness/sealing.ts";
+import { createRound } from "./round.ts";
 
 /** The first tenant comes late in October: nothing before is sealed, and the tests are quick. */
 const OCTOBER = Date.UTC(2026, 9, 31);
@@ -136,45 +137,33 @@ test("without the seller's details the month stays a draft that says so, takes n
   expect((await issued("acme-2026-10")).issue.number).toBe(1);
 });
 
-test("an adjustment that comes before the month is frozen is a line of the invoice; one that makes it negative keeps it a draft", async () => {
+test("an adjustment that comes before the month is frozen is a line of the invoice; one that makes it negative keeps it a draft, computed once", async () => {
   await world.makeTenant("acme", {});
   await world.setSeller();
   await use("acme");
   await world.sealAt(AUDITED);
   await world.invoiceAt(NOVEMBER);
-  const current = await world.deps.invoices.current("acme-2026-10");
-  if (current === undefined) throw new Error("there is no draft");
-  const adjustment = { id: "a-1", reason: "outage", by: "k", at: "2026-11-01T00:00:00.000Z" };
-  const change = { by: "k", why: "outage", atMs: NOVEMBER };
-  const too = { ...current.body, adjustments: [{ ...adjustment, amountMinor: "-200" }] };
-  await world.deps.invoices.append("acme-2026-10", current.revision, { body: too, change });
 
+  await correct("a-1", "-200");
   await world.invoiceAt(AUDITED);
-  const negative = await world.deps.invoices.current("acme-2026-10");
-  const fair = { ...too, adjustments: [{ ...adjustment, amountMinor: "-52" }] };
-  await world.deps.invoices.append("acme-2026-10", negative?.revision ?? 0, { body: fair, change });
-  await world.invoiceAt(AUDITED + MINUTE_MS);
+  const negative = await invoice("acme-2026-10");
+  const totals: TotalReader["totals"] = (tenant, kind, range) =>
+    range.fromMs < NOVEMBER ? expect.unreachable("October is computed again") : world.deps.totals.totals(tenant, kind, range);
+  await createRound({ ...world.deps, totals: { totals } })({ nowMs: AUDITED + MINUTE_MS, signal: new AbortController().signal });
+  await correct("a-2", "148");
+  await world.invoiceAt(AUDITED + 2 * MINUTE_MS);
 
-  expect(negative?.body).toMatchObject({ state: "draft", problem: expect.stringContaining("not negative") });
+  expect(negative).toMatchObject({ state: "draft", problem: expect.stringContaining("not negative") });
+  expect(world.logged).toEqual([]);
   expect((await issued("acme-2026-10")).totals).toEqual({ netMinor: "100", taxMinor: "19", totalMinor: "119" });
 });
 
-test("a credit note gets a number of its own and documents in the next round", async () => {
-  await world.makeTenant("acme", {});
-  await world.setSeller();
-  await use("acme");
-  await world.sealAt(AUDITED);
-  await world.invoiceAt(AUDITED);
-  const logs = { invoices: world.deps.invoices, creditNotes: world.deps.creditNotes };
-  const change = { by: "k", why: "outage", atMs: AUDITED + DAY_MS };
-  await askCredit(logs, { invoice: "acme-2026-10", ask: { id: "r-1", amountMinor: "81", reason: "outage" }, change });
-
-  await Promise.all([world.invoiceAt(AUDITED + 2 * DAY_MS), world.invoiceAt(AUDITED + 2 * DAY_MS)]);
-
-  const note = (await world.deps.creditNotes.current("acme-2026-10.r-1"))?.body;
-  expect(note).toMatchObject({ state: "issued", number: 1, name: "CN-000001", credit: { amountMinor: "81", taxMinor: "13" } });
-  expect(await world.deps.numbers.read("credit-notes")).toEqual({ next: 2 });
-});
+async function correct(id: string, amountMinor: string) {
+  const current = await world.deps.invoices.current("acme-2026-10");
+  if (current === undefined) throw new Error("there is no draft");
+  const body = adjust(current.body, { id, amountMinor, reason: "outage", by: "k", at: "2026-11-01T00:00:00.000Z" });
+  await world.deps.invoices.append("acme-2026-10", current.revision, { body, change: { by: "k", why: "outage", atMs: NOVEMBER } });
+}
 
 test("one tenant whose book is not there does not keep the others from their invoices", async () => {
   await world.makeTenant("broken", { priceBook: "none" });

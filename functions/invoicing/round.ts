@@ -43,10 +43,10 @@ export function createRound(deps: InvoicingDeps): Round {
         await deps.progress.write({ ...progress, at: placeOf(end) });
         return { hasMore: true };
       }
-      await settleCreditNotes(deps, month, call);
+      const areCredited = await settleCreditNotes(deps, month, call);
       const areReplaced = await settleReplacements(deps, month, call);
       const isNext = month === monthAfter(progress.doneThrough) && month < thisMonth;
-      progress = { doneThrough: isNext && end.isDone && areReplaced ? month : progress.doneThrough, toldThrough };
+      progress = { doneThrough: isNext && end.isDone && areCredited && areReplaced ? month : progress.doneThrough, toldThrough };
     }
     await deps.progress.write(progress);
     return { hasMore: false };

@@ -215,7 +215,8 @@ export function adjust(invoice: Invoice, adjustment: Adjustment): Invoice {
   }
   if (invoice.state !== "draft") throw refused(invoice, "it is no draft any more: adjust the next month's, or make a credit note");
   if (invoice.adjustments.length >= ADJUSTMENTS_MAX) throw refused(invoice, `it has ${ADJUSTMENTS_MAX} adjustments, which is the most`);
-  return { ...invoice, adjustments: [...invoice.adjustments, adjustment] };
+  const { problem: _, ...draft } = invoice; // whether it has one still is seen when it is computed with this
+  return { ...draft, adjustments: [...invoice.adjustments, adjustment] };
 }
 
 /** Gives some of an issued invoice back, never more than what is left of it. The same credit twice changes nothing. */
