@@ -226,3 +226,24 @@ test("slots that were held by a clock an hour ahead come back as if they had bee
   expect(ask([...first.entries], nowMs + lifeMs - 1).holding.granted).toBe(0);
   expect(ask([...first.entries], nowMs + lifeMs).holding.granted).toBe(4);
 });
+
+test("a correction does not make its own what a clock an hour ahead has written in between", async () => {
+  const { clock, store, gateway } = start();
+  const { perSecond: policy } = policyOf({ requestsPerSecond: 10, burst: 20 });
+  const ahead = gateway(HOUR_MS);
+  let isFirst = true;
+  const between = leanOver(store, {
+    before: async (operation) => {
+      if (operation !== "UpdateItem" || !isFirst) return;
+      isFirst = false;
+      await ahead.isAdmitted(policy);
+    },
+  });
+  const honest = createLeaseStore({ lean: between, tablePrefix: "weir", lessee: "honest" });
+  await gateway(0).isAdmitted(policy);
+
+  await honest.correct({ policy, debt: 10, refunds: [], nowUs: clock.nowMs() * 1_000 });
+
+  clock.advance(CLOCKS_APART_MS_MAX);
+  expect(await gateway(0).isAdmitted(policy)).toBe(true);
+});

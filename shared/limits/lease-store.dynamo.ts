@@ -123,24 +123,21 @@ function moveOf(policy: CreditPolicy, move: Move): Update {
 function moveTat(terms: Terms, { level, granted, nowUs }: Move): Update {
   const { gcra } = terms;
   const cost = costUs(gcra, granted);
-  const values = { ":now": numeral(nowUs), ":believed": numeral(latestWriteUs(nowUs)), ...termValues(terms) };
+  const values = { ":now": numeral(nowUs), ...termValues(terms) };
   if (tatOf(level) < nowUs)
     return {
       set: "SET tat = :next, wa = :now, pl = :pl, pr = :pr",
-      when: `${IS_WHOLE} AND ${IS_BELIEVED}`,
+      when: IS_WHOLE,
       values: { ...values, ":next": numeral(nowUs + cost), ":forgotten": numeral(forgottenUs(nowUs)) },
     };
   // The latest TAT that still leaves room for so many credits.
   const latest = nowUs + costUs(gcra, gcra.burst) - cost;
   return {
     set: "SET tat = tat + :cost, wa = :now, pl = if_not_exists(pl, :pl), pr = if_not_exists(pr, :pr)",
-    when: `tat BETWEEN :now AND :latest AND (attribute_not_exists(pl) OR pl = :pl) AND ${IS_BELIEVED}`,
+    when: `tat BETWEEN :now AND :latest AND (attribute_not_exists(pl) OR pl = :pl)`,
     values: { ...values, ":cost": numeral(cost), ":latest": numeral(latest) },
   };
 }
-
-/** Nobody writes over what a clock that is off has written, or it would look as if it were theirs. */
-const IS_BELIEVED = "(attribute_not_exists(wa) OR wa <= :believed)";
 
 /** Nobody restarts by earlier terms what has just become whole by later ones. */
 const IS_WHOLE = "(attribute_not_exists(tat) OR (tat < :now AND (attribute_not_exists(pr) OR pr <= :pr OR tat < :forgotten)))";
@@ -181,7 +178,8 @@ function updateOf(from: Level, to: Level, nowUs: number): Update | undefined {
   if (to.kind === "day" || from.kind === "day") return dayUpdateOf(from, to);
   if (to.tatUs === from.tatUs && to.backUs === from.backUs) return undefined;
   const isSeen = from.backUs === 0 ? "(attribute_not_exists(bk) OR bk = :seen)" : "bk = :seen";
-  const when = `${isSeen} AND ${IS_BELIEVED}`;
+  // Not over what a clock that is off has written meanwhile, or it would look as if it were ours. A lease does no harm there: it only fits in below a burst.
+  const when = `${isSeen} AND (attribute_not_exists(wa) OR wa <= :believed)`;
   const values = {
     ...{ ":back": numeral(to.backUs), ":seen": numeral(from.backUs) },
     ...{ ":now": numeral(nowUs), ":believed": numeral(latestWriteUs(nowUs)) },
