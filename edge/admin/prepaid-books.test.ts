@@ -57,3 +57,19 @@ test("a balance is in the currency of its tenant's book", async () => {
   expect((await gateway.ask("GET", "/admin/balances/acme")).json).toMatchObject({ currency: "EUR", isPrepaid: true });
   expect((await gateway.ask("GET", "/admin/balances/globex")).json).toMatchObject({ currency: null, isPrepaid: false });
 });
+
+test("a book whose plain prices are still to come is refused until they are in force", async () => {
+  const stepped = { entries: [{ perRequest: { graduated: [{ upTo: 5, price: "1" }, { price: "2" }] } }] };
+  await gateway.ask("PUT", "/admin/prices/changing", { body: { ...PLAIN, ...stepped } });
+  await gateway.ask("PUT", "/admin/prices/changing", { body: { ...PLAIN, effectiveFrom: "2026-11-20T14:00:00Z" } });
+  await gateway.ask("POST", "/admin/tenants", { body: { id: "initech" } });
+  const body = { billing: { priceBook: "changing", isPrepaid: true } };
+
+  const before = await gateway.ask("PATCH", "/admin/tenants/initech", { body });
+
+  expect(before).toMatchObject({ status: 400, json: { error: { message: expect.stringMatching(/plain prices/) } } });
+  expect(await billingOf("initech")).toBeUndefined();
+
+  clock.advance(2 * 3_600_000);
+  expect((await gateway.ask("PATCH", "/admin/tenants/initech", { body })).status).toBe(200);
+});

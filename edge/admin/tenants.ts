@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
+import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { DeletionRevision, newDeletion, RETENTION_YEARS_DEFAULT } from "../../shared/tenants/deletion.ts";
@@ -64,14 +65,16 @@ async function changeTenant(deps: BillingDeps, c: EdgeContext) {
 }
 
 /** A tenant's book exists, stays in the currency of its invoices and balance, and prices each request by itself if the tenant pays before. */
-async function assertBillable({ control: { prices } }: BillingDeps, billing: TenantBilling, before?: TenantBilling): Promise<void> {
+async function assertBillable({ clock, control: { prices } }: BillingDeps, billing: TenantBilling, before?: TenantBilling): Promise<void> {
   const field = "billing.priceBook";
   const refuse = (why: string): never => {
     throw new Failure("invalid_request", `${field}: ${why}`, { field });
   };
-  const book = (await prices.current(billing.priceBook))?.body;
+  // What is in force now, and what is to come: a book whose newest prices are plain may still charge by others until then.
+  const revisions = await readBook(prices, billing.priceBook, clock.nowMs());
+  const book = revisions.at(-1)?.body;
   if (book === undefined) return refuse(`there is no price book '${billing.priceBook}'`);
-  const unfit = billing.isPrepaid ? whyNotPrepaid(book) : undefined;
+  const unfit = billing.isPrepaid ? revisions.map(({ body }) => whyNotPrepaid(body)).find((why) => why !== undefined) : undefined;
   if (unfit !== undefined) refuse(unfit);
   if (billing.isPrepaid && billing.discountBps !== 0) {
     const message = "billing.discountBps: a prepaid tenant's discount is a larger grant";
