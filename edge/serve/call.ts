@@ -13,8 +13,17 @@ import type { Call, Served } from "./serve.ts";
 
 const UNIT_CHARS_MAX = 256;
 
-/** Collects what `serve` needs to know of a request; `user` is what the dialect's own body says sticks together. */
-export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"> & { body: Uint8Array; user?: string | undefined }): Call {
+type AskedCall = Pick<Call, "dialect" | "reference"> & {
+  readonly body: Uint8Array;
+  /** What the dialect's own body says sticks together. */
+  readonly user?: string | undefined;
+  /** What it says of the time in which all has to be done, streams too. */
+  readonly withinMs?: number | undefined;
+};
+
+/** Collects what `serve` needs to know of a request. */
+export function callOf(c: EdgeContext, asked: AskedCall): Call {
+  const { withinMs } = asked;
   const principal = c.get("principal");
   return {
     requestId: c.get("requestId"),
@@ -29,7 +38,11 @@ export function callOf(c: EdgeContext, asked: Pick<Call, "dialect" | "reference"
     tell: (name, value) => tell(c, name, value),
     signal: callerSignal(c),
     wantsReceipt: wantsReceipt(c.req.header("weir-receipt"), principal),
-    timeoutMs: patienceMs((name) => c.req.header(name)),
+    timeoutMs: Math.min(
+      patienceMs((name) => c.req.header(name)),
+      withinMs ?? Number.POSITIVE_INFINITY,
+    ),
+    ...(withinMs === undefined ? {} : { streamTimeoutMs: withinMs }),
     maxCost: c.req.header(MAX_COST_HEADER),
   };
 }

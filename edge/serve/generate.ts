@@ -86,7 +86,8 @@ export function streamGeneration(
 
 async function startStream(deps: Deps, call: Call, { plan, meter }: { plan: StreamPlan; meter: Meter }) {
   const stop = new AbortController();
-  const streamLeftMs = () => STREAM_TIMEOUT_MS - (deps.clock.nowMs() - call.acceptedAtMs);
+  const longestMs = Math.min(STREAM_TIMEOUT_MS, call.streamTimeoutMs ?? STREAM_TIMEOUT_MS);
+  const streamLeftMs = () => longestMs - (deps.clock.nowMs() - call.acceptedAtMs);
   const how: Beginning = { signal: AbortSignal.any([call.signal, stop.signal]), timeoutMs: streamLeftMs };
   const { target } = plan;
   const attempt = (...asked: Asked) => begin(call, { plan, how }, asked);

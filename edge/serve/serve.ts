@@ -35,8 +35,10 @@ export type Call = {
   readonly tell: (name: string, value: string) => void;
   /** Aborts when the caller leaves. */
   readonly signal: AbortSignal;
-  /** How long the caller waits, counted from `acceptedAtMs`. */
+  /** How long the caller waits for an answer or a stream's beginning, counted from `acceptedAtMs`. */
   readonly timeoutMs: number;
+  /** How long a stream may last at most, where the caller has said so. */
+  readonly streamTimeoutMs?: number;
   /** `Weir-Max-Cost` as the caller wrote it: what the request may cost. */
   readonly maxCost?: string | undefined;
   /** Whether its answer brings a signed receipt. */

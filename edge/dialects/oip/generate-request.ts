@@ -5,6 +5,7 @@ import type { ReadyVersion } from "../../../shared/models/version.ts";
 import { refusal } from "../../../shared/oip/refusal.ts";
 import { assertTask } from "../../serve/serve.ts";
 import { GenerationFields, samplingOf, stopsOf, Text, tokenLimitOf } from "../openai/generation-fields.ts";
+import { Timeout } from "./parameters.ts";
 
 /** The protocol's own. */
 const MAX_TOKENS_DEFAULT = 20;
@@ -23,6 +24,7 @@ const GenerateParameters = z.looseObject({
     .nullish()
     .meta({ description: "Whether the text is what a user says in a conversation, as the model's own template writes it" }),
   details: z.boolean().nullish().meta({ description: "Adds log-probabilities of the tokens" }),
+  timeout: Timeout.nullish(),
   stream: z.boolean().nullish().meta({ description: "Ignored: the path decides" }),
 });
 
@@ -33,7 +35,7 @@ export const GenerateBody = z
 export type GenerateBody = z.infer<typeof GenerateBody>;
 
 /** Parameters that clients of Triton send by habit. */
-const RESERVED = /^(sequence_id|sequence_start|sequence_end|priority|timeout|headers|triton_.*)$/;
+const RESERVED = /^(sequence_id|sequence_start|sequence_end|priority|headers|triton_.*)$/;
 
 /** One choice for one text. Refuses parameters that are nobody's, since leaving one out would change the text. */
 export function askGenerate(version: ReadyVersion, { text_input, parameters = {} }: GenerateBody): GenerateRequest {

@@ -11,6 +11,7 @@ import { type Call, chooseTarget } from "../../serve/serve.ts";
 import { answerCompressed, readPlainBody } from "./compression.ts";
 import { type GenerateHead, generateStream, renderGenerate } from "./generate-answer.ts";
 import { askGenerate, GenerateBody, inCallersWords } from "./generate-request.ts";
+import { withinMsOf } from "./parameters.ts";
 import { referenceOf } from "./reference.ts";
 import type { StatisticsKeeper } from "./statistics.ts";
 
@@ -76,7 +77,8 @@ async function stream(deps: Deps, c: EdgeContext, { call, asked, statistics }: G
 async function readCall(c: EdgeContext): Promise<{ asked: GenerateBody; call: Call }> {
   const body = await readPlainBody(c);
   const asked = checked(splitFrame(body).json, GenerateBody);
-  return { asked, call: callOf(c, { dialect: "oip", reference: referenceOf(c), body }) };
+  const withinMs = withinMsOf(asked.parameters?.timeout);
+  return { asked, call: callOf(c, { dialect: "oip", reference: referenceOf(c), body, withinMs }) };
 }
 
 function headOf({ id }: GenerateBody, version: ReadyVersion, { requestId }: Call): GenerateHead {

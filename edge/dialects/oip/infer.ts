@@ -9,6 +9,7 @@ import type { Rendered } from "../../serve/rendered.ts";
 import { type Call, type Plan, serve } from "../../serve/serve.ts";
 import { type AnswerBody, writeAnswer } from "./answer.ts";
 import { answerCompressed, readPlainBody } from "./compression.ts";
+import { withinMsOf } from "./parameters.ts";
 import { type InferPlan, planInfer } from "./plan.ts";
 import { referenceOf } from "./reference.ts";
 import { type Asked, readAsked } from "./request.ts";
@@ -19,7 +20,7 @@ export function answerInfer(deps: Deps, statistics: StatisticsKeeper) {
   return async function answerInfer(c: EdgeContext) {
     const body = await readPlainBody(c);
     const asked = readAsked(body, parseHeaderLength(c.req.header(HEADER_LENGTH)));
-    const call = callOf(c, { dialect: "oip", reference: referenceOf(c), body });
+    const call = callOf(c, { dialect: "oip", reference: referenceOf(c), body, withinMs: withinMsOf(asked.parameters.timeout) });
     return answerOnce(deps, c, { call, write: answerCompressed, run: (once) => infer(deps, c, { call: once, asked, statistics }) });
   };
 }

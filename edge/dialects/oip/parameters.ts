@@ -9,13 +9,25 @@ const Texts = z.array(z.string().min(1)).min(1).max(LIST_ITEMS_MAX);
 const TextList = z.union([Texts, z.string().transform(listOf).pipe(Texts)]);
 const Count = z.int().positive();
 
+/** Triton's, in microseconds: 0 says nothing, as there. */
+export const Timeout = z.int().min(0).meta({
+  description:
+    "Microseconds from acceptance in which all has to be done, else the answer is 504; 0, or more than the gateway waits, changes nothing",
+});
+
+/** Milliseconds in which all has to be done; undefined where the caller leaves it to us. */
+export function withinMsOf(timeout: number | null | undefined): number | undefined {
+  return timeout ? Math.ceil(timeout / 1_000) : undefined;
+}
+
 /**
- * The protocol leaves parameters to servers. These are ours, named as transformers names them; each task takes some of them. A `timeout` is accepted and
- * not obeyed, as are the other parameters that clients of Triton send by habit.
+ * The protocol leaves parameters to servers. These are ours, named as transformers names them; each task takes some of them. Of what clients of Triton send
+ * by habit only `timeout` means anything.
  */
 export const Parameters = z.looseObject({
   task: Task.optional().meta({ description: "One of the version's tasks; absent, its head's own" }),
   binary_data_output: z.boolean().optional(),
+  timeout: Timeout.optional(),
   truncate: z.boolean().optional().meta({ description: "embed, classify, rerank: false refuses over-long texts instead of cutting them" }),
   normalize: z.boolean().optional().meta({ description: "embed" }),
   dimensions: Count.optional().meta({ description: "embed: keeps the first elements of each vector" }),
@@ -42,7 +54,7 @@ export const Parameters = z.looseObject({
 });
 export type Parameters = z.infer<typeof Parameters>;
 
-/** Names that clients of other servers send by habit; they mean nothing here. */
+/** Names that have a meaning for every task, or that clients of other servers send by habit. */
 const RESERVED = /^(task|binary_data_output|sequence_id|sequence_start|sequence_end|priority|timeout|headers|content_type|triton_.*)$/;
 
 /** Refuses parameters that the task does not take, since leaving one out would change what the caller gets. */
