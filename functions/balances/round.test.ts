@@ -116,6 +116,28 @@ test("a row that is voided after its seal comes back a day later, and one that c
   expect(balancePico(balances.peek("acme"))).toBe(picoOf("1") - COST_PICO);
 });
 
+test("a lease that was taken long after its id was made pays for its last rows, too", async () => {
+  nowMs += HOUR_MS - 10_000;
+  let standsStillMs = 9 * MINUTE_MS; // as a machine does that sleeps in the middle of the call
+  const read: MemoryBalances["read"] = (tenant) => {
+    nowMs += standsStillMs;
+    standsStillMs = 0;
+    return balances.read(tenant);
+  };
+  const spender = createSpender({ store: { ...balances, read }, clock, ids: systemIds, lessee: "p1" });
+  const asked = { tenant: "acme", acceptedAtMs: nowMs, book: "standard", mostPico: COST_PICO };
+  await expect(spender.hold(asked)).rejects.toMatchObject({ code: "timeout" });
+  nowMs += 9 * MINUTE_MS;
+  await serve(spender);
+  await wait(40 * MINUTE_MS);
+  expect(balances.peek("acme")).toMatchObject({ leases: [], spentPico: COST_PICO });
+
+  for (let hours = 0; hours < 52; hours += 4) await wait(4 * HOUR_MS);
+
+  expect(balances.peek("acme")).toMatchObject({ hours: [], spentPico: COST_PICO });
+  expect(balancePico(balances.peek("acme"))).toBe(picoOf("1") - COST_PICO);
+});
+
 test("each share of a budget is told once, as is a balance that comes to its end", async () => {
   const spender = newSpender("p1");
   for (let request = 0; request < 4; request += 1) await serve(spender);

@@ -72,7 +72,8 @@ function rangeOfLease({ takenAtMs, expiresAtMs }: Pick<Lease, "takenAtMs" | "exp
   return { fromMs: takenAtMs - ACCEPTED_BEFORE_MS_MAX - CLOCK_SKEW_MS, toMs: expiresAtMs + CLOCK_SKEW_MS };
 }
 
+/** An id's lease may be taken as late as a lease lives, if its process stood still, and lives from then on. */
 function rangeOfHour(hour: string): TimeRange {
   const startMs = Date.parse(`${hour}:00:00Z`);
-  return rangeOfLease({ takenAtMs: startMs, expiresAtMs: startMs + HOUR_MS + LEASE_LIFE_MS });
+  return rangeOfLease({ takenAtMs: startMs, expiresAtMs: startMs + HOUR_MS + 2 * LEASE_LIFE_MS });
 }
