@@ -28,12 +28,14 @@ const TENANT = Tenant.parse({
 });
 
 let nowMs: number;
+let tenant: Tenant;
 let world: SealingWorld;
 let balances: MemoryBalances;
 let told: Map<string, WeirEvent>;
 let logged: unknown[];
 beforeEach(async () => {
   nowMs = START_MS;
+  tenant = TENANT;
   world = createSealingWorld({ schedule: [{ fromMinute: "", shardCount: 1 }], firstTenantAtMs: START_MS - HOUR_MS });
   balances = createMemoryBalances();
   told = new Map();
@@ -59,7 +61,7 @@ async function wait(ms: number) {
   await world.sealAt(nowMs);
   const emit = async (event: WeirEvent) => void told.set(event.id, told.get(event.id) ?? event);
   const log = (...words: unknown[]) => logged.push(words);
-  const deps = { tenants: logOf(TENANT), prices: logOf(BOOK), balances, seals: world.seals, totals: world.totals, outbox: { emit }, log };
+  const deps = { tenants: logOf(tenant), prices: logOf(BOOK), balances, seals: world.seals, totals: world.totals, outbox: { emit }, log };
   const round = createBalancesRound(deps);
   const signal = new AbortController().signal;
   await Promise.all([round({ nowMs, signal }), round({ nowMs, signal })]);
@@ -158,4 +160,15 @@ test("each share of a budget is told once, as is a balance that comes to its end
     type: "budget.threshold_reached",
     data: { percent: 50, spent: "0.068", currency: "EUR" },
   });
+});
+
+test("a closed tenant's leases are settled, and nothing is told of it any more: its events may be erased by then", async () => {
+  const spender = newSpender("p1");
+  for (let request = 0; request < 56; request += 1) await serve(spender);
+  tenant = { ...TENANT, isClosed: true };
+
+  await wait(2 * HOUR_MS);
+
+  expect(balances.peek("acme")).toMatchObject({ leases: [], spentPico: 56n * COST_PICO });
+  expect([...told.keys()]).toEqual([]);
 });

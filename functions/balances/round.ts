@@ -45,6 +45,8 @@ export function createBalancesRound(deps: RoundDeps): Round {
       assertNotSetBack(call);
       try {
         await auditBalance(audit, tenant.id, nowMs);
+        // Nobody waits for word of a closed one; and of a deleted one, whose events are erased, it would be told anew.
+        if (tenant.isClosed) continue;
         await watch(deps, { tenant, book: tenant.billing === undefined ? [] : await bookOf(tenant.billing.priceBook), nowMs });
       } catch (error) {
         deps.log("error", "a tenant's balance could not be worked on", { error, tenant: tenant.id });
