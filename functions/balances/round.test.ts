@@ -55,14 +55,15 @@ function logOf<T>(body: T): RevisionLog<T> {
   return { ...createMemoryLog<T>(), list: page, history: page, current: async () => revision };
 }
 
+const baseDeps = () => ({ tenants: logOf(tenant), prices: logOf(BOOK), balances, seals: world.seals, totals: world.totals });
+
 /** Lets the sealer and the round run, as often as they would in the time. */
 async function wait(ms: number) {
   nowMs += ms;
   await world.sealAt(nowMs);
   const emit = async (event: WeirEvent) => void told.set(event.id, told.get(event.id) ?? event);
   const log = (...words: unknown[]) => logged.push(words);
-  const deps = { tenants: logOf(tenant), prices: logOf(BOOK), balances, seals: world.seals, totals: world.totals, outbox: { emit }, log };
-  const round = createBalancesRound(deps);
+  const round = createBalancesRound({ ...baseDeps(), outbox: { emit }, log });
   const signal = new AbortController().signal;
   await Promise.all([round({ nowMs, signal }), round({ nowMs, signal })]);
 }
@@ -171,4 +172,42 @@ test("a closed tenant's leases are settled, and nothing is told of it any more: 
 
   expect(balances.peek("acme")).toMatchObject({ leases: [], spentPico: 56n * COST_PICO });
   expect([...told.keys()]).toEqual([]);
+});
+
+test("after a round that was told to stop the next one begins with the tenants that it had not come to, and the one after with all", async () => {
+  const pages = [["a", "b"], ["c"]].map((ids) => ids.map((id) => ({ ...TENANT, id })));
+  const stamp = { revision: 1, by: "test", why: "", at: new Date(START_MS).toISOString() };
+  const list: RevisionLog<Tenant>["list"] = async (_, { cursor = "0" }) => ({
+    items: (pages[Number(cursor)] ?? []).map((body) => ({ ...stamp, body })),
+    ...(cursor === "0" ? { nextCursor: "1" } : {}),
+  });
+  const seen: string[] = [];
+  let stopping = new AbortController();
+  const read: MemoryBalances["read"] = (id) => {
+    if (seen.at(-1) !== id) seen.push(id);
+    if (id === "a" && seen.length === 1) stopping.abort();
+    return balances.read(id);
+  };
+  const tenants = { ...logOf(TENANT), list };
+  const outbox = { emit: async () => {} };
+  const round = createBalancesRound({
+    ...baseDeps(),
+    tenants,
+    balances: { ...balances, read },
+    outbox,
+    log: (...words) => logged.push(words),
+  });
+  const run = () => {
+    const { signal } = stopping;
+    return round({ nowMs, signal });
+  };
+
+  expect(await run()).toEqual({ hasMore: true });
+  stopping = new AbortController();
+  expect(await run()).toEqual({ hasMore: false });
+  expect(seen).toEqual(["a", "b", "c"]);
+  expect(await run()).toEqual({ hasMore: false });
+
+  expect(seen).toEqual(["a", "b", "c", "a", "b", "c"]);
+  expect(logged).toEqual([]);
 });
