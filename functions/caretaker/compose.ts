@@ -18,7 +18,7 @@ import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts"
 import type { KeyMint } from "../../shared/keys/key.ts";
 import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
 import { createRevocationStore } from "../../shared/keys/revocation-store.dynamo.ts";
-import { logJson } from "../../shared/log/log.ts";
+import { type Log, logJson } from "../../shared/log/log.ts";
 import { createPersonStore } from "../../shared/people/person-store.dynamo.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { bySoundTime } from "../../shared/schedule/sound-time.ts";
@@ -41,7 +41,7 @@ export async function compose(config: CaretakerConfig, clock: Clock = systemCloc
   const mint: KeyMint = { place: { env, cell }, ids: systemIds, peppers };
   const keys = createKeyStore(dynamo);
   const records = createDocumentStore({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
-  const erase = createErasingRound(composeErasing(dynamo, records));
+  const erase = createErasingRound(composeErasing(dynamo, records, logJson));
   const measure = createCanaryRound({
     ...{ keys, mint, clock, log: logJson },
     probe: createProbe(config.WEIR_GATEWAY_URL),
@@ -63,9 +63,10 @@ export async function compose(config: CaretakerConfig, clock: Clock = systemCloc
 }
 
 /** Erasing over a store: tests bring their own. */
-export function composeErasing(dynamo: Dynamo, records: DocumentRemover): ErasingDeps {
+export function composeErasing(dynamo: Dynamo, records: DocumentRemover, log: Log): ErasingDeps {
   return {
     records,
+    log,
     eraser: createEraser(dynamo),
     tenants: createTenantStore(dynamo),
     keys: createKeyStore(dynamo),

@@ -9,6 +9,7 @@ import type { Eraser } from "../../shared/dynamo/eraser.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { Webhook } from "../../shared/events/webhook.ts";
 import type { Key } from "../../shared/keys/key.ts";
+import type { Log } from "../../shared/log/log.ts";
 import type { Person } from "../../shared/people/person.ts";
 import type { Deletion } from "../../shared/tenants/deletion.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
@@ -29,6 +30,7 @@ export type ErasingDeps = {
   readonly sellers: RevisionLog<Seller>;
   readonly progress: Pick<InvoicingProgressStore, "read">;
   readonly deletions: RevisionLog<Deletion>;
+  readonly log: Log;
 };
 
 /** Writes of one step in one round. */

@@ -1,5 +1,6 @@
 import { GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Failure } from "../../shared/base/failure.ts";
 import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { newDeletion, STEPS, stepOf } from "../../shared/tenants/deletion.ts";
 import { placesOf } from "../../shared/tenants/deletion-report.ts";
@@ -189,6 +190,36 @@ test("a key that was made while its tenant closed is found by the second look", 
 
   expect(await stateOf("racing")).toMatchObject({ state: "erased", verified: { remaining: 0 } });
   expect((await deps.keys.current(late.id))?.body).toMatchObject({ isRevoked: true, name: "erased" });
+});
+
+test("a deletion that cannot go on is said in the log, and keeps no other one waiting, nor a person's erasure", async () => {
+  const { deps } = world;
+  await world.makeTenant("broken");
+  const key = await world.makeTenant("later");
+  const person = {
+    id: "p-1",
+    name: "erased",
+    role: "viewer",
+    isActive: false,
+    erasure: { requestedAt: "2026-10-20T00:00:00.000Z" },
+  } as const;
+  await deps.people.append("p-1", 0, { body: person, change: CHANGE });
+  const log = vi.fn();
+  const tenants: typeof deps.tenants = {
+    ...deps.tenants,
+    current: (id) => (id === "broken" ? Promise.reject(new Error("not in its form")) : deps.tenants.current(id)),
+  };
+
+  const round = createErasingRound({ ...deps, tenants, log });
+  await round({ nowMs: ASKED_AT_MS, signal: new AbortController().signal });
+
+  expect((await deps.keys.current(key.id))?.body.isRevoked).toBe(true);
+  expect((await deps.people.current("p-1"))?.body.erasure?.finishedAt).toBe(new Date(ASKED_AT_MS).toISOString());
+  expect(log.mock.calls).toEqual([["error", "an erasure could not go on", { tenant: "broken", error: new Error("not in its form") }]]);
+
+  const away = { ...deps.tenants, current: () => Promise.reject(new Failure("unavailable", "away")) };
+  const stopped = createErasingRound({ ...deps, tenants: away, log })({ nowMs: ASKED_AT_MS, signal: new AbortController().signal });
+  await expect(stopped).rejects.toMatchObject({ code: "unavailable" });
 });
 
 test("where nothing was ever issued for want of a seller, a draft is no reason to wait", async () => {

@@ -8,6 +8,7 @@ import type { Dynamo } from "../../shared/dynamo/client.ts";
 import { TABLES, tableName } from "../../shared/dynamo/tables.ts";
 import type { Key } from "../../shared/keys/key.ts";
 import { keyUsesKey } from "../../shared/keys/key-uses.ts";
+import type { Log } from "../../shared/log/log.ts";
 import { newDeletion } from "../../shared/tenants/deletion.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import { SELLER_OF_TESTS } from "./invoices.ts";
@@ -34,6 +35,11 @@ export type ErasingWorld = {
   readonly items: () => Promise<{ store: string; pk: string }[]>;
 };
 
+/** What a round would go on without is told to the test. */
+const loudly: Log = (_, message, { error } = {}) => {
+  throw new Error(message, { cause: error });
+};
+
 /** `touch` is called before an object is removed, and after it: a process may die there, too. */
 export function createErasingWorld(dynamo: Dynamo, touch: (isDone: boolean) => void = () => {}): ErasingWorld {
   const objects = new Map<string, string>();
@@ -42,7 +48,7 @@ export function createErasingWorld(dynamo: Dynamo, touch: (isDone: boolean) => v
     objects.delete(key);
     touch(true);
   };
-  const deps = composeErasing(dynamo, { remove });
+  const deps = composeErasing(dynamo, { remove }, loudly);
   const round = createErasingRound(deps);
   const all = async () => {
     const found = await Promise.all(
