@@ -1,7 +1,7 @@
 import { Failure } from "../shared/base/failure.ts";
 import type { Page, PageQuery } from "../shared/base/page.ts";
 import type { Revision } from "../shared/dynamo/revision-log.ts";
-import { type Key, type KeyMint, type KeyOwner, keyGroupOf, makeKey, peppersOf, rotateKey } from "../shared/keys/key.ts";
+import { KEYS_EVER_MAX, type Key, type KeyMint, type KeyOwner, keyGroupOf, makeKey, peppersOf, rotateKey } from "../shared/keys/key.ts";
 import type { CreatedKey, KeyChange, KeyRevision, KeyRotation } from "../shared/keys/key-requests.ts";
 import { changeOf, stamped } from "./admin/change.ts";
 import type { Deps } from "./deps.ts";
@@ -36,9 +36,17 @@ async function createKey(deps: KeyringDeps, made: { mint: KeyMint; owner: KeyOwn
   if (expiresAt !== undefined && Date.parse(expiresAt) <= deps.clock.nowMs()) {
     throw new Failure("invalid_request", "expiresAt: lies in the past", { field: "expiresAt" });
   }
+  await assertRoom(deps, made.owner.tenant);
   const { key, text } = makeKey(made.mint, made.owner);
   const created = await deps.control.keys.append(key.id, 0, { body: key, change: changeOf(c, deps.clock, why) });
   return withText(c, created, text);
+}
+
+/** The index lags a write by moments, so a few too many may come through at once: it bounds work, not money. */
+async function assertRoom({ control }: KeyringDeps, tenant: string) {
+  const ever = await control.keys.count(keyGroupOf(tenant));
+  if (ever < KEYS_EVER_MAX) return;
+  throw new Failure("conflict", `The tenant has had ${ever} keys, revoked ones too, which is the most: rotate one that is there.`);
 }
 
 /** One conditional write: of two rotations at once one is refused, so that nobody holds a secret which was never in force. */

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { pageOf } from "../../shared/base/page.ts";
+import { KEYS_EVER_MAX } from "../../shared/keys/key.ts";
 import { CreatedKey, KeyRevision } from "../../shared/keys/key-requests.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 
@@ -33,6 +34,21 @@ test("a tenant makes, lists, shows, rotates and revokes keys of its own", async 
   expect((await gateway.ask("GET", "/v1/usage", { key: rotated.key })).status).toBe(200);
   expect((await gateway.ask("DELETE", `/v1/keys/${created.id}`, { key })).json).toMatchObject({ isRevoked: true });
   expect((await gateway.ask("GET", `/v1/keys/${created.id}`, { key })).json).toMatchObject({ isRevoked: true });
+});
+
+test("there is an end to how many keys a tenant may ever have, whoever makes them", async () => {
+  const before = await idsOf();
+  const count = vi.spyOn(gateway.deps.control.keys, "count").mockResolvedValue(KEYS_EVER_MAX);
+
+  const own = await gateway.ask("POST", "/v1/keys", { key, body: { name: "one more", scopes: ["usage"] } });
+  const operators = await gateway.ask("POST", "/admin/keys", { body: { tenant: "acme", name: "one more", scopes: ["usage"] } });
+  count.mockRestore();
+
+  expect([own, operators].map(({ status, text }) => [status, text.includes("revoked ones too")])).toEqual([
+    [409, true],
+    [409, true],
+  ]);
+  expect(await idsOf()).toEqual(before);
 });
 
 test("another tenant's key is as good as none: not listed, not shown, not rotated, not revoked", async () => {

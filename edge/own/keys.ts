@@ -102,6 +102,7 @@ export const ownKeyPaths: PathGroup = {
       scope: "keys",
       body: NewOwnKey,
       answer: { status: 201, summary: "The key, with its text", schema: CreatedKey },
+      refusals: ["conflict"],
     },
     showPath(DOOR, "Shows a key of the tenant"),
     rotatePath(DOOR, "Gives a key that may do no more than the asking one a new secret; the one so far stays good for the overlap"),

@@ -14,6 +14,8 @@ export type Scope = z.infer<typeof Scope>;
 
 export const KEY_MODELS_MAX = 100;
 export const KEY_CIDRS_MAX = 50;
+/** Revoked ones too: they stay in the log, and lists and a tenant's deletion go through all of them. */
+export const KEYS_EVER_MAX = 10_000;
 
 /** A reference that a limited key may name: `minilm` with all its versions and aliases, or `minilm@2` and nothing else. */
 const LimitedModel = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}(@[1-9][0-9]{0,8})?$/, "a model is named like minilm, or minilm@2");
