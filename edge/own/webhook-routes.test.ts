@@ -22,7 +22,7 @@ type Who = keyof typeof keys;
 async function ask(method: string, path: string, { as = "acme", body }: { as?: Who; body?: unknown } = {}) {
   const headers = { authorization: `Bearer ${keys[as]}`, "content-type": "application/json" };
   const answer = await fetch(weir.url + path, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
-  return { status: answer.status, json: (await answer.json()) as Record<string, unknown> };
+  return { status: answer.status, headers: answer.headers, json: (await answer.json()) as Record<string, unknown> };
 }
 
 // A literal address, so that nothing has to be looked up.
@@ -34,11 +34,13 @@ const listed = async (as: Who = "acme") =>
 
 test("a webhook's secret is shown when it is made and when it is rotated, and never again", async () => {
   const made = await create();
-  const rotated = WebhookWithSecret.parse((await ask("POST", `/v1/webhooks/${made.id}/rotate`)).json);
+  const rotation = await ask("POST", `/v1/webhooks/${made.id}/rotate`);
+  const rotated = WebhookWithSecret.parse(rotation.json);
   const shown = await ask("GET", `/v1/webhooks/${made.id}`);
 
   expect(made.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
   expect(rotated.secret).not.toBe(made.secret);
+  expect(rotation.headers.get("cache-control")).toBe("no-store");
   expect(shown.json).toMatchObject({ url: URL_OF, owner: "acme", secretNumber: 2, oldSecretUntil: expect.any(String) });
   expect(JSON.stringify([shown.json, (await ask("GET", "/v1/webhooks")).json])).not.toContain("whsec_");
   expect(JSON.stringify(await weir.deps.control.webhooks.history(made.id, { limit: 10 }))).not.toContain(made.secret.slice(6));

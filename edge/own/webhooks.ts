@@ -66,7 +66,7 @@ async function create(deps: WebhookDeps, c: EdgeContext, { why, ...asked }: Aske
   const id = deps.ids.base62(16);
   const secret = { number: 1, pepperVersion: newestPepper(peppersOf(WEIR_PEPPERS)).version };
   const body: Webhook = { ...asked, id, url: url.href, isDeleted: false, secret };
-  return withSecret(deps, await deps.control.webhooks.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
+  return withSecret(deps, c, await deps.control.webhooks.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
 }
 
 /** What looks names up, and what is sent by hand, has a rate of its own. */
@@ -101,6 +101,7 @@ async function rotate(deps: WebhookDeps, c: EdgeContext, { body, revision }: Rev
   };
   return withSecret(
     deps,
+    c,
     await deps.control.webhooks.append(body.id, revision, { body: rotated, change: changeOf(c, deps.clock, undefined) }),
   );
 }
@@ -149,8 +150,9 @@ function shown(webhook: Revision<Webhook>): WebhookRevision {
   return stamped({ ...body, secretNumber: secret.number, oldSecretUntil }, webhook);
 }
 
-function withSecret({ config }: WebhookDeps, webhook: Revision<Webhook>): WebhookWithSecret {
+function withSecret({ config }: WebhookDeps, c: EdgeContext, webhook: Revision<Webhook>): WebhookWithSecret {
   const secret = secretText(peppersOf(config.WEIR_PEPPERS), webhook.body.id, webhook.body.secret);
   if (secret === undefined) throw new Error("the pepper that a secret was just made with is gone");
+  c.header("Cache-Control", "no-store");
   return { ...shown(webhook), secret };
 }
