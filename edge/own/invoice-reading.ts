@@ -4,6 +4,7 @@ import { eachItem } from "../../shared/base/page.ts";
 import { type CreditNote, type CreditNoteRevision, creditNoteId } from "../../shared/billing/invoices/credit-note.ts";
 import { CONTENT_TYPES } from "../../shared/billing/invoices/document-store.ts";
 import {
+  Credit,
   type Format,
   type Invoice,
   type InvoiceRevision,
@@ -33,7 +34,8 @@ export async function invoiceOf({ control }: InvoiceDeps, id: string, ofTenant?:
 }
 
 export async function creditNoteOf(deps: InvoiceDeps, of: { invoice: string; credit: string }): Promise<Revision<CreditNote>> {
-  const note = await deps.control.creditNotes.current(creditNoteId(of.invoice, of.credit));
+  const isOne = Credit.shape.id.safeParse(of.credit).success;
+  const note = isOne ? await deps.control.creditNotes.current(creditNoteId(of.invoice, of.credit)) : undefined;
   if (note === undefined)
     throw new Failure("not_found", `There is no credit note '${of.credit.slice(0, 100)}' of this invoice.`, { field: "credit" });
   return note;

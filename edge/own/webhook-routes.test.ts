@@ -101,7 +101,8 @@ test("a test is a delivery on its way, and one that has ended can be sent again"
     items: [{ state: "dead", outcome: "answered 500", nextAttemptAt: null }],
   });
   expect((await replay()).json).toMatchObject({ state: "pending", attempts: 0 });
-  expect((await ask("POST", `/v1/webhooks/${id}/deliveries/nothing/replay`)).status).toBe(404);
+  for (const none of ["nothing", "n".repeat(3_000), "%00"])
+    expect((await ask("POST", `/v1/webhooks/${id}/deliveries/${none}/replay`)).status).toBe(404);
 });
 
 test("an owner has twenty webhooks and no more", async () => {

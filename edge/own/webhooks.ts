@@ -2,6 +2,7 @@ import { Failure } from "../../shared/base/failure.ts";
 import { eachItem, type Page, type PageQuery } from "../../shared/base/page.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { type Delivery, type DeliveryReport, reportDelivery } from "../../shared/events/delivery.ts";
+import { EVENT_ID_PATTERN } from "../../shared/events/event.ts";
 import { assertTargetUrl, checkedAddresses, hostOf } from "../../shared/events/target.ts";
 import {
   type ReadWebhook,
@@ -134,7 +135,7 @@ async function deliveries({ events }: WebhookDeps, { body }: Revision<Webhook>, 
 /** Sends a delivery again that has ended, with the same `webhook-id`; one that is under way is left alone. */
 async function replay(deps: WebhookDeps, { body }: Revision<Webhook>, event: string): Promise<DeliveryReport> {
   const { events, clock } = deps;
-  const before = await events.find(body.id, event);
+  const before = EVENT_ID_PATTERN.test(event) ? await events.find(body.id, event) : undefined;
   if (before === undefined)
     throw new Failure("not_found", `There is no delivery of an event '${event.slice(0, 100)}' here.`, { field: "event" });
   if (before.state === "pending") return reportDelivery(before);

@@ -5,7 +5,7 @@ import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import { type StoreValve, startStoreValve } from "../../test/harness/store-valve.ts";
 import type { Page } from "../base/page.ts";
 import { createDynamo, type Dynamo } from "./client.ts";
-import { createRevisionLog, type Revision, type RevisionLog } from "./revision-log.ts";
+import { createRevisionLog, REVISION_BYTES_MAX, type Revision, type RevisionLog } from "./revision-log.ts";
 
 const Boat = z.object({ name: z.string(), harbour: z.string(), oars: z.int().min(0) });
 type Boat = z.infer<typeof Boat>;
@@ -81,6 +81,15 @@ test("a change whose acknowledgement is lost is not a conflict with itself", asy
 
 test("a body that breaks the schema is never stored", async () => {
   await expect(boats.append("b", 0, boat(-1))).rejects.toThrow();
+
+  expect(await boats.current("b")).toBeUndefined();
+});
+
+test("a body that no item can hold is refused in words, and never stored", async () => {
+  await expect(boats.append("b", 0, boat(2, "é".repeat(REVISION_BYTES_MAX / 2)))).rejects.toMatchObject({
+    code: "too_large",
+    message: expect.stringContaining("400000"),
+  });
 
   expect(await boats.current("b")).toBeUndefined();
 });

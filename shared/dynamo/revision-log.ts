@@ -53,6 +53,8 @@ export type RevisionLog<T> = {
 
 /** Sorts above every `r#<revision>`. */
 const ABOVE_REVISIONS = "r~";
+/** DynamoDB takes 400 KiB, of which a revision's other fields have the rest. */
+export const REVISION_BYTES_MAX = 400_000;
 
 type Item = Record<string, AttributeValue>;
 type Log<T> = { dynamo: Dynamo; noun: Noun<T>; table: string; addressOf: (id: string) => RevisionAddress };
@@ -75,6 +77,7 @@ async function append<T>(log: Log<T>, entry: { id: string; after: number; body: 
   const body = log.noun.schema.parse(entry.body);
   const { by, person, why } = change;
   const at = new Date(change.atMs).toISOString();
+  assertFits(`${log.noun.name} '${id}'`, body);
   const revision = { revision: after + 1, body, by, ...(person === undefined ? {} : { person }), why, at };
   const put = new PutItemCommand({
     TableName: log.table,
@@ -95,6 +98,13 @@ async function append<T>(log: Log<T>, entry: { id: string; after: number; body: 
     );
   }
   return revision;
+}
+
+/** The store would refuse it, and nobody could tell from its words what is wrong with what. */
+function assertFits(what: string, body: unknown) {
+  const bytes = Buffer.byteLength(JSON.stringify(body));
+  if (bytes <= REVISION_BYTES_MAX) return;
+  throw new Failure("too_large", `${what} would take ${bytes} bytes; it may take ${REVISION_BYTES_MAX}.`);
 }
 
 async function current<T>(log: Log<T>, id: string): Promise<Revision<T> | undefined> {
