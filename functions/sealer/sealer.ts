@@ -25,7 +25,7 @@ export type SealerDeps = {
   readonly log: Log;
 };
 
-/** A minute is closed no earlier than this after its end: longer than rows and most void markers are repeated. */
+/** A minute is closed no earlier than this after its end: longer than rows are repeated, and void markers unless the store is away. */
 export const SEAL_AFTER_MS = 15 * MINUTE_MS;
 /** Every bucket is read again this long after its hour's end. */
 export const AUDIT_AFTER_MS = 24 * HOUR_MS;

@@ -16,8 +16,8 @@ import { type Address, settledItem, voidMarker } from "./wire-row.ts";
 
 /** No request waits so long for its row, and no minute is sealed so early. */
 const AGE_MS_MAX = 10 * 60_000;
-/** How long a void marker is repeated before it is given up, loudly. */
-const MARKER_TIMEOUT_MS = 15 * 60_000;
+/** How long a void marker is repeated before it is given up, loudly: as long as it still counts, since its bucket is read for the last time a day after its hour. */
+const MARKER_TIMEOUT_MS = 23 * 3_600_000;
 const ANNUL_TIMEOUT_MS = 10_000;
 const CALL_TIMEOUT_MS = 3_000;
 /** Rows that may wait; void markers are few and always find room. */

@@ -119,6 +119,26 @@ test("a row that is there although nobody said so is voided, and does not count"
   expect(await sums()).toEqual([]);
 });
 
+const HOUR_MS = 3_600_000;
+
+test("a store that is away for hours gets the marker all the same, and nobody is billed for what was refused", async () => {
+  valve.turn("lost", "BatchWriteItem");
+  const refused = expect(ledger.settle(newRow(), TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
+  await expect.poll(() => items()).toHaveLength(1);
+  valve.turn("closed");
+  clock.advance(TIMEOUT_MS);
+  await refused;
+
+  clock.advance(22 * HOUR_MS);
+  const before = valve.callsOf("BatchWriteItem");
+  await expect.poll(() => valve.callsOf("BatchWriteItem")).toBeGreaterThan(before + 1);
+  valve.turn("open");
+
+  await ledger.drain();
+  expect(complaints).toEqual([]);
+  expect(await sums()).toEqual([]);
+});
+
 test("a marker that cannot be written in its time is complained of, and ends nothing else", async () => {
   const before = valve.callsOf("BatchWriteItem");
   valve.turn("closed");
@@ -127,7 +147,7 @@ test("a marker that cannot be written in its time is complained of, and ends not
   clock.advance(TIMEOUT_MS);
   await refused;
 
-  clock.advance(15 * 60_000);
+  clock.advance(23 * HOUR_MS);
 
   await expect.poll(() => complaints).toEqual(["a void marker could not be written"]);
 });
