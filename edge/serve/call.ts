@@ -42,7 +42,7 @@ export function callOf(c: EdgeContext, asked: AskedCall): Call {
       patienceMs((name) => c.req.header(name)),
       withinMs ?? Number.POSITIVE_INFINITY,
     ),
-    ...(withinMs === undefined ? {} : { streamTimeoutMs: withinMs }),
+    ...(withinMs === undefined ? {} : { withinMs }),
     maxCost: c.req.header(MAX_COST_HEADER),
   };
 }

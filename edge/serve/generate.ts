@@ -52,7 +52,7 @@ export type Ending = Omit<Generation, "choices"> & { readonly finishes: readonly
  */
 export function serveGeneration(deps: Deps, call: Call, plan: WholePlan): Promise<Answered> {
   const { target } = plan;
-  const how: Beginning = { signal: call.signal, timeoutMs: () => leftMs(deps, call) };
+  const how: Beginning = { signal: call.signal, timeoutMs: () => leftMs(deps, call), endsWithinMs: (left) => endsWithinMs(call, left) };
   return underMeter(deps, call, {
     ...{ target, sizes: (version) => sizesOf(plan, version), isStreamed: false },
     async work(meter) {
@@ -86,7 +86,7 @@ export function streamGeneration(
 
 async function startStream(deps: Deps, call: Call, { plan, meter }: { plan: StreamPlan; meter: Meter }) {
   const stop = new AbortController();
-  const longestMs = Math.min(STREAM_TIMEOUT_MS, call.streamTimeoutMs ?? STREAM_TIMEOUT_MS);
+  const longestMs = Math.min(STREAM_TIMEOUT_MS, call.withinMs ?? STREAM_TIMEOUT_MS);
   const streamLeftMs = () => longestMs - (deps.clock.nowMs() - call.acceptedAtMs);
   const how: Beginning = { signal: AbortSignal.any([call.signal, stop.signal]), timeoutMs: streamLeftMs };
   const { target } = plan;
@@ -131,7 +131,25 @@ function sizesOf({ target, ask }: GenerationPlan, version = nativeVersionOf(targ
 }
 
 /** How long the whole generation may take, asked when it begins, and what ends it. */
-type Beginning = { readonly signal: AbortSignal; readonly timeoutMs: () => number };
+type Beginning = {
+  readonly signal: AbortSignal;
+  readonly timeoutMs: () => number;
+  /** When it ends with what there is, of the time that is left; undefined where it has no such end. */
+  readonly endsWithinMs?: (timeoutMs: number) => number | undefined;
+};
+
+/** Kept of a whole generation's time to write its answer and make its row durable. */
+const ANSWER_MS = 2_000;
+/** Of a short time a share, or nothing would be left to generate in. */
+const ANSWER_SHARE = 0.2;
+
+/**
+ * Whoever waits for a whole answer gets what there is before its time is over, with `length` as the reason, and not an error after all the work; but who has said
+ * in which time all has to be done gets all or nothing.
+ */
+function endsWithinMs({ withinMs }: Call, leftMs: number): number | undefined {
+  return withinMs === undefined ? Math.max(1, Math.floor(leftMs - Math.min(ANSWER_MS, leftMs * ANSWER_SHARE))) : undefined;
+}
 
 /** A generation whose prompts are accepted. */
 type Begun = {
@@ -146,9 +164,12 @@ type Asked = [candidate: Candidate, limits: CallLimits];
 /** The limits are those of the first event: a generation may last longer, but it has to begin in time. */
 async function begin(call: Call, { plan, how }: { plan: GenerationPlan; how: Beginning }, [candidate, limits]: Asked): Promise<Begun> {
   const request = plan.ask(candidate.version);
+  const timeoutMs = how.timeoutMs();
+  const endsMs = how.endsWithinMs?.(timeoutMs);
+  const asked = endsMs === undefined ? request : { ...request, withinMs: endsMs };
   const overdue = new AbortController();
   const signal = AbortSignal.any([how.signal, overdue.signal]);
-  const source = candidate.pool.client.generate(inferenceCall(call, candidate, request), { signal, timeoutMs: how.timeoutMs() });
+  const source = candidate.pool.client.generate(inferenceCall(call, candidate, asked), { signal, timeoutMs });
   const events = untilAborted(source, signal);
   return { request, first: await firstEvent(events, limits.timeoutMs, overdue), events, progress: progressOf(request) };
 }

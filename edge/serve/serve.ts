@@ -37,8 +37,8 @@ export type Call = {
   readonly signal: AbortSignal;
   /** How long the caller waits for an answer or a stream's beginning, counted from `acceptedAtMs`. */
   readonly timeoutMs: number;
-  /** How long a stream may last at most, where the caller has said so. */
-  readonly streamTimeoutMs?: number;
+  /** In which all has to be done, a stream too, where the caller has said so: all or nothing. */
+  readonly withinMs?: number;
   /** `Weir-Max-Cost` as the caller wrote it: what the request may cost. */
   readonly maxCost?: string | undefined;
   /** Whether its answer brings a signed receipt. */

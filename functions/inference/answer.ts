@@ -1,9 +1,9 @@
 import { Failure } from "../../shared/base/failure.ts";
 import type { CallLimits, GenerationCall, InferenceClient, InferenceRequest } from "../../shared/inference/contract.ts";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
-import { encodeFailure, encodeResult, RESULT_TYPE, TIMEOUT_MS_MAX } from "../../shared/inference/wire.ts";
+import { encodeFailure, encodeResult, RESULT_TYPE } from "../../shared/inference/wire.ts";
 import { EVENTS_TYPE, encodeBreak, encodeEvent } from "../../shared/inference/wire-events.ts";
-import { isGeneration } from "../../shared/inference/wire-request.ts";
+import { isGeneration, TIMEOUT_MS_MAX } from "../../shared/inference/wire-request.ts";
 import type { Log } from "../../shared/log/log.ts";
 
 /** What a call is answered with, over HTTP or inside of a Lambda answer: a generation as its lines come, all else whole. */

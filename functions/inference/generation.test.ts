@@ -53,6 +53,17 @@ const generate = (version: StoredVersion, body: GenerateRequest, limits = LIMITS
 const textOf = (events: readonly GenerateEvent[], choice = 0) =>
   events.map((event) => (event.kind === "text" && event.choice === choice ? event.text : "")).join("");
 
+test("a generation ends with what it has said when its time is over, and says how long it computed", async () => {
+  const events = await generate(gpt2, greedy("def", { maxTokens: 100, withinMs: 1 }));
+
+  const [done, end] = [events.at(-1), events.at(-2)];
+  expect(end).toEqual({ kind: "finished", choice: 0, finish: { reason: "length" } });
+  expect(done).toMatchObject({ kind: "done", outputTokens: [expect.any(Number)], runMs: expect.any(Number) });
+  const tokens = done?.kind === "done" ? (done.outputTokens[0] ?? 0) : 0;
+  expect(tokens).toBeGreaterThan(0);
+  expect(tokens).toBeLessThan(100);
+});
+
 test("every prompt at once is answered with PyTorch's greedy text, and counted", async () => {
   const { cases } = JSON.parse(await readFile(join(GPT2, "expected.json"), "utf8")) as Expected;
   const some = cases.filter(({ prompt }) => prompt !== "");

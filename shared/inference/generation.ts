@@ -45,6 +45,11 @@ export type GenerateRequest = {
   /** Whether a choice begins with its prompt. */
   readonly echo?: boolean;
   readonly format?: ResponseFormat;
+  /**
+   * Milliseconds after which choices that still grow end with `length`, so that whoever waits for a whole answer gets what there is. If nothing has been said by
+   * then, the call runs on to its own end, and fails.
+   */
+  readonly withinMs?: number;
 };
 
 /** A token with its natural log-probability under the model's own distribution (before temperature, penalties and masks). */
@@ -59,7 +64,7 @@ export type TokenLogprob = {
   readonly top: readonly { readonly token: number; readonly text: string; readonly bytes: readonly number[]; readonly logprob: number }[];
 };
 
-/** `stop`: the model's own end, or a stop text; `stopText` says which. `length`: the token limit or the context's end. */
+/** `stop`: the model's own end, or a stop text; `stopText` says which. `length`: the token limit, the context's end or that of its time. */
 export type Finish = { readonly reason: "stop" | "length"; readonly stopText?: string };
 
 export type GenerateEvent =

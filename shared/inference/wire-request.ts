@@ -5,6 +5,7 @@ import { ELEMENT_TYPES, type GenerationCall, type InferenceRequest, type TaskReq
 import type { GenerateRequest } from "./generation.ts";
 
 /** Limits of one call, checked again by the function: it trusts no caller. */
+export const TIMEOUT_MS_MAX = 900_000;
 export const INPUTS_MAX = 2_048;
 /** UTF-16 units of one text. */
 export const TEXT_CHARS_MAX = 1024 ** 2;
@@ -161,6 +162,7 @@ const Generate = z
     topLogprobs: z.exactOptional(z.int().min(0).max(TOP_LOGPROBS_MAX)),
     echo: Flag,
     format: z.exactOptional(Format),
+    withinMs: z.exactOptional(z.int().min(1).max(TIMEOUT_MS_MAX)),
   })
   .refine(({ maxTokens, echo }) => maxTokens !== 0 || echo === true, {
     path: ["maxTokens"],

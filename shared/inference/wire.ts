@@ -2,9 +2,8 @@ import * as z from "zod";
 import { Failure, isFailureCode } from "../base/failure.ts";
 import { ELEMENT_TYPES, type InferenceResult, inputCountOf, type NamedTensor, type TaskRequest, type TaskResult } from "./contract.ts";
 import { bytesPerElement, elementCountOf } from "./runtime/tensor-bytes.ts";
-import { DIMENSIONS_MAX, INPUTS_MAX } from "./wire-request.ts";
+import { DIMENSIONS_MAX, INPUTS_MAX, TIMEOUT_MS_MAX } from "./wire-request.ts";
 
-export const TIMEOUT_MS_MAX = 900_000;
 /** Header that carries what is left of the caller's time, in milliseconds. */
 export const TIMEOUT_HEADER = "weir-timeout-ms";
 export const RESULT_TYPE = "application/octet-stream";

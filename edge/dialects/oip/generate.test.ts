@@ -43,7 +43,7 @@ test("parameters reach the model, and 20 tokens are the protocol's default", asy
 
   expect(weir.model.generations.map(({ body }) => body)).toEqual([
     {
-      ...{ task: "generate", prompts: [{ kind: "text", text: "x" }], n: 1, maxTokens: 20, stop: ["\n"] },
+      ...{ task: "generate", prompts: [{ kind: "text", text: "x" }], n: 1, maxTokens: 20, stop: ["\n"], withinMs: 58_000 },
       sampling: { temperature: 0.5, topP: 0.9, topK: 5, seed: 7, repetitionPenalty: 1.1 },
     },
     expect.objectContaining({ maxTokens: 7, stop: ["end"], topLogprobs: 0 }),

@@ -16,7 +16,9 @@ export type Head = z.infer<typeof Head>;
 
 export const Usage = z.object({ prompt_tokens: z.int(), completion_tokens: z.int(), total_tokens: z.int() });
 
-export const FinishReason = z.enum(["stop", "length"]);
+export const FinishReason = z
+  .enum(["stop", "length"])
+  .meta({ description: "`length`: the token limit, the context's end, or of a whole answer the end of the time in which it can be given" });
 
 export function headOf(call: Call, version: ReadyVersion, kind: "cmpl" | "chatcmpl"): Head {
   const model = `${version.model}@${version.number}`;

@@ -23,6 +23,9 @@ const messages = [{ role: "user" as const, content: "what does a weir do" }];
 /** What the pool was asked the last time. */
 const asked = () => weir.model.generations.at(-1)?.body;
 
+/** Of a minute, what is left for generating a whole answer. */
+const withinMs = 58_000;
+
 test("a chat has OpenAI's exact form", async () => {
   const { data, response } = await client.chat.completions.create({ model: "smol", messages }).withResponse();
 
@@ -50,7 +53,15 @@ test("a completion has OpenAI's exact form, and 16 tokens unless more are asked 
     choices: [{ index: 0, text: expect.any(String), logprobs: null, finish_reason: "stop" }],
     usage: { prompt_tokens: 2, completion_tokens: 6, total_tokens: 8 },
   });
-  expect(asked()).toEqual({ task: "generate", prompts: [{ kind: "text", text: "a weir" }], n: 1, maxTokens: 16, sampling: {}, stop: [] });
+  expect(asked()).toEqual({
+    task: "generate",
+    prompts: [{ kind: "text", text: "a weir" }],
+    n: 1,
+    maxTokens: 16,
+    sampling: {},
+    stop: [],
+    withinMs,
+  });
 });
 
 test("prompts may be a text, texts, token ids or lists of them", async () => {
@@ -81,13 +92,14 @@ test("every parameter reaches the pool, and null says nothing", async () => {
       ...{ temperature: 0, topP: 0.5, topK: 40, minP: 0.1, repetitionPenalty: 1.1, presencePenalty: -2, frequencyPenalty: 2 },
       ...{ logitBias: { "11": -100 }, seed: -7 },
     },
+    withinMs,
     stop: ["x"],
   });
   const nulls = Object.fromEntries(
     [...Object.keys({ ...sampling, ...more }), "n", "stop", "max_tokens", "logprobs", "tools"].map((name) => [name, null]),
   );
   expect((await weir.post("/v1/chat/completions", { model: "smol", messages, ...nulls, top_k: -1 })).status).toBe(200);
-  expect(asked()).toEqual({ task: "generate", prompts: [{ kind: "chat", messages }], n: 1, sampling: {}, stop: [] });
+  expect(asked()).toEqual({ task: "generate", prompts: [{ kind: "chat", messages }], n: 1, sampling: {}, stop: [], withinMs });
 });
 
 test("what neither we nor the model know is ignored, as OpenAI's compatible servers do", async () => {

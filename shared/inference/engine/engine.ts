@@ -10,6 +10,7 @@ import {
   inputCountOf,
 } from "../contract.ts";
 import type { GenerateEvent } from "../generation.ts";
+import { startingAfter } from "../runtime/generate/order.ts";
 import { planForward } from "../runtime/tasks/forward.ts";
 import { checkTask, planTask } from "../runtime/tasks/plan-task.ts";
 import { type Admission, createAdmission } from "./admission.ts";
@@ -111,12 +112,13 @@ async function forwardBare(scheduler: Scheduler, { model, body, caller }: Bare):
 async function* generate(parts: Running, call: GenerationCall, limits: CallLimits): AsyncGenerator<GenerateEvent> {
   const leave = parts.admission.enter(call.tenant, call.body.prompts.length);
   const ending = new AbortController();
-  const deadlineAtMs = parts.clock.nowMs() + limits.timeoutMs;
+  const askedAtMs = parts.clock.nowMs();
+  const deadlineAtMs = askedAtMs + limits.timeoutMs;
   const timer = setTimeout(() => ending.abort(), limits.timeoutMs);
   const signal = AbortSignal.any([limits.signal, ending.signal]);
   try {
     const model = await open(parts, call);
-    const order = await orderOf(model, call, signal);
+    const order = startingAfter(parts.clock.nowMs() - askedAtMs, await orderOf(model, call, signal));
     yield* parts.generations.start(model.graph, order, { tenant: call.tenant, signal, deadlineAtMs });
   } catch (error) {
     throw ending.signal.aborted ? tooLate(error) : error;

@@ -21,7 +21,7 @@ const DONE: GenerateEvent = { kind: "done", outputTokens: [1], queueMs: 0, runMs
 
 /** Generations of workers that have room for one at a time, and note what they are given. */
 function start(waitingMax = 4) {
-  const running: { readonly id: string; readonly sink: GenerationSink }[] = [];
+  const running: { readonly id: string; readonly withinMs: number | undefined; readonly sink: GenerationSink }[] = [];
   const started: string[] = [];
   const clock = stopClock();
   const generations = createGenerations({
@@ -30,8 +30,8 @@ function start(waitingMax = 4) {
     quarantine: createQuarantine(clock),
     workers: {
       hasRoom: () => running.length === 0,
-      generate(_graph, { id }, sink) {
-        const own = { id, sink };
+      generate(_graph, { id, withinMs }, sink) {
+        const own = { id, withinMs, sink };
         running.push(own);
         started.push(id);
         return () => void running.splice(running.indexOf(own), 1);
@@ -44,7 +44,7 @@ function start(waitingMax = 4) {
       signal: more.signal ?? new AbortController().signal,
       deadlineAtMs: clock.nowMs() + 60_000,
     });
-  return { ask, generations, running, started: () => started.map((id) => id.split(" ")[0]) };
+  return { ask, clock, generations, running, started: () => started.map((id) => id.split(" ")[0]) };
 }
 
 test("a caller who leaves makes room for the one who waits, whatever else happens", async () => {
@@ -93,6 +93,20 @@ test("a request that is sent again is another order, so that the end of the firs
 
   expect(running).toHaveLength(1);
   expect(running[0]?.id).not.toBe(first?.id);
+});
+
+test("the time that an order has waited for a worker is gone of the time in which it has to end", () => {
+  const { generations, running, clock } = start();
+  const caller = { tenant: "demo", signal: new AbortController().signal, deadlineAtMs: clock.nowMs() + 60_000 };
+  generations.start(GRAPH, { ...orderOf("first"), withinMs: 5_000 }, caller);
+  generations.start(GRAPH, { ...orderOf("second"), withinMs: 5_000 }, caller);
+  clock.advance(2_000);
+  const before = running[0]?.withinMs;
+
+  running.pop()?.sink.event(DONE);
+  generations.pump();
+
+  expect([before, running[0]?.withinMs]).toEqual([5_000, 3_000]);
 });
 
 function orderOf(id: string): GenerateOrder {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { Failure } from "../../base/failure.ts";
 import type { GenerateEvent } from "../generation.ts";
-import type { GenerateOrder } from "../runtime/generate/order.ts";
+import { type GenerateOrder, startingAfter } from "../runtime/generate/order.ts";
 import { createQueue, type Queue, type Waiting } from "../runtime/queue.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Caller } from "./scheduler.ts";
@@ -88,7 +88,7 @@ function enqueue(line: Line, asked: Asked, { running, controller }: Stream) {
     if (running.isOver) return;
     const queueMs = line.clock.nowMs() - arrivedAtMs;
     // A name of its own: a request that is sent again may come while its first sending is yet to be cancelled.
-    const order = { ...asked.order, id: `${asked.order.id} ${line.nextNumber()}` };
+    const order = { ...startingAfter(queueMs, asked.order), id: `${asked.order.id} ${line.nextNumber()}` };
     running.stop = line.workers.generate(asked.graph, order, { event: (said) => event(said, queueMs), fail: end });
   };
   asked.caller.signal.addEventListener("abort", left, { once: true });

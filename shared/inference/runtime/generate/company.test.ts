@@ -55,6 +55,61 @@ describe("company", () => {
   });
 });
 
+describe("the end of its time", () => {
+  const startAt = async (limits: { rowsMax: number }) => {
+    const clock = { atMs: 0 };
+    return { clock, generator: await start({ clock: { nowMs: () => clock.atMs }, limits }) };
+  };
+
+  test("ends an order with what it has said, each of its choices, and gives back its rows", async () => {
+    const { clock, generator } = await startAt({ rowsMax: 3 });
+    const answer = await ask(generator, order({ n: 2, maxTokens: 100, withinMs: 10, deadlineAtMs: 20 }));
+    const other = await ask(generator, order({ id: "other", maxTokens: 100 }));
+    for (let step = 0; step < 5; step += 1) await generator.step();
+
+    clock.atMs = 10;
+    await generator.step();
+
+    expect(answer.isDone()).toBe(true);
+    expect(answer.choices.map(({ finish }) => finish)).toEqual([{ reason: "length" }, { reason: "length" }]);
+    for (const { tokens, text } of answer.choices) expect([tokens > 2, text.length > 0]).toEqual([true, true]);
+    const told = answer.events.at(-1);
+    expect(told).toMatchObject({ kind: "done", outputTokens: answer.choices.map(({ tokens }) => tokens) });
+    expect(generator.stats().running).toBe(1);
+    expect(other.isDone()).toBe(false);
+  });
+
+  test("leaves empty those of its choices that never got their turn", async () => {
+    const { clock, generator } = await startAt({ rowsMax: 1 });
+    const answer = await ask(generator, order({ prompts: [PROMPT, PROMPT], maxTokens: 100, withinMs: 10 }));
+    for (let step = 0; step < 3; step += 1) await generator.step();
+
+    clock.atMs = 10;
+    expect(await generator.step()).toBe(false);
+
+    expect(answer.isDone()).toBe(true);
+    expect(answer.choices[1]).toMatchObject({ text: "", tokens: 0, finish: { reason: "length" } });
+    expect(generator.stats()).toMatchObject({ running: 0, waiting: 0, cacheBytes: 0 });
+  });
+
+  test("is no end of an order that has said nothing: it has until its deadline", async () => {
+    const { clock, generator } = await startAt({ rowsMax: 1 });
+    await ask(generator, order({ maxTokens: 100 }));
+    const waiting = await ask(generator, order({ id: "two", withinMs: 10, deadlineAtMs: 20 }));
+    await generator.step();
+
+    clock.atMs = 10;
+    await generator.step();
+    expect([waiting.isDone(), waiting.failure()]).toEqual([false, undefined]);
+    clock.atMs = 20;
+    await generator.step();
+
+    expect(waiting.failure()).toMatchObject({ code: "timeout" });
+    generator.cancel("one");
+    await generator.step();
+  });
+});
+
 describe("memory", () => {
   test("several answers to one prompt read it once", async () => {
     const generator = await start();

@@ -15,7 +15,7 @@ export type LiveOrder = {
   startedAtMs: number | undefined;
   runMs: number;
   /** Of each choice, once it has finished. */
-  readonly outputTokens: number[];
+  readonly outputTokens: (number | undefined)[];
   choicesLeft: number;
   /** Done, failed or cancelled: nothing more may be said. */
   isOver: boolean;
@@ -42,7 +42,7 @@ export function openOrder(order: GenerateOrder, sink: OrderSink, more: Pick<Live
     firstMatcher: undefined,
     startedAtMs: undefined,
     runMs: 0,
-    outputTokens: new Array<number>(choices).fill(0),
+    outputTokens: new Array<undefined>(choices).fill(undefined),
     choicesLeft: choices,
     isOver: false,
   };
@@ -53,13 +53,13 @@ export function groupsOf(live: LiveOrder): Group[] {
 }
 
 /** Counts a choice that has finished, and says so when it was the last. */
-export function closeChoice(live: LiveOrder, index: number, choice: Choice): void {
+export function closeChoice(live: LiveOrder, index: number, choice: Pick<Choice, "drawn">): void {
   live.outputTokens[index] = choice.drawn();
   live.choicesLeft -= 1;
   if (live.choicesLeft > 0 || live.isOver) return;
   live.isOver = true;
   const queueMs = (live.startedAtMs ?? live.addedAtMs) - live.addedAtMs;
-  live.sink.event({ kind: "done", outputTokens: live.outputTokens, queueMs, runMs: live.runMs });
+  live.sink.event({ kind: "done", outputTokens: live.outputTokens.map((tokens = 0) => tokens), queueMs, runMs: live.runMs });
 }
 
 /** The first failure is the only one, and nothing comes after it. */

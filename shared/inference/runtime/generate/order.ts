@@ -3,7 +3,10 @@ import type { GenerateEvent, GenerateRequest, Sampling } from "../../generation.
 import { resolveSampling, type SamplingRules, type TokenMask } from "./sampling.ts";
 
 /** One request, its prompts tokenised already. */
-export type GenerateOrder = Pick<GenerateRequest, "n" | "maxTokens" | "sampling" | "stop" | "topLogprobs" | "echo" | "format"> & {
+export type GenerateOrder = Pick<
+  GenerateRequest,
+  "n" | "maxTokens" | "sampling" | "stop" | "topLogprobs" | "echo" | "format" | "withinMs"
+> & {
   readonly id: string;
   readonly prompts: readonly Int32Array[];
   /** When its caller gives up, by the generator's clock; absent, never. */
@@ -42,6 +45,11 @@ export const STOPS_MAX = 16;
 export const STOP_LENGTH_MAX = 1_000;
 export const TOP_LOGPROBS_MAX = 20;
 export const PROMPTS_MAX = 2_048;
+
+/** An order that has waited for so long: the time in which it has to end has gone on. */
+export function startingAfter(waitedMs: number, order: GenerateOrder): GenerateOrder {
+  return order.withinMs === undefined ? order : { ...order, withinMs: Math.max(1, order.withinMs - waitedMs) };
+}
 
 /** Checks an order and decides its defaults: new tokens of each prompt's choices, and how they are drawn. Fails with `invalid_request` and the field. */
 export function planOrder(order: GenerateOrder, defaults: Sampling, bounds: OrderBounds): OrderPlan {

@@ -1,7 +1,7 @@
 import { Failure } from "../../../base/failure.ts";
 import type { Seat } from "./cache-pool.ts";
 import type { Engine } from "./generator.ts";
-import { failOrder, type Group, type LiveOrder } from "./live-order.ts";
+import { closeChoice, failOrder, type Group, type LiveOrder } from "./live-order.ts";
 import { type Reading, readPiece, startChoices } from "./read-prompt.ts";
 
 /** Who waits, who reads, and who is under way. */
@@ -41,6 +41,8 @@ export function sweep(schedule: Schedule): void {
   const { engine, orders } = schedule;
   const nowMs = engine.clock.nowMs();
   for (const live of orders.values())
+    if (live.addedAtMs + (live.order.withinMs ?? Number.POSITIVE_INFINITY) <= nowMs) endOrder(engine, live);
+  for (const live of orders.values())
     if ((live.order.deadlineAtMs ?? Number.POSITIVE_INFINITY) <= nowMs)
       failOrder(live, new Failure("timeout", "The answer took longer than the request's time."));
   schedule.waiting = schedule.waiting.filter(({ live }) => !live.isOver);
@@ -50,6 +52,22 @@ export function sweep(schedule: Schedule): void {
   }
   for (const [seat, { live }] of engine.members) if (live.isOver) leave(schedule, seat);
   for (const [id, live] of orders) if (live.isOver) orders.delete(id);
+}
+
+/** Ends an order with what it has said: choices that grow, and those that never got their turn. One that has said nothing is left to its deadline. */
+function endOrder({ members }: Engine, live: LiveOrder): void {
+  const growing = [...members.values()].filter((member) => member.live === live);
+  const hasSaid = live.outputTokens.some((tokens) => tokens !== undefined) || growing.some(({ choice }) => choice.drawn() > 0);
+  if (!hasSaid || live.isOver) return;
+  for (const { choice, index } of growing) {
+    choice.close();
+    closeChoice(live, index, choice);
+  }
+  for (const [index, tokens] of live.outputTokens.entries()) {
+    if (tokens !== undefined) continue;
+    live.sink.event({ kind: "finished", choice: index, finish: { reason: "length" } });
+    closeChoice(live, index, { drawn: () => 0 });
+  }
 }
 
 export function leave({ engine }: Schedule, seat: Seat): void {
