@@ -2,7 +2,6 @@ import { composeRound } from "../../functions/balances/compose.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import type { Log } from "../../shared/log/log.ts";
 import { startTimer } from "../../shared/schedule/timer.ts";
-import { MINUTE_MS } from "../../shared/usage/period.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { directLink, told, untilDone } from "./direct.ts";
 import { CONFIG, TABLE_PREFIX } from "./gateway.ts";
@@ -10,12 +9,11 @@ import { createSdkLink } from "./sdk-link.ts";
 import type { Machine } from "./world.ts";
 
 const EVERY_MS = 25_000;
-const ROUND_TIMEOUT_MS = 10 * MINUTE_MS;
 
 /** The product's own function that looks after balances, on a machine with its own timer. */
-export function startAccountant(machine: Machine, link: LeanDynamo) {
+export function startAccountant(machine: Machine, { link, roundMsMax }: { link: LeanDynamo; roundMsMax: number }) {
   const round = accountantRound(link, () => {});
-  startTimer({ name: machine.name, everyMs: EVERY_MS, roundTimeoutMs: ROUND_TIMEOUT_MS, round, clock: machine.clock, log: () => {} });
+  startTimer({ name: machine.name, everyMs: EVERY_MS, roundTimeoutMs: roundMsMax, round, clock: machine.clock, log: () => {} });
 }
 
 /** Settles all leases that can be settled by then; answers what it could not work on. */

@@ -6,7 +6,6 @@ import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { startTimer } from "../../shared/schedule/timer.ts";
-import { MINUTE_MS } from "../../shared/usage/period.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { directLink, told, untilDone } from "./direct.ts";
 import { CONFIG, TABLE_PREFIX } from "./gateway.ts";
@@ -15,15 +14,16 @@ import type { Weather } from "./store-link.ts";
 import type { Machine, World } from "./world.ts";
 
 const EVERY_MS = 30_000;
-const ROUND_TIMEOUT_MS = 10 * MINUTE_MS;
 
 /** Documents by key, as the bucket has them. */
 export type Bucket = Map<string, Uint8Array>;
 
+type Invoicer = { readonly link: LeanDynamo; readonly documents: DocumentStore; readonly roundMsMax: number };
+
 /** The product's own invoicing on a machine with its own timer. */
-export function startInvoicer(machine: Machine, { link, documents }: { link: LeanDynamo; documents: DocumentStore }) {
+export function startInvoicer(machine: Machine, { link, documents, roundMsMax }: Invoicer) {
   const round = invoicerRound(createPatientLean(link), documents, () => {});
-  startTimer({ name: machine.name, everyMs: EVERY_MS, roundTimeoutMs: ROUND_TIMEOUT_MS, round, clock: machine.clock, log: () => {} });
+  startTimer({ name: machine.name, everyMs: EVERY_MS, roundTimeoutMs: roundMsMax, round, clock: machine.clock, log: () => {} });
 }
 
 /** Issues what can be issued by then; answers what it could not work on. */

@@ -66,19 +66,15 @@ export const MONEY: readonly Listed[] = [
   row(SECOND_SEAL, "attribute_not_exists(a.*)", "a bucket that has changed is read again once", "attribute_not_exists(r2.*)"),
   row(SECOND_SEAL, "attribute_not_exists(r2.*)", "a bucket is sealed anew once", "attribute_not_exists(a.*)"),
   row(LATE_SEAL, "attribute_not_exists(a.*)", "a bucket sealed a day late is read once", "attribute_not_exists(r1.*)"),
-  row(LATE_SEAL, "attribute_not_exists(r1.*)", "a bucket sealed a day late is sealed once", "attribute_not_exists(a.*)"),
+  row(LATE_SEAL, "attribute_not_exists(r1.*)", "a bucket sealed a day late is sealed once"),
   row("seals: put state frontier", "attribute_not_exists(pk)", "sealing begins once"),
   row("seals: SET next=? WHERE next", "next < ?", "the frontier only moves on"),
   row("seals: put hours", IS_NEWER, "an hour's state gives way to a newer one only"),
   row("seals: put t hour", IS_NEWER, "an hour's total gives way to a newer one only"),
   row("seals: put t day", IS_NEWER, "a day's total gives way to a newer one only"),
   row("seals: put t month", IS_NEWER, "a month's total gives way to a newer one only"),
-  row("seals: get h head", CONSISTENT, "a sealer that was refused looks at what is there"),
   row("seals: get state frontier", CONSISTENT, "the frontier is read as it is"),
-  row("seals: query agenda", CONSISTENT, "the agenda is read as it is"),
   row("seals: query h head", CONSISTENT, "seals are read as they are"),
-  row("seals: query h page", CONSISTENT, "seals' pages are read as they are"),
-  row("seals: query hours", CONSISTENT, "what is complete is read as it is"),
   row("seals: query t hour", CONSISTENT, "hours' totals are read as they are"),
   row("seals: query t day", CONSISTENT, "days' totals are read as they are"),
   row("balances: put balance", "attribute_not_exists(pk)", "a first balance is put once"),
@@ -88,11 +84,13 @@ export const MONEY: readonly Listed[] = [
   row("control: query credit r", CONSISTENT, "a credit's word is read as it is"),
   row(TAKE, "(nx = ? or attribute_not_exists(nx))", "the first number is the next one"),
   row(TAKE, "nx = ?", "a number is the next one"),
-  row(TAKE, "attribute_not_exists(pn)", "a number is taken when none is pending", "nx = ?"),
+  {
+    ...row(TAKE, "attribute_not_exists(pn)", "a number is taken when none is pending"),
+    unreachable:
+      "whoever takes a number has read a book in which it was the next one and none was pending; from then on the next one is higher while one is pending, and the same again only when that is rolled back: where it is still that number, which is asked, too, none is pending",
+  },
   row(CLEAR, "pn = ?", "a pending number is cleared by that number", "pb = ?"),
   row(CLEAR, "pb = ?", "a pending number is cleared for its bearer", "pn = ?"),
-  row("balances: get book", CONSISTENT, "the book is read as it is"),
-  row("balances: get invoicing", CONSISTENT, "how far invoicing has come is read as it is"),
   row("control: put invoice r", "attribute_not_exists(pk)", "an invoice's revision is put once"),
   row("control: query invoice r", CONSISTENT, "an invoice is read as it is"),
 ];
@@ -104,6 +102,13 @@ export const OTHERS: readonly (readonly [RegExp, string])[] = [
   [/^control: query (tenant|prices|seller) /, "nobody changes it in a history"],
   [/^events: /, "decides how often somebody is told"],
   [/^seals: get t (hour|day|month) /, "read by the verdict alone"],
+  // What follows was looked for in 25 histories each that lean towards it. These reads are consistent for who waits, and not for money.
+  [/^seals: get h head /, "who closes a bucket again on an old view is refused again, twenty times, and leaves it to the next round"],
+  [/^seals: query h page /, "a page is named by its hash: one that is not seen yet is missed, and the round comes again"],
+  [/^seals: query agenda /, "an hour that is not seen yet is worked on a round later, and one that is done already has nothing left to do"],
+  [/^seals: query hours /, "what is said of an hour only grows: an old view says less, and whoever needs more waits"],
+  [/^balances: get book /, "a number is taken, and cleared, only from the book as it is: by an old view it is asked for again"],
+  [/^balances: get invoicing /, "a hint: by an old one months are gone through again whose invoices are there"],
 ];
 
 export function isListed(guard: Guard): boolean {

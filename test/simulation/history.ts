@@ -58,7 +58,7 @@ export async function runHistory(seed: string, { ignored, focus = NO_FOCUS }: Se
   const store = createFakeDynamo({ tablePrefix: TABLE_PREFIX, ...(ignored === undefined ? {} : { ignored }) });
   fillStore(store, seeded, world.nowMs());
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
-  const scene: Scene = { world, store, bucket: new Map(), plan, counts, focus, machines: new Set(), state: firstState() };
+  const scene: Scene = { world, store, bucket: new Map(), plan, counts, focus, machines: new Set(), state: firstState(plan) };
   const { attempts, gifts } = await serveTraffic(scene, seeded);
   const troubles = await endMonth(scene);
   const totals = await totalsOf(store, MONTHS);
@@ -127,7 +127,8 @@ function startParts(scene: Scene): (Gateway | undefined)[] {
       },
     });
   }
-  scene.world.after(sealingOf(scene.plan).from, () => scene.state.phase === 0 && startFunctions(scene));
+  const { plan, world, state } = scene;
+  if (!plan.areFunctionsLate) world.after(sealingOf(plan).from, () => state.phase === 0 && startFunctions(scene));
   return fleet;
 }
 
@@ -135,11 +136,13 @@ function startFunctions(scene: Scene) {
   const { world, plan } = scene;
   const part = { killStepsMax: FUNCTION_STEPS_MAX, ended: () => {} };
   for (let place = 0; place < plan.sealerCount; place += 1) {
-    const start: Part["start"] = (machine, link) => startSealer(world, machine, { link, aheadMs: plan.sealersAheadMs });
+    const start: Part["start"] = (machine, link) =>
+      startSealer(world, machine, { link, aheadMs: plan.sealersAheadMs, roundMsMax: plan.roundMsMax });
     keepRunning(scene, { ...part, name: `sealer ${place}`, start });
   }
   for (let place = 0; place < plan.accountantCount; place += 1) {
-    keepRunning(scene, { ...part, name: `accountant ${place}`, start: startAccountant });
+    const start: Part["start"] = (machine, link) => startAccountant(machine, { link, roundMsMax: plan.roundMsMax });
+    keepRunning(scene, { ...part, name: `accountant ${place}`, start });
   }
 }
 

@@ -3,7 +3,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { settleAt, startAccountant } from "./accounting.ts";
 import { bucketLink, invoiceAt, startInvoicer } from "./billing.ts";
 import { drawWeather } from "./plan.ts";
-import { calmDown, changeWeather, keepRunning, roughen, type Scene, switchAllOff } from "./scene.ts";
+import { calmDown, changeWeather, keepRunning, type Part, roughen, type Scene, switchAllOff } from "./scene.ts";
 import { sealAt, startSealer } from "./sealing.ts";
 
 export const MONTH = "2026-11";
@@ -20,9 +20,11 @@ const STEPS_MAX = 500;
 export async function endMonth(scene: Scene): Promise<readonly string[]> {
   const { world, store } = scene;
   switchAllOff(scene);
-  await world.runUntil(AUDITABLE_AT_MS - 1);
-  await sealAt(store, world.nowMs()); // the empty day; nothing is read again yet
-  if (scene.plan.hasDrafts) await invoiceAt(store, scene.bucket, world.nowMs());
+  if (!scene.plan.areFunctionsLate) {
+    await world.runUntil(AUDITABLE_AT_MS - 1);
+    await sealAt(store, world.nowMs()); // the empty day; nothing is read again yet
+    if (scene.plan.hasDrafts) await invoiceAt(store, scene.bucket, world.nowMs());
+  }
   await world.runUntil(AUDITABLE_AT_MS + scene.plan.closesLateMs);
   if (!scene.plan.isMonthEndCalm) await haveHardTimes(scene);
   await world.runUntil(FINISHED_AT_MS);
@@ -43,15 +45,19 @@ async function haveHardTimes(scene: Scene) {
 
 function startFunctions(scene: Scene) {
   const { world, plan } = scene;
+  const { roundMsMax } = plan;
   const part = { killStepsMax: STEPS_MAX, ended: () => {} };
   for (let place = 0; place < plan.sealerCount; place += 1) {
-    keepRunning(scene, { ...part, name: `sealer ${place}`, start: (machine, link) => startSealer(world, machine, { link, aheadMs: 0 }) });
+    const start: Part["start"] = (machine, link) => startSealer(world, machine, { link, aheadMs: 0, roundMsMax });
+    keepRunning(scene, { ...part, name: `sealer ${place}`, start });
   }
   for (let place = 0; place < plan.accountantCount; place += 1) {
-    keepRunning(scene, { ...part, name: `accountant ${place}`, start: startAccountant });
+    const start: Part["start"] = (machine, link) => startAccountant(machine, { link, roundMsMax });
+    keepRunning(scene, { ...part, name: `accountant ${place}`, start });
   }
   const documents = bucketLink(world, scene.bucket, () => scene.state.weather);
   for (let place = 0; place < plan.invoicerCount; place += 1) {
-    keepRunning(scene, { ...part, name: `invoicer ${place}`, start: (machine, link) => startInvoicer(machine, { link, documents }) });
+    const start: Part["start"] = (machine, link) => startInvoicer(machine, { link, documents, roundMsMax });
+    keepRunning(scene, { ...part, name: `invoicer ${place}`, start });
   }
 }

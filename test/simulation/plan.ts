@@ -22,8 +22,14 @@ export type Plan = {
   readonly isTrafficCalm: boolean;
   readonly isMonthEndCalm: boolean;
   readonly trafficMs: number;
-  /** How long after the month can be closed it is. */
+  /** How long after the month can be closed it is; below zero before that. */
   readonly closesLateMs: number;
+  /** Functions were off until then, and have everything to do. */
+  readonly areFunctionsLate: boolean;
+  /** Rounds of theirs are told to end after so long. */
+  readonly roundMsMax: number;
+  /** Only the steps in focus go wrong, and nobody dies. */
+  readonly isFair: boolean;
   readonly orders: readonly { readonly atMs: number; readonly order: Order }[];
   /** What the prepaid tenant is given, and what is taken from it. */
   readonly gifts: readonly { readonly atMs: number; readonly gift: Gift }[];
@@ -35,7 +41,12 @@ const ORDERS_MAX = 14;
 const TOKENS_MAX = 300;
 const CLOCK_ERRORS_MS = [...Array.from({ length: 24 }, () => 20), 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000];
 
+/** So long rounds of functions take at most. */
+const ROUND_MS_MAX = 10 * MINUTE_MS;
+
 export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan {
+  const functions = random.fork("functions");
+  const areFunctionsLate = leaning.areFunctionsLate ?? functions.chance(0.1);
   const trafficMs = leaning.trafficMs ?? random.pick([5_000, 30_000, 150_000]);
   const shares = {
     streamShare: leaning.streamShare ?? random.pick([0.2, 0.5, 1]),
@@ -52,8 +63,9 @@ export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan
     sealersAheadMs: leaning.sealersAheadMs ?? (random.chance(0.5) ? 0 : SEAL_AFTER_MS + random.below(3 * MINUTE_MS)),
     trafficMs,
     // Leases of the last hour are audited a second time two hours later than the month.
-    closesLateMs:
-      leaning.closesLateMs ?? (shares.prepaidShare === 0 ? 0 : random.pick([0, HOUR_MS, 2 * HOUR_MS])) + random.below(30 * MINUTE_MS),
+    closesLateMs: areFunctionsLate
+      ? (leaning.closesLateMs ?? functions.pick([-MINUTE_MS / 2, 0, HOUR_MS, 2 * HOUR_MS]))
+      : (leaning.closesLateMs ?? (shares.prepaidShare === 0 ? 0 : random.pick([0, HOUR_MS, 2 * HOUR_MS])) + random.below(30 * MINUTE_MS)),
     orders: Array.from({ length: count }, (_, number) => ({
       atMs: random.below(trafficMs),
       order: drawOrder(random, seeded, { number, ...shares, tokensMax: leaning.tokensMax ?? TOKENS_MAX }),
@@ -62,6 +74,9 @@ export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan
     weathers: leaning.isTrafficCalm === true ? [] : drawWeathers(random, trafficMs),
     isTrafficCalm: leaning.isTrafficCalm === true,
     isMonthEndCalm: leaning.isMonthEndCalm === true,
+    areFunctionsLate,
+    roundMsMax: leaning.roundMsMax ?? functions.pick([ROUND_MS_MAX, ROUND_MS_MAX, ROUND_MS_MAX, 20_000, 4_000]),
+    isFair: leaning.isFair === true,
   };
 }
 

@@ -90,12 +90,15 @@ export function jumpTogether(scene: Scene) {
   for (const machine of scene.machines) machine.setClock(clockErrorOf(scene));
 }
 
-export function changeWeather({ state }: Scene, weather: Weather) {
-  if (!state.isCalm) state.weather = weather;
+/** Fair weather is not calm: in it the steps in focus go wrong. */
+const FAIR: Weather = { ...CALM };
+
+export function changeWeather({ state, plan }: Scene, weather: Weather) {
+  if (!state.isCalm) state.weather = plan.isFair ? FAIR : weather;
 }
 
-export function firstState(): Scene["state"] {
-  return { weather: CALM, isCalm: false, killsMax: KILLS_MAX, phase: 0, haveClocksJumped: false };
+export function firstState({ isFair }: Plan): Scene["state"] {
+  return { weather: CALM, isCalm: false, killsMax: isFair ? 0 : KILLS_MAX, phase: 0, haveClocksJumped: false };
 }
 
 /** Nobody runs any more, and nobody is started again. */
@@ -106,8 +109,9 @@ export function switchAllOff({ state, machines }: Scene) {
 }
 
 /** Hard times begin, for whoever is started from now on. */
-export function roughen({ state, world }: Scene, weather: Weather) {
-  Object.assign(state, { weather, isCalm: false, killsMax: world.counts.kills + KILLS_MAX });
+export function roughen({ state, world, plan }: Scene, weather: Weather) {
+  const { kills } = world.counts;
+  Object.assign(state, { weather: plan.isFair ? FAIR : weather, isCalm: false, killsMax: plan.isFair ? kills : kills + KILLS_MAX });
 }
 
 /** From now on nothing is lost, nobody dies, and clocks are right. */

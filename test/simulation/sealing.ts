@@ -5,7 +5,6 @@ import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { startTimer } from "../../shared/schedule/timer.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
-import { MINUTE_MS } from "../../shared/usage/period.ts";
 import { createIdentities } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
 import type { Total } from "../../shared/usage/seals/sealed.ts";
 import { createTotalStore } from "../../shared/usage/totals/total-store.dynamo.ts";
@@ -17,18 +16,19 @@ import { TENANTS } from "./seed-store.ts";
 import type { Machine, World } from "./world.ts";
 
 const EVERY_MS = 20_000;
-const ROUND_TIMEOUT_MS = 10 * MINUTE_MS;
+
+type Sealer = { readonly link: LeanDynamo; readonly aheadMs: number; readonly roundMsMax: number };
 
 /**
  * The product's own sealer on a machine, with its own timer. One that is ahead does not know: the store's answers say no time. Then it meets
  * rows whose requests are still at work, which a right clock never does, and only the conditions of its steps stand between them.
  */
-export function startSealer(world: World, machine: Machine, { link, aheadMs }: { link: LeanDynamo; aheadMs: number }) {
+export function startSealer(world: World, machine: Machine, { link, aheadMs, roundMsMax }: Sealer) {
   const lean = aheadMs === 0 ? link : { ...link, clockSkewMs: () => 0 };
   startTimer({
     name: machine.name,
     everyMs: EVERY_MS,
-    roundTimeoutMs: ROUND_TIMEOUT_MS,
+    roundTimeoutMs: roundMsMax,
     round: sealerRound(createPatientLean(lean), machine.clock),
     // Hours ahead and blind would be beyond every promise: rows would come after their re-audit.
     clock: aheadMs === 0 ? machine.clock : { nowMs: () => world.nowMs() + aheadMs },

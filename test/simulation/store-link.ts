@@ -43,6 +43,7 @@ type Settings = {
 export function createStoreLink(settings: Settings): LeanDynamo {
   const { world, machine } = settings;
   let skewMs = 0;
+  const whole = { ...settings, unheardLagMs: unheardLag(settings) };
   return {
     clockSkewMs: () => skewMs,
     close: async () => {},
@@ -50,7 +51,7 @@ export function createStoreLink(settings: Settings): LeanDynamo {
       new Promise<T>((resolve, reject) => {
         if (!machine.isAlive()) return; // whoever is dead asks nothing
         const callOff = world.after(timeoutMs, () => reject(new Error(`the store did not answer in ${timeoutMs} ms`)), machine);
-        send(settings, { operation, input }, (outcome) => {
+        send(whole, { operation, input }, (outcome) => {
           callOff();
           if (outcome.kind === "unheard") return reject(outcome.cause);
           skewMs = clockSkewOf(new Date(world.nowMs()).toUTCString(), machine.clock.nowMs()) ?? skewMs;
@@ -61,6 +62,15 @@ export function createStoreLink(settings: Settings): LeanDynamo {
   };
 }
 
+/** How old a view a read has that asks for a consistent one and is not heard. */
+function unheardLag({ world: { random }, focus }: Settings): () => { readonly unheardLagMs?: number } {
+  const { lagMsMax, staleShare } = focus.leaning;
+  if (lagMsMax === undefined) return () => ({});
+  const share = staleShare === undefined ? 1 : random.chance(0.5) ? staleShare : 0;
+  return () => ({ unheardLagMs: random.chance(share) ? random.below(lagMsMax) : 0 });
+}
+
+type Link = Settings & { readonly unheardLagMs: ReturnType<typeof unheardLag> };
 type Call = { readonly operation: string; readonly input: object };
 type Outcome =
   | { readonly kind: "done"; readonly answer: object }
@@ -68,7 +78,7 @@ type Outcome =
   | { readonly kind: "unheard"; readonly cause: Error };
 
 /** One call's fate. What comes back is a step of the machine; what the store does happens even if the machine is no more. */
-function send(settings: Settings, call: Call, heard: (outcome: Outcome) => void) {
+function send(settings: Link, call: Call, heard: (outcome: Outcome) => void) {
   const { world, machine, counts } = settings;
   const { random } = world;
   counts.calls += 1;
@@ -101,7 +111,7 @@ function maybeReset({ world }: Settings, back: (outcome: Outcome) => void) {
   if (world.random.chance(0.5)) back({ kind: "unheard", cause: new Error("the connection was reset") });
 }
 
-function drawFate(settings: Settings, call: Call) {
+function drawFate(settings: Link, call: Call) {
   const { world } = settings;
   const { throttled, lostCall, lostAnswer, failed, late } = weatherFor(settings, call);
   let draw = world.random.next();
@@ -133,10 +143,10 @@ function hopMs({ world, weather }: Settings): number {
   return isSlow ? world.random.below(SLOW_MS_MAX) : 1 + world.random.below(4);
 }
 
-function done({ world, store, weather, focus }: Settings, { operation, input }: Call): Outcome {
+function done({ world, store, weather, unheardLagMs }: Link, { operation, input }: Call): Outcome {
   const { random } = world;
-  const lagMsMax = focus.leaning.lagMsMax ?? LAG_MS_MAX;
-  const when = { nowMs: world.nowMs(), lagMs: random.below(lagMsMax), pageItemsMax: 1 + random.below(PAGE_ITEMS_MAX) };
+  const view = { lagMs: random.below(LAG_MS_MAX), pageItemsMax: 1 + random.below(PAGE_ITEMS_MAX) };
+  const when = { nowMs: world.nowMs(), ...view, ...unheardLagMs() };
   try {
     if (operation === "BatchWriteItem" && random.chance(weather().partial)) return doneInPart({ world, store, when }, input);
     return { kind: "done", answer: store.apply(operation, input, when) };

@@ -42,7 +42,7 @@ export function wrongBalances({ rows, attempts, gifts, store, plan }: BalanceEvi
     ...wrongEnd(states.at(-1)?.after, { own, store }),
     ...wrongLeases(states, own),
     ...attempts.filter(({ status }) => status === 402).flatMap((attempt) => wrongRefusal(states, attempt)),
-    ...gifts.flatMap((given) => lostGift(given, store)),
+    ...gifts.flatMap((given) => wrongGift(given, store)),
   ];
 }
 
@@ -146,9 +146,11 @@ function wrongRefusal(states: readonly State[], { text: answer, startedAtMs, end
   return isFromStart && meanwhile.every(isFree) ? [`a request that may cost ${costs} was refused although that was free`] : [];
 }
 
-function lostGift({ gift, outcome }: Given, store: FakeDynamo): string[] {
+function wrongGift({ gift, outcome }: Given, store: FakeDynamo): string[] {
   const record = creditsIn(store).find(({ id }) => id === gift.id);
-  return outcome === "given" && record?.state !== "applied" ? [`the credit ${gift.id} was given, and is ${record?.state}`] : [];
+  if (outcome === "given" && record?.state !== "applied") return [`the credit ${gift.id} was given, and is ${record?.state}`];
+  // Whoever hears that it was refused gives it once more, by another id.
+  return outcome === "refused" && record?.state === "applied" ? [`the credit ${gift.id} was refused, and is applied`] : [];
 }
 
 type Credit = { readonly id: string; readonly amountPico: string; readonly state: string };

@@ -15,6 +15,7 @@ import type { Plan } from "./plan.ts";
 import { wrongBalances } from "./verdict-balances.ts";
 import { wrongInvoices } from "./verdict-invoices.ts";
 import { wrongRetries } from "./verdict-retries.ts";
+import { wrongSeals } from "./verdict-seals.ts";
 
 export type Evidence = {
   readonly attempts: readonly Attempt[];
@@ -43,8 +44,7 @@ export function violationsOf(evidence: Evidence): string[] {
     ...stuckRows(store),
     ...editedRows(store),
     ...uncoveredRows(store),
-    ...editedSeals(store),
-    ...forgetfulSeals(store),
+    ...wrongSeals(store),
     ...earlyForgotten(store),
     ...wrongTotals(rows, totals),
     ...wrongBalances({ ...evidence, rows }),
@@ -98,25 +98,6 @@ function uncoveredRows({ journal }: FakeDynamo): string[] {
         table === "ledger" && isPending(before) && isPending(after) && number(after, "pg") < number(before, "pg"),
     )
     .map(({ step, before }) => `the row ${addressOf(before ?? {})} covers less after ${step}`);
-}
-
-/** A seal is put once, and so is the time of its re-audit. */
-function editedSeals({ journal }: FakeDynamo): string[] {
-  return journal.flatMap(({ table, step, before = {}, after = {} }) => {
-    const heads = table === "seals" ? Object.keys(before).filter((name) => /^(r\d+|a)\.\d+$/.test(name)) : [];
-    const edited = heads.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
-    return edited.map((name) => `${name} of the seals at ${addressOf(before)} was changed by ${step}`);
-  });
-}
-
-/** What is known of an hour or a total never becomes less, nor does the frontier go back. */
-function forgetfulSeals({ journal }: FakeDynamo): string[] {
-  const isLess = (before: Item, after: Item) => number(after, "n") < number(before, "n") || text(after, "next") < text(before, "next");
-  const hasMoved = (before: Item, after: Item) => text(before, "first") !== text(after, "first");
-  return journal.flatMap(({ table, step, before, after }) => {
-    if (table !== "seals" || before === undefined || after === undefined) return [];
-    return isLess(before, after) || hasMoved(before, after) ? [`${addressOf(before)} knows less after ${step}`] : [];
-  });
 }
 
 /** An answer is kept for a day after the hour of the request that it answers. */

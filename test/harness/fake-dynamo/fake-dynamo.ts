@@ -3,7 +3,7 @@ import { TABLES, type TableShape } from "../../../shared/dynamo/tables.ts";
 import { holds, UpdateError, updated } from "./evaluate.ts";
 import { type Condition, createParser, ExpressionError, type Names } from "./expression.ts";
 import { conditionText, conjunctsOf, deleteName, type Guard, getName, guardName, putName, queryName, updateName } from "./guards.ts";
-import { queried } from "./query.ts";
+import { type QueryCall, queried } from "./query.ts";
 import { createTables, type Stored } from "./stored.ts";
 import type { Item } from "./values.ts";
 
@@ -19,7 +19,7 @@ export type Written = {
 export type FakeDynamo = {
   /** Does what is asked, at once and as a whole. Throws what DynamoDB refuses, and an `Error` for what this fake does not know. */
   readonly apply: (operation: string, input: object, when: When) => object;
-  /** The name that guards give to what a write would do; undefined for reads and batches. */
+  /** The name that guards give to what a call would do; undefined for batches and scans. */
   readonly stepOf: (operation: string, input: object) => string | undefined;
   /** What a table holds, by its short name. */
   readonly items: (table: string) => readonly Item[];
@@ -34,6 +34,8 @@ export type When = {
   readonly nowMs: number;
   /** How old a view a read may have that does not ask for a consistent one. */
   readonly lagMs: number;
+  /** The same of one that asks for it where the store does not listen; absent, as old as any. */
+  readonly unheardLagMs?: number;
   readonly pageItemsMax?: number;
 };
 
@@ -141,8 +143,11 @@ function apply(store: Store, asked: Asked): object {
 function stepOf({ shapeOf }: Store, operation: string, call: Call): string | undefined {
   if (operation === "PutItem") return putName(shapeOf(call.TableName).name, call.Item ?? {});
   if (operation === "DeleteItem") return deleteName(shapeOf(call.TableName).name, call.Key ?? {});
-  if (operation !== "UpdateItem") return undefined;
+  if (operation === "GetItem") return getName(shapeOf(call.TableName).name, call.Key ?? {});
   const parser = createParser(call);
+  if (operation === "Query")
+    return queryName(shapeOf(call.TableName).name, parser.condition((call as QueryCall).KeyConditionExpression ?? ""));
+  if (operation !== "UpdateItem") return undefined;
   const condition = call.ConditionExpression === undefined ? undefined : parser.condition(call.ConditionExpression);
   return updateName(shapeOf(call.TableName).name, parser.update(call.UpdateExpression ?? ""), condition);
 }
@@ -230,7 +235,7 @@ function lagOf(store: Store, { step, call, when }: { readonly step: string; read
   if (call.ConsistentRead !== true) return when.lagMs;
   const guard = guardName(step, "ConsistentRead");
   store.guards.add(guard);
-  return store.ignored.has(guard) ? when.lagMs : 0;
+  return store.ignored.has(guard) ? (when.unheardLagMs ?? when.lagMs) : 0;
 }
 
 type Demand = { readonly step: string; readonly condition: Condition | undefined; readonly before: Item | undefined };
