@@ -5,7 +5,7 @@ import { systemIds } from "../../base/id.ts";
 import { applyCredit } from "./apply-credit.ts";
 import { balancePico, leasedPico } from "./balance.ts";
 import type { Credit } from "./credit.ts";
-import { LEASE_LIFE_MS } from "./leases.ts";
+import { bookOfLease, LEASE_LIFE_MS } from "./leases.ts";
 import { ACCEPTED_BEFORE_MS_MAX, createSpender, IDLE_MS, type Spender } from "./spender.ts";
 
 let clock: StoppedClock;
@@ -104,6 +104,20 @@ test("nothing begins on a lease that is over: the next request has another", asy
 
   expect(second.lease).not.toBe(first.lease);
   expect(first.lease < second.lease).toBe(true);
+});
+
+test("while a change of book spreads, requests by the old one and by the new one have a lease each, and no more", async () => {
+  const asked = (book: string) => spender.hold({ tenant: "acme", acceptedAtMs: clock.nowMs(), book, mostPico: 50n });
+
+  for (let request = 0; request < 100; request += 1) (await asked(request % 2 === 0 ? "standard" : "new")).settle(20n);
+  const leases = balance().leases.map(({ id, isClosed }) => [bookOfLease(id), isClosed]);
+  await spender.drain();
+
+  expect(leases.sort()).toEqual([
+    ["new", false],
+    ["standard", false],
+  ]);
+  expect(leasedPico(balance())).toBe(2_000n);
 });
 
 test("a request whose outcome nobody knows counts in full", async () => {

@@ -19,7 +19,7 @@ export const IDLE_MS = 30_000;
 const REFUSED_MS = 1_000;
 /** A request's row lies in the minute it was accepted in; one that waited longer than this for its credits may not use them. */
 export const ACCEPTED_BEFORE_MS_MAX = 120_000;
-const TENANTS_MAX = 10_000;
+const ACCOUNTS_MAX = 10_000;
 const TURNS_MAX = 10;
 
 /** What a request may cost, until it is known. */
@@ -76,22 +76,24 @@ export function createSpender(settings: SpenderSettings): Spender {
   // What falls out of this cache is returned like an idle account's.
   // Bounded by size: `max` would allocate all places when the process starts.
   const accounts = new LRUCache<string, Account>({
-    maxSize: TENANTS_MAX,
+    maxSize: ACCOUNTS_MAX,
     sizeCalculation: () => 1,
     dispose: (account) => void retire(settings, account),
   });
-  const accountOf = (tenant: string) => {
-    const known = accounts.get(tenant);
+  // One for each book: a change of a tenant's book spreads from key to key, and a lease that each request took from the other would fill the balance with leases.
+  const accountOf = ({ tenant, book }: Parameters<Spender["hold"]>[0]) => {
+    const key = `${tenant}\n${book}`;
+    const known = accounts.get(key);
     if (known !== undefined) return known;
     const account = newAccount(tenant);
-    accounts.set(tenant, account);
+    accounts.set(key, account);
     return account;
   };
   const retireWhere = async (isMeant: (account: Account) => boolean) => {
     await Promise.all([...accounts.values()].filter(isMeant).map((account) => retire(settings, account)));
   };
   return {
-    hold: (request) => hold(settings, accountOf(request.tenant), request),
+    hold: (request) => hold(settings, accountOf(request), request),
     tidy: () => {
       const nowMs = settings.clock.nowMs();
       return retireWhere(
