@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { systemIds } from "../../base/id.ts";
 import { type Balance, balancePico, EMPTY_BALANCE, GRANTS_MAX, type Grant, LEASES_MAX, leasedPico } from "./balance.ts";
-import { auditLease, closeLease, hourOfLease, LEASE_LIFE_MS, reauditHour, type Take, takeLease } from "./leases.ts";
+import { auditLease, closeLease, hourOfLease, LEASE_LIFE_MS, reauditHour, type Take, takeLease, trimLease } from "./leases.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 23, 19, 25);
 const LEASE = systemIds.requestId(NOW_MS);
@@ -104,6 +104,24 @@ test("what is returned goes to where it came from, the last draws first, and to 
   expect(late.expiredPico).toBe(6n);
   expect(leasedPico(late)).toBe(4n);
   expect(closeLease(late, { lease: LEASE, spentPico: 4n, nowMs: NOW_MS })).toEqual({ result: undefined });
+});
+
+test("a lease that is trimmed keeps what is spent or held, and can be drawn on; after another take, closed or twice nothing is returned", () => {
+  const balance = made(takeLease(balanceOf(grantOf("a", 30n), grantOf("b", 100n)), take({ wantPico: 60n, leastPico: 60n })));
+  const trim = { lease: LEASE, takes: 1, keptPico: 20n, nowMs: NOW_MS };
+
+  const trimmed = made(trimLease(balance, trim));
+  const more = made(takeLease(trimmed, take({ take: 2, wantPico: 15n, leastPico: 15n })));
+
+  expect([lefts(trimmed), trimmed.leases[0]]).toMatchObject([
+    { a: 10n, b: 100n },
+    { isClosed: false, takes: 1 },
+  ]);
+  expect([lefts(more), leasedPico(more)]).toEqual([{ a: 0n, b: 95n }, 35n]);
+  expect(trimLease(trimmed, trim).balance).toBeUndefined();
+  expect(trimLease(more, trim).balance).toBeUndefined();
+  expect(trimLease(made(closeLease(balance, { lease: LEASE, spentPico: 40n, nowMs: NOW_MS })), trim).balance).toBeUndefined();
+  expect(trimLease(balance, { ...trim, keptPico: 70n }).balance).toBeUndefined();
 });
 
 test("an audit returns granted − sealed rows, whatever the process said, once", () => {

@@ -51,13 +51,30 @@ export function takeLease(before: Balance, take: Take): Change<Taken> {
 
 /** Returns what a process has not spent; what it has stays in the lease until the sealed rows have confirmed it. Twice changes nothing. */
 export function closeLease(before: Balance, close: { lease: string; spentPico: bigint; nowMs: number }): Change<void> {
-  const balance = sweep(before, close.nowMs);
-  const lease = balance.leases.find(({ id }) => id === close.lease);
+  const lease = before.leases.find(({ id }) => id === close.lease);
   if (lease === undefined || lease.isClosed) return { result: undefined };
-  const { spent, rest } = partDraws(lease.draws, close.spentPico);
-  const closed: Lease = { ...lease, isClosed: true, draws: [...spent] };
-  const leases = balance.leases.map((each) => (each.id === lease.id ? closed : each));
-  return { balance: tidy(giveBack({ ...balance, leases }, rest, close.nowMs)), result: undefined };
+  return returnRest(before, { lease, keptPico: close.spentPico, isClosed: true, nowMs: close.nowMs });
+}
+
+/**
+ * Returns what a process has no use for now and leaves the lease open: more can be put into it, so that a process which serves a tenant now and then has a few
+ * leases and not one for each time. Nothing if there was another take since, which the process may not have heard of. Twice changes nothing.
+ */
+export function trimLease(before: Balance, trim: { lease: string; takes: number; keptPico: bigint; nowMs: number }): Change<void> {
+  const lease = before.leases.find(({ id }) => id === trim.lease);
+  if (lease === undefined || lease.isClosed || lease.takes !== trim.takes || sumPico(lease.draws) <= trim.keptPico)
+    return { result: undefined };
+  return returnRest(before, { lease, keptPico: trim.keptPico, isClosed: false, nowMs: trim.nowMs });
+}
+
+type Return = { readonly lease: Lease; readonly keptPico: bigint; readonly isClosed: boolean; readonly nowMs: number };
+
+function returnRest(before: Balance, { lease, keptPico, isClosed, nowMs }: Return): Change<void> {
+  const balance = sweep(before, nowMs);
+  const { spent, rest } = partDraws(lease.draws, keptPico);
+  const kept: Lease = { ...lease, isClosed, draws: [...spent] };
+  const leases = balance.leases.map((each) => (each.id === lease.id ? kept : each));
+  return { balance: tidy(giveBack({ ...balance, leases }, rest, nowMs)), result: undefined };
 }
 
 /**

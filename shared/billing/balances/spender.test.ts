@@ -82,18 +82,49 @@ test("a tenant that nobody has given anything is refused", async () => {
   });
 });
 
-test("an idle process returns what it holds; one with a request at work returns it when that has ended", async () => {
+test("an idle process returns at once what no request holds, and the rest when that request has ended; it draws on the same lease again", async () => {
   (await hold(50n)).settle(20n);
   const slow = await hold(50n);
   clock.advance(IDLE_MS);
 
   await spender.tidy();
-  expect(balance().leases[0]?.isClosed).toBe(false);
+  expect(leasedPico(balance())).toBe(70n);
   slow.settle(30n);
-  await settled();
-
-  expect(balance().leases[0]?.isClosed).toBe(true);
+  await spender.tidy();
   expect(leasedPico(balance())).toBe(50n);
+
+  expect((await hold(50n)).lease).toBe(slow.lease);
+  expect(balance().leases).toHaveLength(1);
+});
+
+test("a return that comes after another take takes nothing of that back, and one that is lost costs nobody anything", async () => {
+  (await hold(50n)).settle(20n);
+  clock.advance(IDLE_MS);
+  const returning = spender.tidy(); // reads the balance before the next take, and writes after it
+  await Promise.all([hold(60n), returning]);
+  expect(leasedPico(balance())).toBeGreaterThanOrEqual(80n);
+
+  clock.advance(IDLE_MS);
+  fate = "lost";
+  await spender.tidy();
+  fate = "done";
+  await Promise.all([hold(60n), hold(70n)]);
+  expect(leasedPico(balance())).toBeGreaterThanOrEqual(20n + 60n + 60n + 70n);
+  expect(balancePico(balance()) + leasedPico(balance())).toBe(100_000n);
+});
+
+test("many processes that serve a tenant now and then have few leases, and what they hold between two requests is free", async () => {
+  const processes = Array.from({ length: 20 }, (_, index) => spenderOf(`p${index}`));
+
+  for (let request = 0; request < 600; request += 1) {
+    (await hold(50n, processes[request % processes.length])).settle(20n);
+    clock.advance(3_000);
+    if (request % 3 === 0) await Promise.all(processes.map((each) => each.tidy()));
+  }
+
+  expect(balance().leases.length).toBeLessThanOrEqual(20 * 4); // in half an hour of leases of ten minutes
+  expect(leasedPico(balance()) - 600n * 20n).toBeLessThan(20n * 200n);
+  expect(balancePico(balance()) + leasedPico(balance())).toBe(100_000n);
 });
 
 test("nothing begins on a lease that is over: the next request has another", async () => {

@@ -5,7 +5,7 @@ import type { Ids } from "../../base/id.ts";
 import { printPico } from "../money.ts";
 import type { BalanceStore } from "./balance.ts";
 import { changeBalance } from "./change-balance.ts";
-import { bookOfLease, closeLease, leaseIdOf, type Taken, takeLease } from "./leases.ts";
+import { bookOfLease, closeLease, leaseIdOf, type Taken, takeLease, trimLease } from "./leases.ts";
 
 /** Requests' worth of credits that a process takes at once: more when they are used up fast, fewer when slowly. */
 const AHEAD = { least: 4, most: 1_024 } as const;
@@ -89,18 +89,13 @@ export function createSpender(settings: SpenderSettings): Spender {
     accounts.set(key, account);
     return account;
   };
-  const retireWhere = async (isMeant: (account: Account) => boolean) => {
-    await Promise.all([...accounts.values()].filter(isMeant).map((account) => retire(settings, account)));
+  const ofAll = async (work: (account: Account) => Promise<void>) => {
+    await Promise.all([...accounts.values()].map(work));
   };
   return {
     hold: (request) => hold(settings, accountOf(request), request),
-    tidy: () => {
-      const nowMs = settings.clock.nowMs();
-      return retireWhere(
-        ({ lastHoldAtMs, purse }) => nowMs - lastHoldAtMs >= IDLE_MS || (purse !== undefined && purse.expiresAtMs <= nowMs),
-      );
-    },
-    drain: () => retireWhere(() => true),
+    tidy: () => ofAll((account) => tidyOne(settings, account)),
+    drain: () => ofAll((account) => retire(settings, account)),
   };
 }
 
@@ -203,6 +198,20 @@ async function retire(settings: SpenderSettings, account: Account) {
   if (purse === undefined || purse.isRetired) return;
   purse.isRetired = true;
   if (purse.inFlight === 0) await close(settings, account.tenant, purse);
+}
+
+/** What is over is closed. What is idle keeps its lease for the next request, and what no request holds of it is returned. */
+async function tidyOne(settings: SpenderSettings, account: Account) {
+  const { store, clock } = settings;
+  const { purse, tenant, lastHoldAtMs } = account;
+  const nowMs = clock.nowMs();
+  if (purse === undefined) return;
+  if (purse.expiresAtMs <= nowMs) return retire(settings, account);
+  if (nowMs - lastHoldAtMs < IDLE_MS || leftOf(purse) <= 0n || account.refill !== undefined) return;
+  const { lease, takes } = purse;
+  const keptPico = purse.spentPico + purse.heldPico;
+  purse.drawnPico = keptPico; // from now on, whatever becomes of the write: the next take tells what is in the lease
+  await changeBalance(store, tenant, (balance) => trimLease(balance, { lease, takes, keptPico, nowMs: clock.nowMs() })).catch(() => {});
 }
 
 /** What cannot be returned now is returned by the audit. */
