@@ -83,12 +83,13 @@ async function forgetThrough(deps: SealerDeps, { nowMs, budget }: Run): Promise<
 /** Adds up what has changed, says how far the hour is, and takes it off the agenda when it is done: in this order, so that a kill loses nothing. */
 async function conclude(deps: SealerDeps, nowMs: number, { agenda, hour, said }: { agenda: Agenda; hour: string; said: number }) {
   const state = await readHour(deps.seals, hour, deps.schedule);
-  const { counts, hasSuperseded } = countsOf(deps, hour, state);
+  const { counts, superseded } = countsOf(deps, hour, state);
+  const hasSuperseded = superseded > 0;
   const isSealed = counts.sealed === counts.of;
   const isStuck = !isSealed && rangeOf({ kind: "hour", name: hour }).toMs + PARTIAL_TOTALS_AFTER_MS <= nowMs;
   if (counts.changes > said || isStuck) {
     const isWanted = agenda === "seal" ? isSealed || isStuck : hasSuperseded;
-    if (isWanted) await totalHour(deps, { hour, state, changes: counts.changes });
+    if (isWanted) await totalHour(deps, { hour, state, changes: counts.sealed + superseded });
     await deps.sealing.publish(counts);
   }
   if (agenda === "seal" && isSealed) {
@@ -102,13 +103,13 @@ async function conclude(deps: SealerDeps, nowMs: number, { agenda, hour, said }:
   }
 }
 
-function countsOf(deps: SealerDeps, hour: string, state: HourState): { counts: PublishedHour; hasSuperseded: boolean } {
+function countsOf(deps: SealerDeps, hour: string, state: HourState): { counts: PublishedHour; superseded: number } {
   const buckets = [...state.values()].flatMap((block) => [...block.values()]).flatMap((minute) => [...minute.values()]);
   const sealed = buckets.length;
   const audited = buckets.filter(({ auditedAtMs }) => auditedAtMs !== undefined).length;
   const superseded = buckets.filter((bucket) => bucket.superseded !== undefined).length;
   const of = bucketCountOf(rangeOf({ kind: "hour", name: hour }), deps.schedule);
-  return { counts: { hour, sealed, audited, of, changes: sealed + audited + superseded }, hasSuperseded: superseded > 0 };
+  return { counts: { hour, sealed, audited, of, changes: sealed + audited + superseded }, superseded };
 }
 
 function hourAt(atMs: number): string {

@@ -7,6 +7,7 @@ import type { SealerDeps } from "./sealer.ts";
 
 const TENANTS_AT_ONCE = 8;
 
+/** `changes` counts seals, first and second ones. That a bucket was read again adds nothing to a total, and must not outweigh one that lacks another bucket. */
 type Hour = { readonly hour: string; readonly state: HourState; readonly changes: number };
 
 /**

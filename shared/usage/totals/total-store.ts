@@ -1,7 +1,7 @@
 import type { Period, PeriodKind, TimeRange } from "../period.ts";
 import type { Total } from "../seals/sealed.ts";
 
-/** A total and what it was made from: the number of changes that its hours' buckets have gone through. More changes are newer. */
+/** A total and what it was made from: the number of seals that its hours' buckets have had, first and second ones. More are newer. */
 export type StoredTotal = Total & { readonly changes: number };
 
 export type TotalStore = {
