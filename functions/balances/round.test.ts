@@ -10,7 +10,7 @@ import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { WeirEvent } from "../../shared/events/event.ts";
 import { Tenant } from "../../shared/tenants/tenant.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
-import type { UsageRow } from "../../shared/usage/row.ts";
+import { bucketKey, minuteOf, type UsageRow } from "../../shared/usage/row.ts";
 import { createMemoryBalances, createMemoryLog, type MemoryBalances } from "../../test/harness/memory-balances.ts";
 import { createSealingWorld, rowAt, type SealingWorld } from "../../test/harness/sealing.ts";
 import { createBalancesRound } from "./round.ts";
@@ -161,6 +161,24 @@ test("each share of a budget is told once, as is a balance that comes to its end
     type: "budget.threshold_reached",
     data: { percent: 50, spent: "0.068", currency: "EUR" },
   });
+});
+
+test("a minute that cannot be sealed holds the leases of its hour, and not those before and after it", async () => {
+  const pk = bucketKey(minuteOf(START_MS + 90 * MINUTE_MS), 0);
+  const leases: string[] = [];
+  for (const process of ["before", "within", "after"]) {
+    const { lease } = await serve(newSpender(process));
+    leases.push(lease ?? "");
+    nowMs += 90 * MINUTE_MS;
+  }
+  await world.put({ pk: { S: pk }, sk: { S: "acme#not-a-row" } });
+
+  await wait(2 * HOUR_MS);
+  await wait(HOUR_MS);
+
+  expect(balances.peek("acme").leases.map(({ id }) => id)).toEqual(leases.slice(1, 2));
+  expect(balances.peek("acme").spentPico).toBe(2n * COST_PICO);
+  expect(world.logged).not.toEqual([]);
 });
 
 test("a closed tenant's leases are settled, and nothing is told of it any more: its events may be erased by then", async () => {

@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS, type TimeRange } from "../../usage/period.ts";
+import { DAY_MS, HOUR_MS, periodsIn, type TimeRange } from "../../usage/period.ts";
 import type { SealReader } from "../../usage/seals/sealed.ts";
 import type { AuditedHour, Balance, BalanceStore, Lease } from "./balance.ts";
 import { changeBalance } from "./change-balance.ts";
@@ -14,7 +14,7 @@ const HOURS_PER_ROUND = 24;
 
 export type AuditDeps = {
   readonly balances: BalanceStore;
-  readonly seals: Pick<SealReader, "completeness" | "firstUnsealed" | "leases">;
+  readonly seals: Pick<SealReader, "firstUnsealed" | "hours" | "leases">;
   readonly prices: RevisionPrices;
 };
 
@@ -29,22 +29,38 @@ type Audit = { readonly tenant: string; readonly balance: Balance; readonly nowM
 
 async function auditLeases(deps: AuditDeps, { tenant, balance, nowMs }: Audit): Promise<number> {
   const over = balance.leases.filter((lease) => rangeOfLease(lease).toMs <= nowMs).sort((a, b) => a.takenAtMs - b.takenAtMs);
-  const due = over.slice(0, LEASES_PER_ROUND);
-  const [first] = due;
-  if (first === undefined) return 0;
-  const whole = { fromMs: rangeOfLease(first).fromMs, toMs: Math.max(...due.map((lease) => rangeOfLease(lease).toMs)) };
-  const unsealed = await deps.seals.firstUnsealed(whole);
-  const sealedToMs = unsealed === undefined ? whole.toMs : Date.parse(`${unsealed.minute}:00Z`);
-  const ready = due.filter((lease) => rangeOfLease(lease).toMs <= sealedToMs);
+  const ready = (await sealedOf(deps, over)).slice(0, LEASES_PER_ROUND);
   if (ready.length === 0) return 0;
-  const { completeness, uses } = await deps.seals.leases(tenant, { fromMs: whole.fromMs, toMs: sealedToMs });
-  if (completeness.sealed < completeness.of) return 0;
+  const { uses } = await deps.seals.leases(tenant, spanOf(ready));
   for (const { id } of ready) {
     const use = uses.find(({ lease }) => lease === id);
     const spentPico = use === undefined ? 0n : await leasePicoOf(use, deps.prices);
     await changeBalance(deps.balances, tenant, (current) => auditLease(current, { lease: id, spentPico, nowMs }));
   }
   return ready.length;
+}
+
+/**
+ * The leases of which every minute is sealed: those before the first minute that is not, and those in hours that are sealed as a whole. A minute that can never be
+ * sealed must not hold the leases of all hours after its own.
+ */
+async function sealedOf({ seals }: AuditDeps, leases: readonly Lease[]): Promise<readonly Lease[]> {
+  if (leases.length === 0) return [];
+  const span = spanOf(leases);
+  const unsealed = await seals.firstUnsealed(span);
+  if (unsealed === undefined) return leases;
+  const sealedToMs = Date.parse(`${unsealed.minute}:00Z`);
+  const open = new Set((await seals.hours(span)).filter(({ sealed, of }) => sealed < of).map(({ hour }) => hour));
+  return leases.filter((lease) => {
+    const range = rangeOfLease(lease);
+    return range.toMs <= sealedToMs || [...periodsIn("hour", range)].every(({ name }) => !open.has(name));
+  });
+}
+
+/** From the first minute of any of them to the last; of at least one. */
+function spanOf(leases: readonly Lease[]): TimeRange {
+  const ranges = leases.map(rangeOfLease);
+  return { fromMs: Math.min(...ranges.map(({ fromMs }) => fromMs)), toMs: Math.max(...ranges.map(({ toMs }) => toMs)) };
 }
 
 /** An hour is closed when all minutes that rows of its leases can lie in have been read again, a day later. */
