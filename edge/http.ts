@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { z } from "zod";
 import { Failure } from "../shared/base/failure.ts";
 import type { EdgeContext } from "./env.ts";
+import { assertLightJson } from "./json-weight.ts";
 import { BODY_BYTES_MAX, STREAM_HELD_BYTES } from "./limits.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -99,6 +100,7 @@ export function callerSignal(c: EdgeContext): AbortSignal {
 }
 
 function decodeJson(bytes: Uint8Array): unknown {
+  assertLightJson(bytes);
   let text: string;
   try {
     text = utf8.decode(bytes);

@@ -1,5 +1,9 @@
 /** The gateway's named limits, each with its unit. */
 export const BODY_BYTES_MAX = 10 * 1024 ** 2;
+/** Arrays, objects and texts of a JSON body, names among them; so many more would take a parser seconds, in which nobody else is answered. */
+export const JSON_PARTS_MAX = 100_000;
+/** Values of a body that has integers of 16 digits or more: these are read digit by digit. */
+export const LOSSLESS_VALUES_MAX = 50_000;
 /** Bodies and answers in memory at once, of all tenants and of one. A body takes four to five times its size while it is parsed and passed on. */
 export const HELD_BYTES_MAX = 128 * 1024 ** 2;
 export const TENANT_HELD_BYTES_MAX = 48 * 1024 ** 2;

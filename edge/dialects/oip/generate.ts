@@ -1,5 +1,4 @@
 import type { ReadyVersion } from "../../../shared/models/version.ts";
-import { splitFrame } from "../../../shared/oip/frame.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
 import { checked } from "../../http.ts";
@@ -12,6 +11,7 @@ import { answerCompressed, readPlainBody } from "./compression.ts";
 import { type GenerateHead, generateStream, renderGenerate } from "./generate-answer.ts";
 import { askGenerate, GenerateBody, inCallersWords } from "./generate-request.ts";
 import { withinMsOf } from "./parameters.ts";
+import { readFrame } from "./read-frame.ts";
 import { referenceOf } from "./reference.ts";
 import type { StatisticsKeeper } from "./statistics.ts";
 
@@ -76,7 +76,7 @@ async function stream(deps: Deps, c: EdgeContext, { call, asked, statistics }: G
 
 async function readCall(c: EdgeContext): Promise<{ asked: GenerateBody; call: Call }> {
   const body = await readPlainBody(c);
-  const asked = checked(splitFrame(body).json, GenerateBody);
+  const asked = checked(readFrame(body).json, GenerateBody);
   const withinMs = withinMsOf(asked.parameters?.timeout);
   return { asked, call: callOf(c, { dialect: "oip", reference: referenceOf(c), body, withinMs }) };
 }

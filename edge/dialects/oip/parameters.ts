@@ -3,6 +3,8 @@ import { Task } from "../../../shared/models/tasks.ts";
 import { refusal } from "../../../shared/oip/refusal.ts";
 
 const LIST_ITEMS_MAX = 500;
+/** A list as one text is taken apart at once. */
+const LIST_CHARS_MAX = 100_000;
 const Texts = z.array(z.string().min(1)).min(1).max(LIST_ITEMS_MAX);
 
 /** A list of texts: the protocol's parameters are texts, numbers and truth values, so it may also come as one text, as a JSON array or with commas between. */
@@ -66,6 +68,7 @@ export function assertParameters(parameters: Parameters, task: Task, known: read
 }
 
 function listOf(text: string): unknown[] {
+  if (text.length > LIST_CHARS_MAX) return [];
   if (!text.trimStart().startsWith("[")) return text.split(",").map((each) => each.trim());
   try {
     return JSON.parse(text);

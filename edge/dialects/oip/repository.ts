@@ -3,7 +3,6 @@ import { Failure } from "../../../shared/base/failure.ts";
 import type { Caller } from "../../../shared/keys/principal.ts";
 import { runBounded } from "../../../shared/models/run-bounded.ts";
 import type { IndexEntry, Loaded } from "../../../shared/oip/descriptions.ts";
-import { splitFrame } from "../../../shared/oip/frame.ts";
 import type { VisibleModel } from "../../catalog.ts";
 import type { Deps } from "../../deps.ts";
 import type { EdgeContext } from "../../env.ts";
@@ -11,6 +10,7 @@ import { checked } from "../../http.ts";
 import { assertReady, whyNotReady } from "../../serve/readiness.ts";
 import { readPlainBody } from "./compression.ts";
 import { versionOf } from "./metadata.ts";
+import { readFrame } from "./read-frame.ts";
 
 const MODELS_MAX = 1_000;
 const PAGE_MODELS = 100;
@@ -61,7 +61,7 @@ export function answerUnload(deps: Deps) {
 /** tritonclient sends `{}`, or no body at all. */
 async function readOptional<T>(c: EdgeContext, schema: z.ZodType<T>): Promise<T> {
   const body = await readPlainBody(c);
-  return checked(body.byteLength === 0 ? {} : splitFrame(body).json, schema);
+  return checked(body.byteLength === 0 ? {} : readFrame(body).json, schema);
 }
 
 async function visibleModels(deps: Deps, caller: Caller): Promise<string[]> {

@@ -84,7 +84,7 @@ test("any JSON that is no request is refused", () => {
 });
 
 test("a document nested beyond every stack is refused like any other", () => {
-  const deep = Buffer.from(`{"inputs":${"[".repeat(200_000)}9007199254740993${"]".repeat(200_000)}}`);
+  const deep = Buffer.from(`{"inputs":${"[".repeat(60_000)}9007199254740993${"]".repeat(60_000)}}`);
 
   expect(outcomeOf(deep, String(deep.byteLength))).toBe("invalid_request");
 });

@@ -1,11 +1,12 @@
 import * as z from "zod";
 import { Failure } from "../../../shared/base/failure.ts";
 import { Datatype, Shape } from "../../../shared/oip/datatype.ts";
-import { createTensorReader, HEADER_LENGTH, splitFrame } from "../../../shared/oip/frame.ts";
+import { createTensorReader, HEADER_LENGTH } from "../../../shared/oip/frame.ts";
 import type { WireTensor } from "../../../shared/oip/payload.ts";
 import { refusal } from "../../../shared/oip/refusal.ts";
 import { checked } from "../../http.ts";
 import { Parameters } from "./parameters.ts";
+import { readFrame } from "./read-frame.ts";
 
 const TENSORS_MAX = 16;
 const NAME_CHARS_MAX = 200;
@@ -61,7 +62,7 @@ export function readAsked(body: Uint8Array, headerBytes: number | undefined): As
   if (headerBytes === 0) {
     return { id: undefined, parameters: {}, inputs: { kind: "raw", bytes: body }, outputs: [], isBinary: true };
   }
-  const { json, tensors } = splitFrame(body, headerBytes);
+  const { json, tensors } = readFrame(body, headerBytes);
   const { id, parameters = {}, inputs, outputs = [] } = checked(json, InferRequest);
   const isBinary = parameters.binary_data_output ?? false;
   return {

@@ -7,6 +7,8 @@ import { inputsOf } from "./inputs.ts";
 export const Score = z.object({ label: z.string(), score: z.number() });
 
 const LABELS_MAX = 256;
+/** Of a list as one text, which is taken apart at once. */
+const LABELS_CHARS_MAX = 100_000;
 
 /** https://huggingface.co/docs/inference-providers/tasks/text-classification, and the tokenizer's parameters that people send along. */
 const ClassifyParameters = z.strictObject({
@@ -17,7 +19,7 @@ const ClassifyParameters = z.strictObject({
 });
 
 const ZeroShotParameters = z.strictObject({
-  candidate_labels: z.union([z.array(z.string().min(1)).min(1).max(LABELS_MAX), z.string().min(1)], {
+  candidate_labels: z.union([z.array(z.string().min(1)).min(1).max(LABELS_MAX), z.string().min(1).max(LABELS_CHARS_MAX)], {
     error: `must be 1 to ${LABELS_MAX} labels, or such a list as one text with commas`,
   }),
   hypothesis_template: z
