@@ -40,13 +40,18 @@ export async function billMonth(deps: InvoicingDeps, asked: Asked): Promise<Outc
   if (current !== undefined && isIssued(current.body)) return "done";
   if (current?.body.state === "frozen") return number(deps, current.body.id, nowMs);
   const isFinal = isAudited(asked);
-  if (current?.body.state === "draft" && !isFinal && nowMs - Date.parse(current.body.madeAt) < DRAFT_FRESH_MS) return "kept";
+  if (current !== undefined && !isFinal && isFresh(current, nowMs)) return "kept";
   return isFinal ? finish(deps, asked, current) : draft(deps, asked, current);
 }
 
 /** Whether a month is over, sealed and read again: only then it is issued. */
 export function isAudited({ month, closed, nowMs }: Pick<Asked, "month" | "closed" | "nowMs">): boolean {
   return nowMs >= rangeOfMonth(month).toMs + AUDIT_AFTER_MS && closed.audited === closed.of;
+}
+
+/** Whoever has corrected a draft since it was computed would see totals that do not know of it. */
+function isFresh({ body, at }: Revision<Invoice>, nowMs: number): boolean {
+  return body.state === "draft" && nowMs - Date.parse(body.madeAt) < DRAFT_FRESH_MS && Date.parse(at) <= Date.parse(body.madeAt);
 }
 
 async function draft(deps: InvoicingDeps, asked: Asked, current: Revision<Invoice> | undefined): Promise<Outcome> {

@@ -165,6 +165,26 @@ async function correct(id: string, amountMinor: string) {
   await world.deps.invoices.append("acme-2026-10", current.revision, { body, change: { by: "k", why: "outage", atMs: NOVEMBER } });
 }
 
+test("a draft's totals know of an adjustment after the next round", async () => {
+  await world.makeTenant("acme", {});
+  await use("acme");
+  await world.sealAt(OCTOBER + 10 * HOUR_MS);
+  await world.invoiceAt(OCTOBER + 10 * HOUR_MS);
+  const made = await world.deps.invoices.current("acme-2026-10");
+  if (made === undefined) throw new Error("there is no draft");
+  const adjustment = { id: "a-1", amountMinor: "500", reason: "set-up", by: "k", at: "2026-10-31T11:00:00.000Z" };
+  const change = { by: "k", why: "", atMs: OCTOBER + 11 * HOUR_MS };
+  await world.deps.invoices.append("acme-2026-10", made.revision, { body: adjust(made.body, adjustment), change });
+
+  await world.invoiceAt(OCTOBER + 11 * HOUR_MS + MINUTE_MS);
+  const adjusted = await world.deps.invoices.current("acme-2026-10");
+  await world.invoiceAt(OCTOBER + 11 * HOUR_MS + 2 * MINUTE_MS);
+
+  expect(made.body.totals.netMinor).toBe("152");
+  expect(adjusted?.body).toMatchObject({ state: "draft", totals: { netMinor: "652", totalMinor: "776" } });
+  expect(await world.deps.invoices.current("acme-2026-10")).toEqual(adjusted);
+});
+
 test("one tenant whose book is not there does not keep the others from their invoices", async () => {
   await world.makeTenant("broken", { priceBook: "none" });
   await world.makeTenant("sound", {});
