@@ -34,6 +34,8 @@ const EDGE_CACHE = { cacheDir: "/tmp/weir-edge", cacheMib: 384 } as const;
 /** Streams may last this long; CloudFront bounds the silence between two packets. */
 const TIMEOUT = Duration.seconds(900);
 const CONCURRENCY_PER_ENVIRONMENT = 64;
+/** A whole generation: CloudFront bounds the silence before its answer, see front.ts. What takes longer is streamed, or ends with what there is. */
+const GENERATION_SECONDS = 60;
 
 export type EdgeProps = {
   readonly stage: StageConfig;
@@ -112,6 +114,7 @@ function environmentOf(scope: Construct, { stage, models, records, pools, intake
     WEIR_INTAKE: json({ kind: "lambda", functionName: intake.function.functionName }),
     WEIR_TRUSTED_PROXIES: json({ header: VIEWER_ADDRESS_HEADER }),
     WEIR_ENGINE_ORIGINS: JSON.stringify(stage.gateway.engineOrigins),
+    WEIR_GENERATION_SECONDS: String(GENERATION_SECONDS),
     WEIR_DOCS_ASSETS: `${CODE_FOLDER}/${DOCS_FOLDER}`,
     ...secrets.environment,
   };

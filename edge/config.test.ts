@@ -23,3 +23,11 @@ test("an engine's key without an origin stops the start, by its name and without
   expect(read).toThrow(/environment is wrong:\n✖ WEIR_UPSTREAM_A: must be \{"value": "the key", "origins"/);
   expect(read).not.toThrow("sk-secret");
 });
+
+test("a whole generation has a minute unless the environment says more, and no more than its row may wait", () => {
+  const secondsOf = (seconds?: string) =>
+    readConfig({ ...BASE, ...(seconds === undefined ? {} : { WEIR_GENERATION_SECONDS: seconds }) }).WEIR_GENERATION_SECONDS;
+
+  expect([secondsOf(), secondsOf("570"), secondsOf("5")]).toEqual([60, 570, 5]);
+  for (const wrong of ["571", "4", "60.5", "soon", ""]) expect(() => secondsOf(wrong)).toThrow("WEIR_GENERATION_SECONDS");
+});

@@ -8,6 +8,7 @@ import {
   parseEngineCredential,
 } from "../shared/models/engine-rules.ts";
 import { ShardSchedule, Tier } from "../shared/usage/row.ts";
+import { GENERATION_SECONDS_MAX, REQUEST_TIMEOUT_MS } from "./limits.ts";
 
 const jsonOf = <T extends z.ZodType>(schema: T) =>
   z
@@ -94,6 +95,13 @@ const Environment = z.object({
   WEIR_ENGINE_ORIGINS: jsonOf(z.union([z.literal("*"), z.array(EngineOrigin).max(ENGINE_ORIGINS_MAX)])).default([]),
   /** Where webhooks may lead: `any` is for one machine and its tests. */
   WEIR_WEBHOOK_TARGETS: z.enum(["public", "any"]).default("public"),
+  /** How long a generation may take that is answered as a whole. All proxies before this gateway have to bear so long a silence. */
+  WEIR_GENERATION_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(5)
+    .max(GENERATION_SECONDS_MAX)
+    .default(REQUEST_TIMEOUT_MS / 1_000),
   /** Folder with swagger-ui's files for /docs. */
   WEIR_DOCS_ASSETS: z.string().optional(),
 });

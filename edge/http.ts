@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { Failure } from "../shared/base/failure.ts";
 import type { EdgeContext } from "./env.ts";
 import { assertLightJson } from "./json-weight.ts";
-import { BODY_BYTES_MAX, STREAM_HELD_BYTES } from "./limits.ts";
+import { BODY_BYTES_MAX, IDLE_TIMEOUT_MS, STREAM_HELD_BYTES } from "./limits.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -97,6 +97,11 @@ export function callerSignal(c: EdgeContext): AbortSignal {
     if (!outgoing.writableFinished) controller.abort();
   });
   return controller.signal;
+}
+
+/** Lets a caller's connection be silent for longer than connections may be else. Node takes it back with the connection's next request. */
+export function mayBeSilentFor(c: EdgeContext, ms: number) {
+  c.env?.incoming?.socket.setTimeout(Math.max(ms, IDLE_TIMEOUT_MS));
 }
 
 function decodeJson(bytes: Uint8Array): unknown {

@@ -10,6 +10,8 @@ export const TENANT_HELD_BYTES_MAX = 48 * 1024 ** 2;
 /** Reports and exports of usage that one tenant has read at the same time, by one gateway. */
 export const REPORTS_AT_ONCE_MAX = 4;
 export const REQUEST_TIMEOUT_MS = 60_000;
+/** A whole generation, where a deployment lets one take longer than other answers: its row has to be durable ten minutes after it was accepted. */
+export const GENERATION_SECONDS_MAX = 570;
 export const SETTLE_TIMEOUT_MS = 10_000;
 /** A stream that has run out of what is covered waits twice so long for the store at most, then ends. */
 export const CHECKPOINT_TIMEOUT_MS = 5_000;
@@ -33,7 +35,7 @@ export const BODY_TIMEOUT_MS = 30_000;
 /** Longer than load balancers keep a connection (60 s), so that they never write to one that is being closed. */
 export const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /**
- * A connection on which nothing has moved for this long is closed; longer than any answer takes. One whose caller stops reading may last
+ * A connection on which nothing has moved for this long is closed; longer than any answer takes but a whole generation (see `mayBeSilentFor`). One whose caller stops reading may last
  * twice as long, since Node sees only at its second look that none of what is queued has left.
  */
 export const IDLE_TIMEOUT_MS = 90_000;

@@ -18,6 +18,8 @@ export type LocalConfig = {
   readonly trustedProxies: string;
   /** Foreign engines that versions may name, as the gateway reads it: on one machine any, unless said. */
   readonly engineOrigins: string;
+  /** How many seconds a generation may take that is answered as a whole, as the gateway reads it. */
+  readonly generationSeconds: string;
   /** Credentials of foreign engines, `WEIR_UPSTREAM_…`: the only variables that are handed on as they are. */
   readonly upstreamCredentials: Environment;
 };
@@ -34,6 +36,8 @@ const LocalEnvironment = z.object({
   WEIR_WEBHOOK_TARGETS: z.enum(["public", "any"]).default("public"),
   WEIR_TRUSTED_PROXIES: z.string().default("[]"),
   WEIR_ENGINE_ORIGINS: z.string().default('"*"'),
+  // No proxy stands in front as a rule, and OpenAI's clients wait for ten minutes.
+  WEIR_GENERATION_SECONDS: z.string().default("570"),
 });
 
 const StoreEnvironment = z.object({
@@ -46,14 +50,15 @@ const StoreEnvironment = z.object({
 export function readLocalConfig(environment: NodeJS.ProcessEnv = process.env): LocalConfig {
   const parsed = LocalEnvironment.safeParse(environment);
   if (!parsed.success) throw new StartRefusal(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
-  const { WEIR_HOST, WEIR_PORT, WEIR_STATE_DIR, WEIR_WEBHOOK_TARGETS, WEIR_TRUSTED_PROXIES, WEIR_ENGINE_ORIGINS } = parsed.data;
+  const { WEIR_HOST, WEIR_PORT, WEIR_STATE_DIR, ...more } = parsed.data;
   return {
     host: WEIR_HOST,
     port: WEIR_PORT,
     stateDir: resolve(WEIR_STATE_DIR),
-    webhookTargets: WEIR_WEBHOOK_TARGETS,
-    trustedProxies: WEIR_TRUSTED_PROXIES,
-    engineOrigins: WEIR_ENGINE_ORIGINS,
+    webhookTargets: more.WEIR_WEBHOOK_TARGETS,
+    trustedProxies: more.WEIR_TRUSTED_PROXIES,
+    engineOrigins: more.WEIR_ENGINE_ORIGINS,
+    generationSeconds: more.WEIR_GENERATION_SECONDS,
     upstreamCredentials: credentialsIn(environment),
   };
 }

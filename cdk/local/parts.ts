@@ -117,6 +117,7 @@ export function gatewayPart(config: LocalConfig, secrets: Secrets, doors: Functi
     ]),
     WEIR_TRUSTED_PROXIES: config.trustedProxies,
     WEIR_ENGINE_ORIGINS: config.engineOrigins,
+    WEIR_GENERATION_SECONDS: config.generationSeconds,
     WEIR_DOCS_ASSETS: DOCS_ASSETS,
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: doors.intakeUrl }),
   }));

@@ -1,6 +1,6 @@
 import type { FailureCode } from "../../shared/base/failure.ts";
 import { ANSWER_KEPT_MS } from "../../shared/usage/retries/idempotency.ts";
-import { REQUEST_TIMEOUT_MS } from "../limits.ts";
+import { GENERATION_SECONDS_MAX, REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { TIMEOUT_HEADER, TIMEOUT_SECONDS_MIN } from "../serve/deadline.ts";
 import { MAX_COST_HEADER } from "../serve/max-cost.ts";
 import { IDEMPOTENCY_HEADER } from "../serve/once.ts";
@@ -16,7 +16,7 @@ export const INFER_HEADERS = [
   { name: "Weir-Unit", summary: "What sticks to one arm of a split; else the caller's `user`, else the key" },
   {
     name: TIMEOUT_HEADER,
-    summary: `Seconds that the caller waits, from ${TIMEOUT_SECONDS_MIN} and with a fraction if need be; ${REQUEST_TIMEOUT_MS / 1000} at most, and if it says nothing`,
+    summary: `Seconds that the caller waits, from ${TIMEOUT_SECONDS_MIN} and with a fraction if need be; ${REQUEST_TIMEOUT_MS / 1000} at most, and if it says nothing; whole generations have what the deployment gives them, ${GENERATION_SECONDS_MAX} at most, and end with what there is by then`,
   },
   {
     name: MAX_COST_HEADER,

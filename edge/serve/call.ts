@@ -2,7 +2,8 @@ import { hash } from "node:crypto";
 import { Failure } from "../../shared/base/failure.ts";
 import type { Principal } from "../../shared/keys/principal.ts";
 import type { EdgeContext } from "../env.ts";
-import { answer, callerSignal, tell } from "../http.ts";
+import { answer, callerSignal, mayBeSilentFor, tell } from "../http.ts";
+import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 import { patienceMs } from "./deadline.ts";
 import { EVENT_STREAM } from "./generate.ts";
 import { MAX_COST_HEADER } from "./max-cost.ts";
@@ -25,6 +26,8 @@ type AskedCall = Pick<Call, "dialect" | "reference"> & {
 export function callOf(c: EdgeContext, asked: AskedCall): Call {
   const { withinMs } = asked;
   const principal = c.get("principal");
+  const saidMs = patienceMs((name) => c.req.header(name));
+  const waitsMs = Math.min(saidMs, withinMs ?? saidMs);
   return {
     requestId: c.get("requestId"),
     acceptedAtMs: c.get("acceptedAtMs"),
@@ -38,10 +41,9 @@ export function callOf(c: EdgeContext, asked: AskedCall): Call {
     tell: (name, value) => tell(c, name, value),
     signal: callerSignal(c),
     wantsReceipt: wantsReceipt(c.req.header("weir-receipt"), principal),
-    timeoutMs: Math.min(
-      patienceMs((name) => c.req.header(name)),
-      withinMs ?? Number.POSITIVE_INFINITY,
-    ),
+    timeoutMs: Math.min(waitsMs, REQUEST_TIMEOUT_MS),
+    patienceMs: waitsMs,
+    mayBeSilentFor: (ms) => mayBeSilentFor(c, ms),
     ...(withinMs === undefined ? {} : { withinMs }),
     maxCost: c.req.header(MAX_COST_HEADER),
   };

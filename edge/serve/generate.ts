@@ -12,7 +12,7 @@ import { type MeteredSource, type Piece, streamMetered } from "./metered-stream.
 import { type Answered, type Meter, type Reached, underMeter } from "./metering.ts";
 import type { Rendered } from "./rendered.ts";
 import { type Candidate, type Chosen, runInOrder, startInOrder } from "./run.ts";
-import { type Call, inferenceCall, leftMs, nativeVersionOf, type Served, servedBy } from "./serve.ts";
+import { type Call, generationLeftMs, inferenceCall, nativeVersionOf, type Served, servedBy, silently } from "./serve.ts";
 import { toldFailure } from "./told-failure.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -52,14 +52,18 @@ export type Ending = Omit<Generation, "choices"> & { readonly finishes: readonly
  */
 export function serveGeneration(deps: Deps, call: Call, plan: WholePlan): Promise<Answered> {
   const { target } = plan;
-  const how: Beginning = { signal: call.signal, timeoutMs: () => leftMs(deps, call), endsWithinMs: (left) => endsWithinMs(call, left) };
+  const how: Beginning = {
+    signal: call.signal,
+    timeoutMs: () => generationLeftMs(deps, call),
+    endsWithinMs: (left) => endsWithinMs(call, left),
+  };
   return underMeter(deps, call, {
     ...{ target, sizes: (version) => sizesOf(plan, version), isStreamed: false },
     async work(meter) {
       const ran = await runInOrder(deps, call, { target, attempt: (...asked) => begin(call, { plan, how }, asked) });
       const begun = ran.value;
       const served = servedBy(target, ran);
-      const generation = await gather(eventsOf(begun), begun.progress);
+      const generation = await silently(deps, call, () => gather(eventsOf(begun), begun.progress));
       const rendered = plan.render(generation, ran.candidate.version, begun.request);
       return meter.answer({ ...reachedBy(served, begun), outcome: call.signal.aborted ? "cancelled" : "ok" }, rendered);
     },

@@ -13,6 +13,7 @@ import type { ReadyVersion } from "../../shared/models/version.ts";
 import type { Tier, UsageRow } from "../../shared/usage/row.ts";
 import type { Target } from "../catalog.ts";
 import type { Deps, Pool } from "../deps.ts";
+import { SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { READ_ONLY, type Sizes } from "./admit.ts";
 import { type Answered, type Metered, underMeter } from "./metering.ts";
 import type { Once } from "./once.ts";
@@ -37,6 +38,10 @@ export type Call = {
   readonly signal: AbortSignal;
   /** How long the caller waits for an answer or a stream's beginning, counted from `acceptedAtMs`. */
   readonly timeoutMs: number;
+  /** How long it would wait, as far as it says so: a whole generation may take longer than other answers. */
+  readonly patienceMs: number;
+  /** Says how long its connection may be silent, where that is longer than connections may be else. */
+  readonly mayBeSilentFor: (ms: number) => void;
   /** In which all has to be done, a stream too, where the caller has said so: all or nothing. */
   readonly withinMs?: number;
   /** `Weir-Max-Cost` as the caller wrote it: what the request may cost. */
@@ -184,6 +189,22 @@ function valuesOf(body: InferenceResult["body"]): Float32Array | readonly number
 /** Milliseconds until the caller gives up; negative once it has. */
 export function leftMs(deps: Pick<Deps, "clock">, call: Call): number {
   return call.acceptedAtMs + call.timeoutMs - deps.clock.nowMs();
+}
+
+/** The same for a generation that is answered as a whole. */
+export function generationLeftMs({ clock, config }: Pick<Deps, "clock" | "config">, call: Call): number {
+  const longestMs = Math.min(call.patienceMs, config.WEIR_GENERATION_SECONDS * 1_000);
+  return call.acceptedAtMs + longestMs - clock.nowMs();
+}
+
+/** Waits for a whole generation, which may be long for a connection on which nothing moves; its answer may not. */
+export async function silently<T>(deps: Pick<Deps, "clock" | "config">, call: Call, work: () => Promise<T>): Promise<T> {
+  call.mayBeSilentFor(generationLeftMs(deps, call) + SETTLE_TIMEOUT_MS);
+  try {
+    return await work();
+  } finally {
+    call.mayBeSilentFor(0);
+  }
 }
 
 export function remainingMs(deps: Pick<Deps, "clock">, call: Call): number {

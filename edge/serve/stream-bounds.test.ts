@@ -52,6 +52,8 @@ async function startStream(reference = "smol"): Promise<{ asked: ReturnType<type
     ...{ dialect: "openai", reference, unit: "u", fingerprint: "f", bodyBytes: 0, tell: () => {} },
     signal: new AbortController().signal,
     timeoutMs: REQUEST_TIMEOUT_MS,
+    patienceMs: Number.POSITIVE_INFINITY,
+    mayBeSilentFor: () => {},
   };
   const target = await chooseTarget(deps, call);
   const generations = () => weir.model.generations.length + weir.gpu.generations.length;

@@ -54,6 +54,7 @@ export function startOrdered() {
       policies: policiesOf({ tenant: { id: "acme", rate: RATE_DEFAULT }, key: { id: "k" } }),
     },
     ...{ dialect: "openai", reference: "m", unit: "u", fingerprint: "f", bodyBytes: 0, tell: () => {}, timeoutMs: TIMEOUT_MS },
+    ...{ patienceMs: TIMEOUT_MS, mayBeSilentFor: () => {} },
     signal: new AbortController().signal,
     ...more,
   });
