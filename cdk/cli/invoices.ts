@@ -51,10 +51,13 @@ function registerReading(invoices: Command, context: CliContext) {
     });
   invoices
     .command("save <id> <file>")
-    .description("write an invoice's document to a file")
+    .description("write an invoice's document, or that of one of its credit notes, to a file")
+    .option("--credit <id>", "of the credit note, as `weir invoices show` names it")
     .addOption(new Option("--format <format>", "which").choices(FORMATS).default("pdf"))
-    .action(async (id: string, file: string, { format }: { format: Format }) => {
-      const bytes = await asEither(context, (from) => from.document(id, format));
+    .action(async (id: string, file: string, { format, credit }: { format: Format; credit?: string }) => {
+      const bytes = await asEither(context, (from) =>
+        credit === undefined ? from.document(id, format) : from.creditDocument(id, credit, format),
+      );
       await writeFile(file, bytes);
       context.output.print({ file, bytes: bytes.length }, () => `${file}: ${bytes.length} bytes`);
     });
@@ -177,6 +180,7 @@ function renderInvoice(invoice: InvoiceRevision): string {
   const credits = "credits" in invoice ? invoice.credits : [];
   const notes = [
     `net ${money(totals.netMinor, currency)}, tax ${money(totals.taxMinor, currency)}; audited ${closed.audited} of ${closed.of}`,
+    ...("madeAt" in invoice && invoice.state === "draft" ? [draftText(invoice.madeAt, revision.at)] : []),
     ...("problem" in invoice && invoice.problem !== undefined ? [invoice.problem] : []),
     ...("issue" in invoice ? [`issued ${invoice.issue.issuedAt}, due ${invoice.issue.dueAt}`] : []),
     ...("payment" in invoice ? [`paid ${invoice.payment.paidAt}: ${invoice.payment.reference}`] : []),
@@ -189,7 +193,12 @@ function renderInvoice(invoice: InvoiceRevision): string {
     ...credits.map(({ id, amountMinor, reason }) => `credited ${money(amountMinor, currency)} (${id}): ${reason}`),
     `by ${revision.by} at ${revision.at}: ${revision.why}`,
   ];
-  return `${renderInvoices([invoice])}\n\n${notes.join("\n")}`;
+  return `${renderInvoices([invoice])}\n\n${notes.map(printable).join("\n")}`;
+}
+
+function draftText(madeAt: string, changedAt: string): string {
+  const text = `computed ${madeAt}, from what was sealed by then`;
+  return changedAt > madeAt ? `${text}; changed since, which the totals do not know of until it is computed again in a minute` : text;
 }
 
 function renderNote(note: CreditNoteRevision): string {

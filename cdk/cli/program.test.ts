@@ -55,8 +55,8 @@ test("tenants are made, listed, shown and closed", async () => {
     rate: { requestsPerSecond: 2.5, burst: 7 },
     revision: { why: "zahlt–nicht" },
   });
-  expect(listed.out).toMatch(/^ID +NAME +STATE +REQUESTS\/S +BURST +CHANGED$/m);
-  expect(listed.out).toMatch(/^acme +Acme Ltd +closed +2\.5 +7 /m);
+  expect(listed.out).toMatch(/^ID +NAME +STATE +PRICES +REQUESTS\/S +BURST +CHANGED$/m);
+  expect(listed.out).toMatch(/^acme +Acme Ltd +closed +- +2\.5 +7 /m);
 });
 
 test("a key that the command made works, until the command revokes it", async () => {

@@ -2,10 +2,10 @@ import { type Command, InvalidArgumentError } from "commander";
 import { everyItem } from "../../shared/clients/http.ts";
 import type { DeletionRevision } from "../../shared/tenants/deletion.ts";
 import { RATE_DEFAULT, type TenantRevision } from "../../shared/tenants/tenant.ts";
+import { registerBillCommand, renderBilling } from "./billing.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
 
-type BillOptions = { readonly discountBps?: number; readonly taxRateBps?: number; readonly why?: string };
 type CreateOptions = { readonly name?: string; readonly rate: number; readonly burst: number; readonly why?: string };
 
 export function registerTenantCommands(program: Command, context: CliContext) {
@@ -29,22 +29,11 @@ export function registerTenantCommands(program: Command, context: CliContext) {
     });
   tenants
     .command("show <id>")
-    .description("show a tenant")
+    .description("show a tenant, and how it is billed")
     .action(async (id: string) => {
-      context.output.print(await context.admin().tenants.show(id), (each) => render([each]));
+      context.output.print(await context.admin().tenants.show(id), (each) => `${render([each])}\n\n${renderBilling(each)}`);
     });
-  tenants
-    .command("bill <id> <book>")
-    .description("bill a tenant by a price book; what else is known of its billing stays")
-    .option("--discount-bps <bps>", "off all that the book charges, in 1/10,000", parseNumber)
-    .option("--tax-rate-bps <bps>", "of the total, in 1/10,000", parseNumber)
-    .option("--why <reason>", "kept in the history")
-    .action(async (id: string, priceBook: string, { why, ...rates }: BillOptions) => {
-      const { billing } = await context.admin().tenants.show(id);
-      const changed = { discountBps: 0, taxRateBps: 0, ...billing, priceBook, ...rates };
-      const tenant = await context.admin().tenants.change(id, { billing: changed, ...(why === undefined ? {} : { why }) });
-      context.output.print(tenant, (each) => render([each]));
-    });
+  registerBillCommand(tenants, context);
   tenants
     .command("close <id>")
     .description("refuse a tenant's keys from now on")
@@ -88,11 +77,12 @@ function renderDeletion({ tenant, state, waitingFor, requestedAt, places, verifi
 
 function render(tenants: readonly TenantRevision[]): string {
   return table(
-    ["ID", "NAME", "STATE", "REQUESTS/S", "BURST", "CHANGED"],
-    tenants.map(({ id, name, isClosed, rate, revision }) => [
+    ["ID", "NAME", "STATE", "PRICES", "REQUESTS/S", "BURST", "CHANGED"],
+    tenants.map(({ id, name, isClosed, billing, rate, revision }) => [
       id,
       name,
       isClosed ? "closed" : "open",
+      billing?.priceBook ?? "-",
       rate.requestsPerSecond,
       rate.burst,
       revision.at,
