@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { stopClock } from "../../test/harness/clock.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 
@@ -33,6 +33,22 @@ test("a book is made, changed and read, and what it was stays", async () => {
   expect((await gateway.ask("GET", `/admin/prices/${name}`)).json).toEqual(changed.json);
   expect((await gateway.ask("GET", `/admin/prices/${name}/history`)).json).toEqual({ items: [changed.json, made.json] });
   expect((await gateway.ask("GET", "/admin/prices?limit=100")).json).toMatchObject({ items: expect.arrayContaining([changed.json]) });
+});
+
+test("prices that are not far enough ahead any more, when all tenants have been looked at, are refused", async () => {
+  await put(BOOK);
+  clock.advance(new Date(hour(0)).getTime() - clock.nowMs() - 130_000);
+  const { tenants } = gateway.deps.control;
+  const list = vi.spyOn(tenants, "list").mockImplementation(async () => {
+    clock.advance(20_000); // so many tenants
+    return { items: [] };
+  });
+
+  const refused = await put({ ...BOOK, effectiveFrom: hour(0), commitment: "5" });
+  list.mockRestore();
+
+  expect(refused).toMatchObject({ status: 400, json: { error: { field: "effectiveFrom" } } });
+  expect(await historyOf()).toHaveLength(1);
 });
 
 test("setting what is set already changes nothing", async () => {
