@@ -19,6 +19,9 @@ async function read(query = "") {
   return pageOf(AuditEntry).parse(answer.json);
 }
 
+const JANUARY = "from=2023-01-01&to=2023-02-01";
+const cursorOf = (place: object) => Buffer.from(JSON.stringify(place)).toString("base64url");
+
 async function readAll(query: string) {
   const items: AuditEntry[] = [];
   for (let cursor = "", pages = 0; pages < 50; pages += 1) {
@@ -113,6 +116,13 @@ test("a version, whose model's versions share a partition, is found by its own n
   expect(across.every((entry) => !("before" in entry))).toBe(true);
 });
 
+test("a page that the range has moved past meanwhile is an empty one, as is what a later range begins with", async () => {
+  const place = { ak: "audit#2023-01", as: "2023-01-05T00:00:00.000Z model#m", pk: "model#m", sk: "r#000000001" };
+
+  expect(await read(`?from=2023-01-10&to=2023-02-01&cursor=${cursorOf(place)}`)).toEqual({ items: [] });
+  expect(await read(`?from=2023-01-01&to=2023-01-03&cursor=${cursorOf(place)}`)).toEqual({ items: [] });
+});
+
 test.each([
   ["an unknown noun", "noun=secret", "noun"],
   ["an id without its noun", "id=acme", "noun"],
@@ -120,11 +130,8 @@ test.each([
   ["a range that ends before it begins", "from=2026-02-01&to=2026-01-01", "from"],
   ["a range of years", "from=2020-01-01&to=2026-01-01", "from"],
   ["a foreign cursor", "cursor=abc", "cursor"],
-  [
-    "another list's cursor",
-    `cursor=${Buffer.from(JSON.stringify({ ak: "audit#1999-01", as: "", pk: "", sk: "" })).toString("base64url")}`,
-    "cursor",
-  ],
+  ["another list's cursor", `cursor=${cursorOf({ ak: "audit#1999-01", as: "", pk: "", sk: "" })}`, "cursor"],
+  ["a cursor that leads to no place", `cursor=${cursorOf({ ak: "audit#2023-01", as: "2023-01-05", pk: "", sk: "" })}&${JANUARY}`, "cursor"],
 ])("%s is refused with the field's name", async (_, query, field) => {
   expect(await gateway.ask("GET", `/admin/audit?${query}`)).toMatchObject({ status: 400, json: { error: { field } } });
 });

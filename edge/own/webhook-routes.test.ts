@@ -46,6 +46,13 @@ test("a webhook's secret is shown when it is made and when it is rotated, and ne
   expect(JSON.stringify(await weir.deps.control.webhooks.history(made.id, { limit: 10 }))).not.toContain(made.secret.slice(6));
 });
 
+test("a list's empty cursor is refused as the caller's mistake", async () => {
+  const made = await create();
+
+  for (const path of ["/v1/webhooks", `/v1/webhooks/${made.id}/deliveries`])
+    expect(await ask("GET", `${path}?cursor=`)).toMatchObject({ status: 400, json: { error: { param: "cursor" } } });
+});
+
 test.each([
   ["http://93.184.216.34/hook", /https/],
   ["https://127.0.0.1/hook", /public address/],

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
 import { type Dynamo, withStore } from "../dynamo/client.ts";
+import { foreignCursor, readFrom } from "../dynamo/foreign-cursor.ts";
 import { auditMonth, CONTROL, tableName } from "../dynamo/tables.ts";
 import { type AuditRange, isMadeBy, type StoredChange, type Trail } from "./audit.ts";
 
@@ -22,7 +23,7 @@ type Cursor = z.infer<typeof Cursor>;
 export function createTrail(dynamo: Dynamo): Trail {
   return {
     of: (noun, id, page) => withStore(() => changesOf(dynamo, { noun, id }, page)),
-    across: (range, page) => withStore(() => changesAcross(dynamo, range, page)),
+    across: (range, page) => withStore(() => readFrom(page.cursor, () => changesAcross(dynamo, range, page))),
   };
 }
 
@@ -81,7 +82,10 @@ type Asked = { readonly range: AuditRange; readonly month: string; readonly afte
 async function queryMonth({ client, settings }: Dynamo, { range, month, after }: Asked, limit: number): Promise<QueryCommandOutput> {
   const [, index] = CONTROL.indexes;
   // A cursor is a place in the order, not an item that must exist: below it begins the next page.
-  const to = after === undefined || after.as > range.to ? range.to : after.as;
+  const isWithin = after !== undefined && after.as <= range.to;
+  const to = isWithin ? after.as : range.to;
+  // "The last 30 days" move on from page to page: then what was the next page may have gone by.
+  if (to < range.from) return { $metadata: {} };
   const query = new QueryCommand({
     TableName: tableName(settings.tablePrefix, CONTROL),
     IndexName: index.name,
@@ -94,7 +98,7 @@ async function queryMonth({ client, settings }: Dynamo, { range, month, after }:
       ...(range.noun === undefined ? {} : { ":noun": { S: `${range.noun}#` } }),
     },
     ...(range.noun === undefined ? {} : { FilterExpression: "begins_with(pk, :noun)" }),
-    ...(after === undefined || after.pk === "~" ? {} : { ExclusiveStartKey: itemKey(after) }),
+    ...(isWithin && after.pk !== "~" ? { ExclusiveStartKey: itemKey(after) } : {}),
     ScanIndexForward: false,
     Limit: limit,
   });
@@ -184,8 +188,4 @@ function cursorOf(text: string, { from, to }: AuditRange): Cursor {
     // whatever it is, this list did not give it
   }
   throw foreignCursor();
-}
-
-function foreignCursor(): Failure {
-  return new Failure("invalid_request", "The cursor is not one that this list gave.", { field: "cursor" });
 }

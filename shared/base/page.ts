@@ -6,7 +6,7 @@ export const PAGE_ITEMS_DEFAULT = 50;
 /** Every list is asked for in this form: how many, and where the page before ended. */
 export const PageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(PAGE_ITEMS_MAX).default(PAGE_ITEMS_DEFAULT),
-  cursor: z.string().max(1024).optional(),
+  cursor: z.string().min(1).max(1024).optional(),
 });
 export type PageQuery = z.infer<typeof PageQuery>;
 

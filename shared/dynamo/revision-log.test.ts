@@ -151,6 +151,14 @@ test.each(["", "x", "0", "-1", "1.5"])("the cursor '%s', which no list gave, is 
   await expect(boats.listPartition(harbour, { limit: 1, cursor })).rejects.toMatchObject(wrong);
 });
 
+test("a cursor of this list's form that leads to no place is refused as the caller's mistake, and one of ours stays ours", async () => {
+  const place = { pk: { S: "" }, sk: { S: "" }, gk: { S: harbour }, gs: { S: "" } };
+  const cursor = Buffer.from(JSON.stringify(place)).toString("base64url");
+
+  await expect(boats.list(harbour, { limit: 1, cursor })).rejects.toMatchObject({ code: "invalid_request", field: "cursor" });
+  await expect(boats.list(harbour, { limit: 0 })).rejects.toMatchObject({ name: "ValidationException" });
+});
+
 test.each(["closed", "throttled"] as const)("a store that is %s is unavailable, not a crash", async (state) => {
   valve.turn(state);
 

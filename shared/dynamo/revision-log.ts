@@ -9,6 +9,7 @@ import * as z from "zod";
 import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
 import { type Dynamo, isConditionFailed, withStore } from "./client.ts";
+import { foreignCursor, readFrom } from "./foreign-cursor.ts";
 import { auditKeyOf, CONTROL, tableName } from "./tables.ts";
 
 /** Who changes something, and why: the key, and the person whose key it is. */
@@ -132,16 +133,15 @@ async function history<T>(log: Log<T>, id: string, page: PageQuery): Promise<Pag
 
 async function list<T>(log: Log<T>, group: string, page: PageQuery): Promise<Page<Revision<T>>> {
   const [index] = CONTROL.indexes;
-  const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(
-    new QueryCommand({
-      TableName: log.table,
-      IndexName: index.name,
-      KeyConditionExpression: "gk = :group",
-      ExpressionAttributeValues: { ":group": { S: group } },
-      Limit: page.limit,
-      ...startAfter(group, page.cursor),
-    }),
-  );
+  const query = new QueryCommand({
+    TableName: log.table,
+    IndexName: index.name,
+    KeyConditionExpression: "gk = :group",
+    ExpressionAttributeValues: { ":group": { S: group } },
+    Limit: page.limit,
+    ...startAfter(group, page.cursor),
+  });
+  const { Items = [], LastEvaluatedKey } = await readFrom(page.cursor, () => log.dynamo.client.send(query));
   const revisions = await Promise.all(Items.map((item) => current(log, textOf(item, "gs"))));
   const items = revisions.filter((each) => each !== undefined);
   return LastEvaluatedKey ? { items, nextCursor: cursorOf(LastEvaluatedKey) } : { items };
@@ -257,8 +257,4 @@ function keyOf(cursor: string) {
   } catch {
     return undefined; // whatever it is, this list did not give it
   }
-}
-
-function foreignCursor(): Failure {
-  return new Failure("invalid_request", "The cursor is not one that this list gave.", { field: "cursor" });
 }
