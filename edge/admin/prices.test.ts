@@ -60,7 +60,7 @@ test("setting what is set already changes nothing", async () => {
 
 test.each<[why: string, change: () => object, field: string]>([
   ["goes back in time", () => ({ effectiveFrom: "2026-10-01T00:00:00Z" }), "effectiveFrom"],
-  ["begins when the one before does", () => ({ entries: [{}] }), "effectiveFrom"],
+  ["begins when the one before did, which is in force", () => ({ entries: [{}] }), "effectiveFrom"],
   ["has begun already", () => ({ effectiveFrom: hour(-1) }), "effectiveFrom"],
   ["begins within an hour", () => ({ effectiveFrom: "2026-12-01T00:10:00Z" }), "effectiveFrom"],
   ["is in another currency", () => ({ effectiveFrom: hour(1), currency: "USD" }), "currency"],
@@ -76,6 +76,20 @@ test.each<[why: string, change: () => object, field: string]>([
   expect(refused.status).toBe(400);
   expect(refused.json).toMatchObject({ error: { code: "invalid_request", field } });
   expect(await historyOf()).toHaveLength(1);
+});
+
+test("prices that are not in force yet are corrected from the same hour on, and never price anything", async () => {
+  await put(BOOK);
+  await put({ ...BOOK, effectiveFrom: hour(1), entries: [{ perRequest: { price: "2" } }] });
+
+  const corrected = await put({ ...BOOK, effectiveFrom: hour(1), entries: [{ perRequest: { price: "0.002" } }] });
+
+  expect(corrected).toMatchObject({ status: 200, json: { revision: { number: 3 } } });
+  expect((await put({ ...BOOK, effectiveFrom: hour(0) })).json).toMatchObject({ error: { field: "effectiveFrom" } });
+  const inForce = await gateway.deps.prices.inForce(name, Date.parse(hour(1)));
+  expect(inForce?.revision).toBe(3);
+  clock.advance(Date.parse(hour(1)) - clock.nowMs());
+  expect((await put({ ...BOOK, effectiveFrom: hour(0) })).json).toMatchObject({ error: { field: "effectiveFrom" } });
 });
 
 test("the next full hour is too soon when it is closer than prices travel", async () => {

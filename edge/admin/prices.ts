@@ -64,8 +64,9 @@ function assertFollows(before: PriceBook, next: PriceBook, nowMs: number) {
   };
   const fromMs = Date.parse(next.effectiveFrom);
   if (next.currency !== before.currency) refuse("currency", `this book is in ${before.currency}, for good: make another book`);
-  if (fromMs <= Date.parse(before.effectiveFrom))
-    refuse("effectiveFrom", `must be after ${before.effectiveFrom}, from when on the prices before are in force`);
+  // From the same hour on, they take the place of prices that are not in force yet: a mistake can be mended before anybody pays it.
+  if (fromMs < Date.parse(before.effectiveFrom))
+    refuse("effectiveFrom", `must not be before ${before.effectiveFrom}, from when on the prices before are in force`);
   if (fromMs < nowMs + AHEAD_MS_MIN)
     refuse("effectiveFrom", `must be at least ${AHEAD_MS_MIN / 1_000} s ahead, so that every gateway knows it in time`);
 }

@@ -70,7 +70,7 @@ export function bookProblems(
     if (body.name !== priceBook.name) problems.push(`revision ${revision} is of the book ${body.name}, not ${priceBook.name}`);
     if (body.currency !== currency) problems.push(`revision ${revision} is in ${body.currency}, the invoice in ${currency}`);
     if (before === undefined) continue;
-    if (revision <= before.revision || effectiveMs({ revision, body }) <= effectiveMs(before))
+    if (revision <= before.revision || effectiveMs({ revision, body }) < effectiveMs(before))
       problems.push(`revision ${revision} follows revision ${before.revision} and does not come after it`);
   }
   return problems;

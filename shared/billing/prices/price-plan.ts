@@ -53,7 +53,8 @@ export function planMonth(book: readonly PriceRevision[], month: string): PriceP
     const next = book[place + 1];
     if (each.body.currency !== first.body.currency) throw new Error(`the book ${first.body.name} changes its currency`);
     const [startMs, endMs] = [effectiveMs(each), next === undefined ? span.toMs : effectiveMs(next)];
-    if (next !== undefined && endMs <= startMs) throw new Error(`the book ${first.body.name} goes back in time`);
+    // One that begins when the next does was corrected before it was in force, and prices nothing.
+    if (next !== undefined && endMs < startMs) throw new Error(`the book ${first.body.name} goes back in time`);
     const [fromMs, toMs] = [Math.max(startMs, span.fromMs), Math.min(endMs, span.toMs)];
     if (fromMs < toMs) periods.push(periodOf(each, { fromMs, toMs }));
   }

@@ -235,6 +235,22 @@ test("what nothing prices costs nothing and is told", () => {
   ]);
 });
 
+test("a revision that was corrected before it was in force prices nothing", () => {
+  const entries = (price: string) => [{ perRequest: { price }, perSecond: { reserved: { requestsPerSecond: 1, price, overage: "0" } } }];
+  const rows = [...rowsOf(2), ...rowsOf(1, { acceptedAtMs: START_MS + 20 * DAY_MS })];
+  const later = { from: "2026-11-16" };
+
+  const corrected = rate(
+    rows,
+    bookOf({ entries: entries("1") }, { ...later, entries: entries("999") }, { ...later, entries: entries("3") }),
+    TERMS,
+  );
+
+  const meant = rate(rows, bookOf({ entries: entries("1") }, { ...later, entries: entries("3") }), TERMS);
+  expect(corrected.lines.map(({ priceVersion: _, ...line }) => line)).toEqual(meant.lines.map(({ priceVersion: _, ...line }) => line));
+  expect(corrected.lines.some(({ priceVersion }) => priceVersion === 2)).toBe(false);
+});
+
 test("rows of another month, books that go back in time, and counts that are none are our own mistakes", () => {
   const book = bookOf({});
 
@@ -242,7 +258,7 @@ test("rows of another month, books that go back in time, and counts that are non
   expect(() => rate(rowsOf(1, { acceptedAtMs: START_MS + 30 * DAY_MS }), book, TERMS)).toThrow(
     "2026-12-01T00:00:00.000Z is not in 2026-11",
   );
-  expect(() => rate([], bookOf({}, {}), TERMS)).toThrow("goes back in time");
+  expect(() => rate([], bookOf({ from: "2026-11-03" }, { from: "2026-11-02" }), TERMS)).toThrow("goes back in time");
   expect(() => rate([], bookOf({}, { from: "2026-11-02", currency: "USD" }), TERMS)).toThrow("changes its currency");
   expect(() => rate(rowsOf(1, { inputTokens: 0.5 }), book, TERMS)).toThrow("not a count");
 });
