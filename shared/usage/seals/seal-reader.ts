@@ -102,13 +102,21 @@ async function* ofTenant(source: Source, tenant: string, range: TimeRange): Asyn
   for await (const { period } of source.totals.list(tenant, "hour", range)) totalled.add(period.name);
   // Most of a running month lies ahead: hours that no sealer has come to would be a read each.
   const nextHour = (await source.sealing.frontier())?.nextHour ?? "";
-  for (const { hour, sealed, of } of known.filter((each) => each.hour < nextHour)) {
-    if (sealed === of && !totalled.has(hour)) continue;
+  for (const { hour, sealed, audited, of } of known.filter((each) => each.hour < nextHour)) {
+    if (!totalled.has(hour) && sealed === of && (audited === of || !(await isSealedAnew(source, hour)))) continue;
     for await (const { minute, shard, revision, tenants } of sealsOfHour(source, hour, range)) {
       const own = tenants.find((each) => each.tenant === tenant);
       if (own !== undefined) yield { minute, shard, revision, tenant: own };
     }
   }
+}
+
+/** While an hour is read again, second seals may hold a tenant that no first one had, and that has no total before all of it is read. */
+async function isSealedAnew({ seals: store, schedule }: Source, hour: string): Promise<boolean> {
+  const state = [...(await readHour(store, hour, schedule)).values()];
+  return state.some((block) =>
+    [...block.values()].some((minute) => [...minute.values()].some(({ superseded }) => superseded !== undefined)),
+  );
 }
 
 async function leases(source: Source, tenant: string, range: TimeRange) {
