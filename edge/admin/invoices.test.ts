@@ -171,6 +171,33 @@ test("the prices that an invoice follows from come with all their revisions, to 
   expect((await gateway.ask("GET", `/v1/invoices/${id}/prices`, { key: globex })).status).toBe(404);
 });
 
+test("prices of a model that only others may use name it to nobody else, unless the invoice charges for it", async () => {
+  const { models, prices } = gateway.deps.control;
+  for (const name of ["globex-only", "acme-once"]) await models.append(name, 0, { body: { name, tenants: ["globex"] }, change: CHANGE });
+  await models.append("public", 0, { body: { name: "public", tenants: "*" }, change: CHANGE });
+  const perSecond = { reserved: { requestsPerSecond: 1, price: "1", overage: "0" } };
+  const entries = [
+    {},
+    { model: "public" },
+    { model: "globex-only", perSecond: { peak: { of: "hour" as const, price: "1" } } },
+    { model: "globex-only", version: 2 },
+    { model: "acme-once" },
+    { model: "due", perSecond },
+  ];
+  const book = { name: "shared", currency: "EUR", effectiveFrom: "2026-10-01T00:00:00Z", entries };
+  await prices.append("shared", 0, { body: book, change: CHANGE });
+  const priceBook = { name: "shared", revisions: [1], discountBps: 0 };
+  const unpriced = [{ model: "acme-once", version: 1, requests: 1n }];
+  const id = await keepIssued("2025-11", canonicalJson(issuedOf(documentOf([], { priceBook, unpriced }))));
+
+  const own = await gateway.ask("GET", `/v1/invoices/${id}/prices`, { key: acme });
+  const all = await gateway.ask("GET", `/admin/invoices/${id}/prices`);
+
+  const shown = entries.filter(({ model }) => model !== "globex-only");
+  expect(own.json).toEqual({ name: "shared", revisions: [{ revision: 1, body: { ...book, entries: shown } }] });
+  expect(all.json).toEqual({ name: "shared", revisions: [{ revision: 1, body: book }] });
+});
+
 test("documents are given as they were kept; one that was changed in the store is not given at all", async () => {
   const id = await keepIssued("2026-06", "as it was sent");
 

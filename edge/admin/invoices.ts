@@ -25,13 +25,13 @@ import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
+import { pricesOf } from "../own/invoice-prices.ts";
 import {
   answerCreditDocument,
   answerInvoiceDocument,
   creditNoteOf,
   type InvoiceDeps,
   invoiceOf,
-  pricesOf,
   shownInvoice,
   shownNote,
 } from "../own/invoice-reading.ts";

@@ -1,6 +1,5 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { sha256Hex } from "../../shared/base/hash.ts";
-import { eachItem } from "../../shared/base/page.ts";
 import { type CreditNote, type CreditNoteRevision, creditNoteId } from "../../shared/billing/invoices/credit-note.ts";
 import { CONTENT_TYPES } from "../../shared/billing/invoices/document-store.ts";
 import {
@@ -13,15 +12,13 @@ import {
   partsOfInvoiceId,
   type StoredDocument,
 } from "../../shared/billing/invoices/invoice.ts";
-import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
-import type { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { stamped } from "../admin/change.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext } from "../env.ts";
 
 export type InvoiceDeps = Pick<Deps, "clock" | "documents"> & {
-  readonly control: Pick<Deps["control"], "tenants" | "invoices" | "creditNotes" | "replacements" | "sellers" | "prices">;
+  readonly control: Pick<Deps["control"], "tenants" | "invoices" | "creditNotes" | "replacements" | "sellers" | "prices" | "models">;
 };
 
 /** An invoice by its id; a tenant's own if one is given. Fails with `not_found` in the same words whether it is another's or nobody's. */
@@ -50,18 +47,6 @@ export function shownInvoice(invoice: Revision<Invoice>): InvoiceRevision {
 
 export function shownNote(note: Revision<CreditNote>): CreditNoteRevision {
   return stamped(note.body, note);
-}
-
-/** The revisions of the book that priced an invoice, for whoever computes it anew; of a draft, those of today. */
-export async function pricesOf(deps: InvoiceDeps, { body }: Revision<Invoice>): Promise<InvoicePrices> {
-  const stored = isIssued(body) ? body.issue.documents.json : body.document;
-  const bytes = await deps.documents.get(stored.key);
-  if (bytes === undefined) throw new Error(`the document ${stored.key} is missing`);
-  const { name } = InvoiceDocument.parse(JSON.parse(Buffer.from(bytes).toString())).priceBook;
-  const revisions: InvoicePrices["revisions"] = [];
-  for await (const each of eachItem((page) => deps.control.prices.history(name, page)))
-    revisions.unshift({ revision: each.revision, body: each.body });
-  return { name, revisions };
 }
 
 /** Answers an invoice's document; a draft has its JSON only. */

@@ -11,13 +11,13 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked } from "../http.ts";
 import { requireScope } from "../middleware/authenticate.ts";
 import type { PathDescription, PathGroup } from "../openapi.ts";
+import { ownPricesOf } from "./invoice-prices.ts";
 import {
   answerCreditDocument,
   answerInvoiceDocument,
   creditNoteOf,
   type InvoiceDeps,
   invoiceOf,
-  pricesOf,
   shownInvoice,
   shownNote,
 } from "./invoice-reading.ts";
@@ -33,7 +33,7 @@ export function ownInvoiceRoutes(deps: InvoiceDeps) {
       return c.json({ ...page, items: page.items.map(shownInvoice) });
     })
     .get("/:id", async (c) => c.json(shownInvoice(await own(c))))
-    .get("/:id/prices", async (c) => c.json(await pricesOf(deps, await own(c))))
+    .get("/:id/prices", async (c) => c.json(await ownPricesOf(deps, await own(c))))
     .get("/:id/credits/:credit", async (c) => c.json(shownNote(await ownNote(c))));
   for (const format of FORMATS) {
     routes.get(`/:id/${format}`, async (c) => answerInvoiceDocument(deps, c, await own(c), format));

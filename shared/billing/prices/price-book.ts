@@ -164,7 +164,11 @@ export type PriceBookChange = z.infer<typeof PriceBookChange>;
 
 /** A book's revisions in their order, as an invoice is computed with them. */
 export const InvoicePrices = z
-  .object({ name: PriceBookName, revisions: z.array(z.object({ revision: z.int(), body: PriceBook })) })
+  .object({
+    name: PriceBookName,
+    // Without entries for models that are none of its reader's, which may be all of them.
+    revisions: z.array(z.object({ revision: z.int(), body: PriceBook.extend({ entries: z.array(PriceEntry).max(ENTRIES_MAX) }) })),
+  })
   .meta({ id: "InvoicePrices" });
 export type InvoicePrices = z.infer<typeof InvoicePrices>;
 
