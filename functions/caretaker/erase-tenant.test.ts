@@ -1,8 +1,7 @@
 import { GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Failure } from "../../shared/base/failure.ts";
-import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
-import { newDeletion, STEPS, stepOf } from "../../shared/tenants/deletion.ts";
+import { newDeletion } from "../../shared/tenants/deletion.ts";
 import { placesOf } from "../../shared/tenants/deletion-report.ts";
 import { PLACES } from "../../shared/tenants/places.ts";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
@@ -11,7 +10,6 @@ import { createErasingRound } from "./erase-round.ts";
 
 const CHANGE = { by: "key of ann", person: "ann", why: "as agreed", atMs: Date.UTC(2026, 9, 1) };
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 /** Full ten years after the one in which the tenant was erased. */
 const REMOVED_AT_MS = Date.UTC(2037, 0, 1);
 /** Where the law wants words kept. */
@@ -221,40 +219,6 @@ test("a deletion that cannot go on is said in the log, and keeps no other one wa
   const stopped = createErasingRound({ ...deps, tenants: away, log })({ nowMs: ASKED_AT_MS, signal: new AbortController().signal });
   await expect(stopped).rejects.toMatchObject({ code: "unavailable" });
 });
-
-test("where nothing was ever issued for want of a seller, a draft is no reason to wait", async () => {
-  await world.makeTenant("unbilled");
-  await world.deps.invoices.append("unbilled-2026-10", 0, { body: draftOf("unbilled"), change: CHANGE });
-
-  await world.runAt(INVOICED_AT_MS);
-
-  expect(await stateOf("unbilled")).toMatchObject({ state: "erased" });
-  expect(STEPS.map((name) => stepOf({ ...newDeletion("x", 0, 10), steps: {} }, name).erased)).toEqual(STEPS.map(() => 0));
-});
-
-test("an invoice that may still be issued is waited for, but not for ever; the seller says for how long documents are kept", async () => {
-  await world.setSeller(6);
-  await world.makeTenant("globex");
-  await world.deps.invoices.append("globex-2026-10", 0, { body: draftOf("globex"), change: CHANGE });
-  const dueAtMs = INVOICED_AT_MS + 30 * DAY_MS;
-
-  await world.runAt(INVOICED_AT_MS);
-  expect(await stateOf("globex")).toMatchObject({
-    ...{ state: "waiting", waitingFor: "the invoice globex-2026-10, which is not issued, until 2026-12-04T00:00:00.000Z" },
-  });
-  expect((await world.deps.tenants.current("globex"))?.body.name).toBe("Jane Doe");
-  await world.runAt(dueAtMs);
-
-  expect(await stateOf("globex")).toMatchObject({ state: "erased", keptUntil: "2033-01-01T00:00:00.000Z" });
-});
-
-function draftOf(tenant: string): Invoice {
-  return {
-    ...{ id: `${tenant}-2026-10`, tenant, month: "2026-10", currency: "EUR", state: "draft", madeAt: "2026-11-01T00:00:00.000Z" },
-    ...{ adjustments: [], closed: { of: 1, sealed: 1, audited: 0 }, totals: { netMinor: "1", taxMinor: "0", totalMinor: "1" } },
-    document: { key: `invoices/${tenant}`, sha256: "0".repeat(64), bytes: 1 },
-  };
-}
 
 test("every item that the product has stored of all these lies in a place that the report names", async () => {
   const patterns = PLACES.map(({ store: name, items }) => ({

@@ -1,5 +1,6 @@
 import { eachItem } from "../../shared/base/page.ts";
-import { invoiceGroupOf, invoiceId } from "../../shared/billing/invoices/invoice.ts";
+import { type Invoice, invoiceGroupOf, invoiceId, partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
+import { INVOICES_PER_MONTH_MAX, replacementIdOf } from "../../shared/billing/invoices/replacement.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import { monthAt, rangeOfMonth } from "../../shared/billing/month.ts";
 import { type Deletion, QUIET_AFTER_MS, type StepName } from "../../shared/tenants/deletion.ts";
@@ -30,12 +31,22 @@ async function openInvoice(deps: ErasingDeps, tenant: string, month: string): Pr
   if ((await deps.sellers.current(SELLER)) === undefined) return undefined;
   for await (const { body } of eachItem((page) => deps.invoices.list(invoiceGroupOf(tenant), page))) {
     if (body.state === "draft") return body.id;
+    const asked = await askedInPlaceOf(deps, body);
+    if (asked !== undefined) return asked;
   }
   const isBilled = (await deps.tenants.current(tenant))?.body.billing !== undefined;
   const last = invoiceId(tenant, month);
   if (!isBilled || (await deps.invoices.current(last)) !== undefined) return undefined;
   const doneThrough = (await deps.progress.read())?.doneThrough;
   return doneThrough === undefined || doneThrough < month ? last : undefined;
+}
+
+/** What was asked for before its tenant was deleted and is not made yet: the new invoice names its buyer, too. */
+async function askedInPlaceOf({ replacements }: ErasingDeps, invoice: Invoice): Promise<string | undefined> {
+  const place = partsOfInvoiceId(invoice.id)?.place ?? INVOICES_PER_MONTH_MAX;
+  if (invoice.state !== "void" || invoice.replacedBy !== undefined || place >= INVOICES_PER_MONTH_MAX) return undefined;
+  const asked = (await replacements.current(replacementIdOf(invoice.id)))?.body;
+  return asked?.state === "asked" ? asked.id : undefined;
 }
 
 function isoOf(atMs: number): string {

@@ -6,6 +6,7 @@ import type { Replacement } from "../../shared/billing/invoices/replacement.ts";
 import { SELLER, type Seller } from "../../shared/billing/invoices/seller.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { isScrubbed } from "../../shared/tenants/scrub.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
 import { DAY_MS, HOUR_MS } from "../../shared/usage/period.ts";
 import { compute } from "./compute.ts";
@@ -39,6 +40,8 @@ export async function billMonth(deps: InvoicingDeps, asked: Asked): Promise<Outc
   const current = await deps.invoices.current(replacement?.id ?? invoiceId(tenant.id, month));
   if (current !== undefined && isIssued(current.body)) return "done";
   if (current?.body.state === "frozen") return number(deps, current.body.id, nowMs);
+  // It was waited for long enough: an invoice to nobody is none.
+  if (isScrubbed(tenant)) return "done";
   const isFinal = isAudited(asked);
   if (current !== undefined && !isFinal && isFresh(current, nowMs)) return "kept";
   return isFinal ? finish(deps, asked, current) : draft(deps, asked, current);

@@ -8,6 +8,7 @@ import { askReplacement } from "../../shared/billing/invoices/replace-invoice.ts
 import type { NewReplacement } from "../../shared/billing/invoices/replacement.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
+import { scrubTenant } from "../../shared/tenants/scrub.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";
 import { rowAt } from "../../test/harness/sealing.ts";
@@ -245,4 +246,28 @@ test("a row that came after its bucket was read again is in neither of the two",
 
   expect((await documentOf(`${MONTH}-r2`)).totals).toEqual((await documentOf(MONTH)).totals);
   expect((await documentOf(`${MONTH}-r2`)).evidence?.rows).toBe(3);
+});
+
+test("to whoever is erased no invoice is made, in place of a void one or at all, and no number is taken; the month is done", async () => {
+  await issueOctober();
+  await takeBack(MONTH);
+  await replace(MONTH);
+  await world.makeTenant("late", {});
+  await world.settle(rowAt(OCTOBER, { tenant: "late" }));
+  for (const id of ["acme", "late"]) {
+    const tenant = await world.deps.tenants.current(id);
+    if (tenant === undefined) throw new Error(`there is no ${id}`);
+    await world.deps.tenants.append(id, tenant.revision, {
+      body: scrubTenant({ ...tenant.body, isClosed: true }),
+      change: { by: "caretaker", why: "deletion", atMs: VOIDED },
+    });
+  }
+
+  await world.invoiceAt(VOIDED + HOUR_MS);
+
+  expect(await world.deps.invoices.current(`${MONTH}-r2`)).toBeUndefined();
+  expect(await world.deps.invoices.current("late-2026-10")).toBeUndefined();
+  expect(await world.deps.numbers.read("invoices")).toEqual({ next: 2 });
+  expect(world.logged).toEqual([]);
+  expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-10" });
 });

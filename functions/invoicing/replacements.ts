@@ -1,6 +1,6 @@
 import { Failure } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
-import { partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
+import { isIssued, partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
 import { linkReplacement } from "../../shared/billing/invoices/replace-invoice.ts";
 import { type Replacement, replacementGroupOf } from "../../shared/billing/invoices/replacement.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
@@ -27,6 +27,7 @@ async function replace(deps: InvoicingDeps, replacement: Revision<Replacement>, 
   try {
     const outcome = await bill(deps, body, nowMs);
     if (outcome !== "issued" && outcome !== "done") return false;
+    if (!(await isMade(deps, body))) return true; // and never will be: its tenant is erased
     await linkReplacement(deps, replacement, changeAt(nowMs, `replaced by ${body.id}`));
     return true;
   } catch (error) {
@@ -34,6 +35,11 @@ async function replace(deps: InvoicingDeps, replacement: Revision<Replacement>, 
     deps.log("error", "a void invoice could not be replaced", { invoice: body.replaces.id, error });
     return false;
   }
+}
+
+async function isMade({ invoices }: InvoicingDeps, { id }: Replacement): Promise<boolean> {
+  const made = (await invoices.current(id))?.body;
+  return made !== undefined && isIssued(made);
 }
 
 async function bill(deps: InvoicingDeps, replacement: Replacement, nowMs: number) {

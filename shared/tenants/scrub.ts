@@ -22,6 +22,11 @@ export function scrubTenant({ billing, ...tenant }: Tenant): Tenant {
   return { ...tenant, name: ERASED, billing: kept };
 }
 
+/** Whether nobody could be named on a document any more. */
+export function isScrubbed({ isClosed, name }: Tenant): boolean {
+  return isClosed && name === ERASED;
+}
+
 export function scrubWebhook(webhook: Webhook): Webhook {
   return { ...webhook, url: "https://erased.invalid/", description: "" };
 }
