@@ -1,5 +1,3 @@
-import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
-import { MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Guard } from "../harness/fake-dynamo/guards.ts";
 import type { Habits } from "./engine.ts";
 import { LEANINGS_OF_FUNCTIONS } from "./leanings-of-functions.ts";
@@ -59,33 +57,14 @@ export type Focus = { readonly steps: ReadonlySet<string>; readonly leaning: Lea
 
 export const NO_FOCUS: Focus = { steps: new Set(), leaning: {} };
 
-/** Sealers that expire what is still worked on: their clock is as far ahead as they wait. */
-const AHEAD: Leaning = { sealersAheadMs: SEAL_AFTER_MS + 2.5 * MINUTE_MS, sealerCount: 2 };
-const TRAFFIC: Leaning = { isMonthEndCalm: true };
-const STALE: Leaning = { lagMsMax: 40_000 };
-/** As far as clocks may be off: two of them are then nearly as far apart as a row lives. */
-const APART: Leaning = { clockErrorMs: 28_000, gatewayCount: 3 };
-
 /** The first that a guard's name fits. */
-const LEANINGS: readonly (readonly [RegExp, Leaning])[] = [
-  ...LEANINGS_OF_REQUESTS,
-  ...LEANINGS_OF_FUNCTIONS,
-  [
-    /^ledger: put m st='X'/,
-    { ...TRAFFIC, ...APART, keyedShare: 1, orderCount: 16, trafficMs: 30_000, impatientShare: 1, lateMsMax: 10_000 },
-  ],
-  [
-    /^idempotency: |^ledger: query m a range/,
-    { ...TRAFFIC, ...AHEAD, ...STALE, keyedShare: 1, streamShare: 0.7, gatewayCount: 3, lateMsMax: 60_000, impatientShare: 1 },
-  ],
-  [/^ledger: /, { ...TRAFFIC, ...STALE, keyedShare: 0.4 }],
-];
+const LEANINGS: readonly (readonly [RegExp, Leaning])[] = [...LEANINGS_OF_REQUESTS, ...LEANINGS_OF_FUNCTIONS];
 
 /** Steps that have to go wrong, too, for a guard of another one to matter. */
 const BESIDE: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^ledger: put m st='X'/, ["ledger: put m st='P'"]],
   [/^ledger: get m/, ["ledger: SET st='S' WHERE e, st", "ledger: put m st='P'"]],
-  [/^idempotency: get/, ["idempotency: put"]],
+  [/^ledger: SET st='X' WHERE e, st IF st/, ["ledger: SET st='S' WHERE e, st"]],
   [/^balances: get balance/, ["balances: put balance"]],
   [/^control: query credit r/, ["control: put credit r"]],
   [/^balances: REMOVE/, ["control: put invoice r"]],

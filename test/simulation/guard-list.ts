@@ -60,7 +60,7 @@ export const MONEY: readonly Listed[] = [
   row("idempotency: SET b=?, SET hd=? WHERE ri", "ri = ?", "an answer is kept by its own request"),
   row("idempotency: SET bk=?, SET hd=? WHERE ri", "ri = ?", "a large answer is kept by its own request"),
   row(FORGET, "ri = ?", "an answer is forgotten for its own request"),
-  row("idempotency: get", CONSISTENT, "a key is read as it is", "idempotency: put IF attribute_not_exists(pk)"),
+  row("idempotency: get", CONSISTENT, "a key is read as it is"),
   row("seals: SET r1.*=? WHERE r1.*", "attribute_not_exists(r1.*)", "a bucket is sealed once"),
   row("seals: SET a.*=? WHERE a.*", "attribute_not_exists(a.*)", "a bucket is read again once"),
   row(SECOND_SEAL, "attribute_not_exists(a.*)", "a bucket that has changed is read again once", "attribute_not_exists(r2.*)"),

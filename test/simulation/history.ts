@@ -176,6 +176,6 @@ async function place(
   const patient = Array.from({ length: focus.leaning.callersOfKey ?? 1 }, () => askUntilAnswered(ATTEMPTS_MAX));
   const asked = (await Promise.all([...patient, ...impatient])).flat();
   if (!world.random.chance(focus.leaning.againShare ?? 0.5)) return asked;
-  await world.wait(world.random.below(AGAIN_MS_MAX));
+  await world.wait(world.random.below(focus.leaning.retryMsMax ?? AGAIN_MS_MAX));
   return [...asked, await attempt()];
 }

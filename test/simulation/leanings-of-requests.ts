@@ -1,5 +1,5 @@
 import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
-import { MINUTE_MS } from "../../shared/usage/period.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Leaning } from "./focus.ts";
 
 /** Requests alone: nothing goes wrong at the month's end, and nobody pays before. */
@@ -16,6 +16,16 @@ const MISTAKEN: Leaning = {
 };
 /** Of requests with a key, which are asked again when all is over. */
 const KEYED: Leaning = { ...REQUESTS, ...LATE, keyedShare: 1, againShare: 1 };
+
+/** Streams that sealers expire while they are at work. */
+const COVERED: Leaning = { ...STREAMS, ...LATE, ...AHEAD, orderCount: 16, gatewayStepsMax: 800, lateMsMax: 30_000 };
+/** Rows of whole answers, whose settling is not acknowledged, so that they are given up. */
+const UNHEARD: Leaning = {
+  ...{ ...REQUESTS, prepaidShare: 1, keyedShare: 0, streamShare: 0, orderCount: 16 },
+  focused: { throttled: 0, failed: 0, late: 0.2, lostCall: 0.1, lostAnswer: 0.5 },
+};
+/** Who asks again, soon, and is told what was. */
+const STALE: Leaning = { ...REQUESTS, keyedShare: 1, streamShare: 0, orderCount: 16, againShare: 1, lagMsMax: 40_000, staleShare: 0.6 };
 
 /** What brings about that a condition of a row or of a key matters, by the guard's name: the first that fits. */
 export const LEANINGS_OF_REQUESTS: readonly (readonly [RegExp, Leaning])[] = [
@@ -35,9 +45,66 @@ export const LEANINGS_OF_REQUESTS: readonly (readonly [RegExp, Leaning])[] = [
     /^idempotency: put/,
     { ...KEYED, callersOfKey: 3, retryMsMax: 1_500, streamShare: 0.3, engine: { failsBefore: 0.6 }, lateMsMax: 20_000 },
   ],
+  // Its item is seen as it was before its answer was kept.
+  [
+    /^idempotency: get/,
+    { ...STALE, isTrafficCalm: true, impatientShare: 0, retryMsMax: 1_500, engine: { slowShare: 1, slowMsMax: 30_000 } },
+  ],
+  // Its row is seen as it was before it was settled, and its end as over.
+  [/^ledger: query m a range/, { ...STALE, ...MISTAKEN, callersOfKey: 1 }],
+  // A bucket is seen as it was when it was empty: the store says of no view how old it may be.
+  [
+    /^ledger: query m IF/,
+    {
+      sealersAheadMs: 0,
+      sealerCount: 3,
+      invoicerCount: 1,
+      closesLateMs: 0,
+      trafficMs: 30_000,
+      keyedShare: 0.3,
+      lagMsMax: DAY_MS + 2 * HOUR_MS,
+    },
+  ],
+  [/^ledger: put m st='P'/, { ...REQUESTS, keyedShare: 0.4 }],
+  // Who was not heard looks at its row, and sees it as it was before.
+  [/^ledger: get m/, { ...UNHEARD, lagMsMax: 30_000 }],
+  [/^ledger: SET st='X' WHERE e, st IF st/, UNHEARD],
   // A request that looks expired settles while its row is annulled; or is expired by a sealer meanwhile.
   [/^ledger: SET e=\?, SET st='X' WHERE e, st IF st/, { ...REQUESTS, ...LATE, ...MISTAKEN, streamShare: 0.3, lateMsMax: 20_000 }],
-  [/^ledger: SET e=\?, SET st='X' WHERE e, st IF e/, { ...REQUESTS, ...LATE, ...MISTAKEN, ...AHEAD, streamShare: 1, lateMsMax: 40_000 }],
+  [
+    /^ledger: SET e=\?, SET st='X' WHERE e, st IF e/,
+    {
+      ...{
+        ...REQUESTS,
+        ...LATE,
+        ...MISTAKEN,
+        ...AHEAD,
+        streamShare: 1,
+        orderCount: 8,
+        callersOfKey: 2,
+        gatewayStepsMax: 2_000,
+        lateMsMax: 60_000,
+      },
+      engine: { slowShare: 1, slowEventMsMax: 20_000, failsWithin: 0, failsBefore: 0 },
+    },
+  ],
+  // A request that looks as if it had died before its row was reserved reserves it while its place is taken.
+  [
+    /^ledger: put m st='X'/,
+    {
+      ...{
+        ...REQUESTS,
+        ...LATE,
+        ...MISTAKEN,
+        streamShare: 0.3,
+        orderCount: 16,
+        callersOfKey: 2,
+        retryMsMax: 2_000,
+        gatewayStepsMax: 2_000,
+      },
+      ...{ trafficMs: 12_000, lateMsMax: 10_000, engine: { slowShare: 1, slowMsMax: 5_000 } },
+    },
+  ],
   // A row without output that was read as over is settled, or gets its first output, before it is expired.
   [
     /^ledger: SET e=\?, SET st='X' WHERE e, pg, st IF st/,
@@ -52,7 +119,8 @@ export const LEANINGS_OF_REQUESTS: readonly (readonly [RegExp, Leaning])[] = [
     /^ledger: SET e=\?, SET st='S' WHERE e, pg, st IF e/,
     { ...REQUESTS, ...LATE, ...MISTAKEN, ...AHEAD, streamShare: 1, lateMsMax: 60_000 },
   ],
-  [/^ledger: SET e=\?, SET st='S' WHERE e, pg, st IF/, { ...STREAMS, ...AHEAD, engine: { slowShare: 1 }, lateMsMax: 30_000 }],
+  [/^ledger: SET e=\?, SET st='S' WHERE e, pg, st IF st/, { ...COVERED, tokensMax: 64, engine: { slowShare: 1, slowEventMsMax: 6_000 } }],
+  [/^ledger: SET e=\?, SET st='S' WHERE e, pg, st IF/, { ...COVERED, engine: { slowShare: 1, slowEventMsMax: 1_200 } }],
   // Settling comes when its request was given up and its row is void; or expired.
   [
     /^ledger: SET st='S' WHERE e, st IF st/,

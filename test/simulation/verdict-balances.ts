@@ -41,7 +41,7 @@ export function wrongBalances({ rows, attempts, gifts, store, plan }: BalanceEvi
     ...(plan.sealersAheadMs > 0 ? [] : states.flatMap(({ after }) => overdrawn(after))),
     ...wrongEnd(states.at(-1)?.after, { own, store }),
     ...wrongLeases(states, own),
-    ...attempts.filter(({ status }) => status === 402).flatMap((attempt) => wrongRefusal(states, attempt)),
+    ...attempts.filter(({ status, ending }) => status === 402 && ending === "refused").flatMap((attempt) => wrongRefusal(states, attempt)),
     ...gifts.flatMap((given) => wrongGift(given, store)),
   ];
 }
