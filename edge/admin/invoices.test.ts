@@ -143,6 +143,12 @@ test("an adjustment goes into a draft and nowhere else", async () => {
   expect((await stored(issued))?.revision).toBe(1);
   expect((await gateway.ask("GET", "/admin/invoices/acme-2026-04/pdf")).status).toBe(409);
   expect(await gateway.ask("GET", "/admin/invoices/acme-2026-04/json")).toMatchObject({ status: 200, text: "{}" });
+  objects.delete(document.key); // as the deletion of its tenant leaves it
+  for (const what of ["json", "prices"])
+    expect(await gateway.ask("GET", `/admin/invoices/acme-2026-04/${what}`)).toMatchObject({
+      status: 404,
+      json: { error: { field: "id" } },
+    });
 });
 
 test("an invoice that is asked for too early is refused with how much of its month is sealed, and nothing is begun", async () => {

@@ -6,6 +6,7 @@ import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { runBounded } from "../../shared/models/run-bounded.ts";
 import { isVisibleTo } from "../../shared/models/version.ts";
 import type { Deps } from "../deps.ts";
+import { draftGone } from "./invoice-reading.ts";
 
 type PricesDeps = Pick<Deps, "documents"> & { readonly control: Pick<Deps["control"], "prices" | "models"> };
 
@@ -57,6 +58,7 @@ async function modelsOfOthers({ control }: PricesDeps, { revisions, tenant }: Wh
 async function documentOf({ documents }: PricesDeps, { body }: Revision<Invoice>): Promise<InvoiceDocument> {
   const stored = isIssued(body) ? body.issue.documents.json : body.document;
   const bytes = await documents.get(stored.key);
+  if (bytes === undefined && body.state === "draft") throw draftGone(body.id);
   if (bytes === undefined) throw new Error(`the document ${stored.key} is missing`);
   return InvoiceDocument.parse(JSON.parse(Buffer.from(bytes).toString()));
 }

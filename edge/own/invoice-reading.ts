@@ -49,6 +49,11 @@ export function shownNote(note: Revision<CreditNote>): CreditNoteRevision {
   return stamped(note.body, note);
 }
 
+/** Of a deleted tenant: it is erased, and no invoice comes of it any more. */
+export function draftGone(id: string): Failure {
+  return new Failure("not_found", `The document of the draft ${id} is erased.`, { field: "id" });
+}
+
 /** Answers an invoice's document; a draft has its JSON only. */
 export async function answerInvoiceDocument(
   deps: InvoiceDeps,
@@ -81,6 +86,7 @@ async function answerDocument(
   { stored, format, name, isDraft = false }: Kept,
 ): Promise<Response> {
   const bytes = await documents.get(stored.key);
+  if (bytes === undefined && isDraft) throw draftGone(name);
   if (bytes === undefined || (!isDraft && sha256Hex(bytes) !== stored.sha256))
     throw new Error(`the document ${stored.key} is missing or damaged`);
   return c.body(new Uint8Array(bytes), 200, {
