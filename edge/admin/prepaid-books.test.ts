@@ -58,6 +58,18 @@ test("a balance is in the currency of its tenant's book", async () => {
   expect((await gateway.ask("GET", "/admin/balances/globex")).json).toMatchObject({ currency: null, isPrepaid: false });
 });
 
+test("steps that were to come and are corrected before they are in force are no reason to refuse", async () => {
+  const stepped = { entries: [{ perRequest: { graduated: [{ upTo: 5, price: "1" }, { price: "2" }] } }] };
+  for (const change of [{}, { effectiveFrom: "2026-12-01T00:00:00Z", ...stepped }, { effectiveFrom: "2026-12-01T00:00:00.000Z" }])
+    expect((await gateway.ask("PUT", "/admin/prices/corrected", { body: { ...PLAIN, ...change } })).status).toBeLessThan(300);
+
+  const made = await gateway.ask("POST", "/admin/tenants", {
+    body: { id: "umbrella", billing: { priceBook: "corrected", isPrepaid: true } },
+  });
+
+  expect(made.status).toBe(201);
+});
+
 test("a book whose plain prices are still to come is refused until they are in force", async () => {
   const stepped = { entries: [{ perRequest: { graduated: [{ upTo: 5, price: "1" }, { price: "2" }] } }] };
   await gateway.ask("PUT", "/admin/prices/changing", { body: { ...PLAIN, ...stepped } });

@@ -2,6 +2,8 @@ import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
+import type { PriceRevision } from "../../shared/billing/prices/price-book.ts";
+import { effectiveMs } from "../../shared/billing/prices/price-plan.ts";
 import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
@@ -74,7 +76,8 @@ async function assertBillable({ clock, control: { prices } }: BillingDeps, billi
   const revisions = await readBook(prices, billing.priceBook, clock.nowMs());
   const book = revisions.at(-1)?.body;
   if (book === undefined) return refuse(`there is no price book '${billing.priceBook}'`);
-  const unfit = billing.isPrepaid ? revisions.map(({ body }) => whyNotPrepaid(body)).find((why) => why !== undefined) : undefined;
+  const charging = revisions.filter((each, place) => !isCorrected(each, revisions[place + 1]));
+  const unfit = billing.isPrepaid ? charging.map(({ body }) => whyNotPrepaid(body)).find((why) => why !== undefined) : undefined;
   if (unfit !== undefined) refuse(unfit);
   if (billing.isPrepaid && billing.discountBps !== 0) {
     const message = "billing.discountBps: a prepaid tenant's discount is a larger grant";
@@ -82,6 +85,11 @@ async function assertBillable({ clock, control: { prices } }: BillingDeps, billi
   }
   const old = before && (await prices.current(before.priceBook))?.body;
   if (old !== undefined && old.currency !== book.currency) refuse(`is in ${book.currency}, and this tenant is billed in ${old.currency}`);
+}
+
+/** One that begins when the next does prices nothing. */
+function isCorrected(revision: PriceRevision, next: PriceRevision | undefined): boolean {
+  return next !== undefined && effectiveMs(next) <= effectiveMs(revision);
 }
 
 /** Closing twice changes nothing. */
