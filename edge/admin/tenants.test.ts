@@ -187,6 +187,18 @@ test("the id of a deleted tenant is nobody else's, and the report stays", async 
   expect(report.json).toMatchObject({ state: "erasing", places: expect.arrayContaining([expect.objectContaining({ store: "ledger" })]) });
 });
 
+test.each([
+  ["a quota a day", { limits: { requestsPerDay: 10 } }, "limits.requestsPerDay"],
+  ["a request in a quarter of an hour", { rate: { requestsPerSecond: 0.001, burst: 1 } }, "rate.requestsPerSecond"],
+])("the operators' tenant is not locked out by %s, and nothing is stored", async (_, body, field) => {
+  const before = await stored("operators");
+
+  const refused = await gateway.ask("PATCH", "/admin/tenants/operators", { body });
+
+  expect(refused).toMatchObject({ status: 409, json: { error: { code: "conflict", field } } });
+  expect(await stored("operators")).toEqual(before);
+});
+
 test("the operators' tenant cannot be deleted, and a tenant that is not has no report", async () => {
   await gateway.ask("POST", "/admin/tenants", { body: { id: "staying" } });
 

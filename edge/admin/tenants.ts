@@ -16,6 +16,9 @@ import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
 import { whyNotPrepaid } from "./prepaid-books.ts";
 
+/** Requests per second: whoever operates Weir by hand or by a script. */
+const OPERATORS_RATE_MIN = 1;
+
 type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants" | "deletions" | "sellers"> };
 type BillingDeps = TenantDeps & { readonly control: Pick<Deps["control"], "prices"> };
 
@@ -63,7 +66,18 @@ async function changeTenant(deps: BillingDeps, c: EdgeContext) {
   if (current.body.isClosed) throw new Failure("conflict", `The tenant '${current.body.id}' is closed.`, { field: "tenant" });
   if (changes.billing !== undefined) await assertBillable(deps, changes.billing, current.body.billing);
   const body = { ...current.body, ...stated(changes) };
+  assertReachable(body);
   return shown(await deps.control.tenants.append(body.id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
+}
+
+/** A day's quota that is spent, or a rate of one in a quarter of an hour, would leave nobody to undo it, nor to revoke a key that has leaked. */
+function assertReachable({ id, rate, limits }: Tenant) {
+  const refuse = (field: string, why: string): never => {
+    throw new Failure("conflict", `${field}: the tenant '${OPERATORS}' operates Weir and ${why}.`, { field });
+  };
+  if (id !== OPERATORS) return;
+  if (limits?.requestsPerDay !== undefined) refuse("limits.requestsPerDay", "would be locked out until midnight");
+  if (rate.requestsPerSecond < OPERATORS_RATE_MIN) refuse("rate.requestsPerSecond", `needs ${OPERATORS_RATE_MIN} a second at least`);
 }
 
 /** A tenant's book exists, stays in the currency of its invoices and balance, and prices each request by itself if the tenant pays before. */
