@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pageOf } from "../../shared/base/page.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
-import { type Key, parseKeyText } from "../../shared/keys/key.ts";
+import { type Key, parseKeyText, type Scope } from "../../shared/keys/key.ts";
 import { CreatedKey, KeyRevision } from "../../shared/keys/key-requests.ts";
+import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
 import { createApp } from "../app.ts";
 
@@ -56,6 +57,18 @@ test("a revoked key is refused, revoking it again changes nothing, and it stays 
   expect(again.json).toEqual(revoked.json);
   expect((await gateway.ask("GET", "/v1/usage", { key: created.key })).status).toBe(401);
   expect(await idsOf("acme")).toContain(created.id);
+});
+
+test("an operator's key cannot revoke itself as its tenant's own either; another tenant's may", async () => {
+  const ends = async (tenant: string, ...scopes: Scope[]) => {
+    const key = await gateway.makeKey(tenant, ...scopes);
+    const id = key.split("_")[3];
+    const answer = await gateway.ask("DELETE", `/v1/keys/${id}`, { key });
+    return { status: answer.status, isRevoked: (await gateway.deps.control.keys.current(id ?? ""))?.body.isRevoked };
+  };
+
+  expect(await ends(OPERATORS, "operate", "keys")).toEqual({ status: 409, isRevoked: false });
+  expect(await ends("leaving", "keys")).toEqual({ status: 200, isRevoked: true });
 });
 
 test("a key cannot revoke itself, so that an operator is never locked out", async () => {

@@ -6,6 +6,7 @@ import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import type { Key } from "../../shared/keys/key.ts";
 import { CreatedKey, KeyRevision, KeyRotation, NewOwnKey } from "../../shared/keys/key-requests.ts";
 import { type Holder, isWithin, narrow } from "../../shared/keys/narrow.ts";
+import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import { OpenaiFailure } from "../dialects/openai/failure.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson, readOptionalJson } from "../http.ts";
@@ -31,8 +32,19 @@ export function ownKeyRoutes(deps: KeyringDeps) {
         return c.json(await keyring.rotate(key, rotation, c));
       })
       // Whatever a key may do, another one of its tenant may end it: in an emergency nobody looks for the right one.
-      .delete("/:id", async (c) => c.json(await keyring.revoke(await ownKey(c), { c, why: undefined })))
+      .delete("/:id", async (c) => {
+        const key = await ownKey(c);
+        assertNotLast(c, key);
+        return c.json(await keyring.revoke(key, { c, why: undefined }));
+      })
   );
+}
+
+/** As under `/admin/keys`: so that there is always an operator's key left. */
+function assertNotLast(c: EdgeContext, { body }: Revision<Key>) {
+  const { tenant, keyId } = c.get("principal");
+  if (tenant === OPERATORS && body.id === keyId)
+    throw new Failure("conflict", "An operator's key cannot revoke itself: use another operator's key.", { field: "id" });
 }
 
 function isOwnOf(c: EdgeContext): (key: Key) => boolean {
