@@ -1,33 +1,23 @@
 import { beforeEach, expect, test } from "vitest";
-import { sha256Hex } from "../../shared/base/hash.ts";
 import { budgetEvents } from "../../shared/billing/balances/watch-budget.ts";
 import { askCredit } from "../../shared/billing/invoices/accept-credit.ts";
-import { type Invoice, type InvoiceIn, isIssued, pay, voidInvoice } from "../../shared/billing/invoices/invoice.ts";
-import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
+import { type Invoice, pay, voidInvoice } from "../../shared/billing/invoices/invoice.ts";
 import { askReplacement } from "../../shared/billing/invoices/replace-invoice.ts";
 import type { NewReplacement } from "../../shared/billing/invoices/replacement.ts";
-import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import { scrubTenant } from "../../shared/tenants/scrub.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
-import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";
+import { AUDITED, BOOK, createOctober, NOVEMBER, type October } from "../../test/harness/october.ts";
 import { rowAt } from "../../test/harness/sealing.ts";
 
-const OCTOBER = Date.UTC(2026, 9, 31, 20);
-const AUDITED = Date.UTC(2026, 10, 1) + 26 * HOUR_MS;
+/** In the last hours of October, so that little is sealed. */
+const OCTOBER = NOVEMBER - 4 * HOUR_MS;
 const VOIDED = AUDITED + 20 * DAY_MS;
 const MONTH = "acme-2026-10";
-const BOOK: PriceBook = {
-  name: "standard",
-  currency: "EUR",
-  effectiveFrom: "2026-10-01T00:00:00Z",
-  entries: [{ perRequest: { price: "0.5" }, per1000InputTokens: { price: "1" } }],
-};
 
-let world: InvoicingWorld;
+let world: October;
 beforeEach(async () => {
-  world = createInvoicingWorld(OCTOBER);
-  await world.setPrices(BOOK);
+  world = await createOctober({ fromMs: OCTOBER });
   await world.setSeller();
 });
 
@@ -61,21 +51,6 @@ async function bill(billing: Partial<TenantBilling>) {
   await world.deps.tenants.append("acme", tenant.revision, { body, change: { by: "k", why: "corrected", atMs: VOIDED } });
 }
 
-async function invoiceIn<State extends Invoice["state"]>(id: string, state: State): Promise<InvoiceIn<State>> {
-  const body = (await world.deps.invoices.current(id))?.body;
-  if (body?.state !== state) throw new Error(`${id} is ${body?.state}`);
-  return body as InvoiceIn<State>; // its state was just compared
-}
-
-async function documentOf(id: string): Promise<InvoiceDocument> {
-  const body = (await world.deps.invoices.current(id))?.body;
-  if (body === undefined || !isIssued(body)) throw new Error(`${id} is not issued`);
-  const { key, sha256 } = body.issue.documents.json;
-  const bytes = world.objects.get(key) ?? new Uint8Array();
-  expect(sha256Hex(bytes)).toBe(sha256);
-  return InvoiceDocument.parse(JSON.parse(Buffer.from(bytes).toString()));
-}
-
 test("a void month is invoiced again only when somebody asks, with the next number and today's terms, and each says which the other is", async () => {
   await issueOctober();
   await takeBack(MONTH);
@@ -87,7 +62,7 @@ test("a void month is invoiced again only when somebody asks, with the next numb
   await world.invoiceAt(VOIDED + HOUR_MS);
 
   expect(unasked).toBeUndefined();
-  const [old, now] = [await invoiceIn(MONTH, "void"), await invoiceIn(`${MONTH}-r2`, "issued")];
+  const [old, now] = [await world.invoiceIn(MONTH, "void"), await world.invoiceIn(`${MONTH}-r2`, "issued")];
   expect(old).toMatchObject({ issue: { number: 1, name: "INV-000001" }, replacedBy: { id: `${MONTH}-r2`, name: "INV-000002" } });
   expect(now).toMatchObject({
     issue: { number: 2, name: "INV-000002", issuedAt: new Date(VOIDED + HOUR_MS).toISOString() },
@@ -95,15 +70,15 @@ test("a void month is invoiced again only when somebody asks, with the next numb
     totals: { netMinor: "152", taxMinor: "11", totalMinor: "163" },
     credits: [],
   });
-  const document = await documentOf(`${MONTH}-r2`);
+  const document = await world.documentOf(`${MONTH}-r2`);
   expect(document).toMatchObject({
     name: "INV-000002",
     replaces: now.replaces,
     buyer: { name: "Acme Deutschland GmbH" },
     totals: now.totals,
   });
-  expect(document.evidence).toEqual((await documentOf(MONTH)).evidence);
-  expect((await documentOf(MONTH)).totals.totalMinor).toBe("181");
+  expect(document.evidence).toEqual((await world.documentOf(MONTH)).evidence);
+  expect((await world.documentOf(MONTH)).totals.totalMinor).toBe("181");
   expect(await world.deps.numbers.read("invoices")).toEqual({ next: 3 });
 });
 
@@ -118,7 +93,7 @@ test("rounds beside each other and again, and two who ask at once, make one repl
 
   expect(asked[0]).toEqual(asked[1]);
   expect(again.body).toMatchObject({ state: "issued", id: `${MONTH}-r2`, issued: { name: "INV-000002" } });
-  expect((await invoiceIn(`${MONTH}-r2`, "issued")).issue.number).toBe(2);
+  expect((await world.invoiceIn(`${MONTH}-r2`, "issued")).issue.number).toBe(2);
   expect(await world.deps.numbers.read("invoices")).toEqual({ next: 3 });
   expect(world.logged).toEqual([]);
 });
@@ -145,8 +120,8 @@ test("a replacement can be void and replaced, too; numbers go on without a gap",
     await world.invoiceAt(VOIDED);
   }
 
-  expect((await invoiceIn(`${MONTH}-r2`, "void")).replacedBy?.id).toBe(`${MONTH}-r3`);
-  expect(await invoiceIn(`${MONTH}-r3`, "issued")).toMatchObject({ issue: { number: 3 }, replaces: { name: "INV-000002" } });
+  expect((await world.invoiceIn(`${MONTH}-r2`, "void")).replacedBy?.id).toBe(`${MONTH}-r3`);
+  expect(await world.invoiceIn(`${MONTH}-r3`, "issued")).toMatchObject({ issue: { number: 3 }, replaces: { name: "INV-000002" } });
   expect(await world.deps.numbers.read("invoices")).toEqual({ next: 4 });
 });
 
@@ -164,7 +139,7 @@ test("the new invoice is paid and credited on its own; the void one takes neithe
   const ofVoid = { invoice: MONTH, ask: { id: "r-2", amountMinor: "1", reason: "x" }, change: note };
   await expect(askCredit(world.deps, ofVoid)).rejects.toThrow("only an issued or paid");
   await expect(change(MONTH, (invoice) => pay(invoice, { reference: "t", paidAt: "2026-11-30T00:00:00.000Z" }))).rejects.toThrow("void");
-  expect(await invoiceIn(`${MONTH}-r2`, "paid")).toMatchObject({ credits: [{ id: "r-1", amountMinor: "81" }] });
+  expect(await world.invoiceIn(`${MONTH}-r2`, "paid")).toMatchObject({ credits: [{ id: "r-1", amountMinor: "81" }] });
   expect((await world.deps.creditNotes.current(`${MONTH}-r2.r-1`))?.body).toMatchObject({ state: "issued", name: "CN-000001" });
 });
 
@@ -185,9 +160,12 @@ test("adjustments are taken over, unless others are given in their place", async
   await replace(`${MONTH}-r2`, { reason: "it was longer", adjustments: [{ id: "a-2", amountMinor: "-20", reason: "whole outage" }] });
   await world.invoiceAt(VOIDED);
 
-  const totals = async (id: string) => (await documentOf(id)).totals.totalMinor;
+  const totals = async (id: string) => (await world.documentOf(id)).totals.totalMinor;
   expect([await totals(MONTH), await totals(`${MONTH}-r2`), await totals(`${MONTH}-r3`)]).toEqual(["40", "40", "30"]);
-  expect((await documentOf(`${MONTH}-r3`)).lines.at(-1)).toMatchObject({ component: "adjustment", adjustment: { id: "a-2", by: "k" } });
+  expect((await world.documentOf(`${MONTH}-r3`)).lines.at(-1)).toMatchObject({
+    component: "adjustment",
+    adjustment: { id: "a-2", by: "k" },
+  });
 });
 
 test("a replacement that would be negative stays a draft that says why, takes no number, and is issued once it is corrected", async () => {
@@ -195,13 +173,13 @@ test("a replacement that would be negative stays a draft that says why, takes no
   await takeBack(MONTH);
   await replace(MONTH, { reason: "x", adjustments: [{ id: "a-1", amountMinor: "-500", reason: "too much" }] });
   await world.invoiceAt(VOIDED);
-  const draft = await invoiceIn(`${MONTH}-r2`, "draft");
+  const draft = await world.invoiceIn(`${MONTH}-r2`, "draft");
 
   await change(`${MONTH}-r2`, (invoice) => ({ ...invoice, adjustments: [] }));
   await world.invoiceAt(VOIDED + 40 * DAY_MS); // in another month than that in which it was asked for
 
   expect(draft).toMatchObject({ problem: expect.stringContaining("not negative"), replaces: { id: MONTH } });
-  expect(await invoiceIn(`${MONTH}-r2`, "issued")).toMatchObject({ issue: { number: 2 }, totals: { totalMinor: "152" } });
+  expect(await world.invoiceIn(`${MONTH}-r2`, "issued")).toMatchObject({ issue: { number: 2 }, totals: { totalMinor: "152" } });
 });
 
 test("what was paid from a balance stands on the new invoice as on the old one, and no balance changes", async () => {
@@ -212,8 +190,8 @@ test("what was paid from a balance stands on the new invoice as on the old one, 
   await replace(MONTH);
   await world.invoiceAt(VOIDED);
 
-  expect((await documentOf(`${MONTH}-r2`)).lines).toEqual((await documentOf(MONTH)).lines);
-  expect((await invoiceIn(`${MONTH}-r2`, "issued")).totals.totalMinor).toBe("0");
+  expect((await world.documentOf(`${MONTH}-r2`)).lines).toEqual((await world.documentOf(MONTH)).lines);
+  expect((await world.invoiceIn(`${MONTH}-r2`, "issued")).totals.totalMinor).toBe("0");
   expect(balances()).toEqual(before);
 });
 
@@ -244,8 +222,8 @@ test("a row that came after its bucket was read again is in neither of the two",
 
   await world.invoiceAt(VOIDED);
 
-  expect((await documentOf(`${MONTH}-r2`)).totals).toEqual((await documentOf(MONTH)).totals);
-  expect((await documentOf(`${MONTH}-r2`)).evidence?.rows).toBe(3);
+  expect((await world.documentOf(`${MONTH}-r2`)).totals).toEqual((await world.documentOf(MONTH)).totals);
+  expect((await world.documentOf(`${MONTH}-r2`)).evidence?.rows).toBe(3);
 });
 
 test("to whoever is erased no invoice is made, in place of a void one or at all, and no number is taken; the month is done", async () => {

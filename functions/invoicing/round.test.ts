@@ -1,62 +1,35 @@
 import { beforeEach, expect, test } from "vitest";
 import { sha256Hex } from "../../shared/base/hash.ts";
-import { adjust, type InvoiceIn } from "../../shared/billing/invoices/invoice.ts";
+import { adjust } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
-import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import type { TotalReader } from "../../shared/usage/seals/sealed.ts";
-import { createInvoicingWorld, type InvoicingWorld } from "../../test/harness/invoicing.ts";
+import { AUDITED, createOctober, NOVEMBER, OCTOBER, type October } from "../../test/harness/october.ts";
 import { rowAt } from "../../test/harness/sealing.ts";
 import { createRound } from "./round.ts";
 
-/** The first tenant comes late in October: nothing before is sealed, and the tests are quick. */
-const OCTOBER = Date.UTC(2026, 9, 31);
-const NOVEMBER = Date.UTC(2026, 10, 1);
-/** When October is sealed and read again. */
-const AUDITED = NOVEMBER + 26 * HOUR_MS;
-const BOOK: PriceBook = {
-  name: "standard",
-  currency: "EUR",
-  effectiveFrom: "2026-10-01T00:00:00Z",
-  entries: [{ perRequest: { price: "0.5" }, per1000InputTokens: { price: "1" } }],
-};
-
-let world: InvoicingWorld;
+let world: October;
 beforeEach(async () => {
-  world = createInvoicingWorld(OCTOBER);
-  await world.setPrices(BOOK);
+  world = await createOctober();
 });
-
-const invoice = async (id: string) => (await world.deps.invoices.current(id))?.body;
-
-async function issued(id: string): Promise<InvoiceIn<"issued">> {
-  const body = await invoice(id);
-  if (body?.state !== "issued") throw new Error(`${id} is ${body?.state}`);
-  return body;
-}
-
-/** Three requests of 7 tokens: 1.50 and 0.02 EUR before tax. */
-async function use(tenant: string, fromMs = OCTOBER + 5 * HOUR_MS, of = world) {
-  for (const minute of [0, 1, 90]) await of.settle(rowAt(fromMs + minute * MINUTE_MS, { tenant }));
-}
 
 test("a month is a draft while it runs, and is issued when it was sealed and read again", async () => {
   await world.makeTenant("acme", {});
   await world.setSeller();
-  await use("acme");
+  await world.use("acme");
 
   await world.sealAt(OCTOBER + 10 * HOUR_MS);
   await world.invoiceAt(OCTOBER + 10 * HOUR_MS);
-  const before = await invoice("acme-2026-10");
+  const before = await world.invoice("acme-2026-10");
   await world.sealAt(NOVEMBER + 20 * HOUR_MS);
   await world.invoiceAt(NOVEMBER + 20 * HOUR_MS);
-  const unaudited = await invoice("acme-2026-10");
+  const unaudited = await world.invoice("acme-2026-10");
   await world.sealAt(AUDITED);
   await world.invoiceAt(AUDITED);
 
   expect(before).toMatchObject({ state: "draft", totals: { netMinor: "152", taxMinor: "29", totalMinor: "181" } });
   expect(unaudited?.state).toBe("draft");
-  const body = await issued("acme-2026-10");
+  const body = await world.issued("acme-2026-10");
   expect(body).toMatchObject({
     totals: { totalMinor: "181" },
     issue: { number: 1, name: "INV-000001" },
@@ -71,15 +44,15 @@ test("a month is a draft while it runs, and is issued when it was sealed and rea
 test("rounds that come again or beside each other give each invoice one number, and none to a tenant that used nothing", async () => {
   await world.setSeller();
   for (const tenant of ["a", "b", "c", "idle"]) await world.makeTenant(tenant, {});
-  for (const tenant of ["a", "b", "c"]) await use(tenant);
+  for (const tenant of ["a", "b", "c"]) await world.use(tenant);
   await world.sealAt(AUDITED);
 
   await Promise.all([world.invoiceAt(AUDITED), world.invoiceAt(AUDITED + 1), world.invoiceAt(AUDITED + 2)]);
   await world.invoiceAt(AUDITED + HOUR_MS);
 
-  const numbers = await Promise.all(["a", "b", "c"].map(async (tenant) => (await issued(`${tenant}-2026-10`)).issue.number));
+  const numbers = await Promise.all(["a", "b", "c"].map(async (tenant) => (await world.issued(`${tenant}-2026-10`)).issue.number));
   expect(numbers.sort()).toEqual([1, 2, 3]);
-  expect(await invoice("idle-2026-10")).toBeUndefined();
+  expect(await world.invoice("idle-2026-10")).toBeUndefined();
   expect(await world.deps.numbers.read("invoices")).toEqual({ next: 4 });
   expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-10" });
 });
@@ -87,24 +60,23 @@ test("rounds that come again or beside each other give each invoice one number, 
 test("after weeks of being off every month is issued, in order", async () => {
   await world.makeTenant("acme", {});
   await world.setSeller();
-  await use("acme");
-  await use("acme", NOVEMBER + DAY_MS);
+  await world.use("acme");
+  await world.use("acme", NOVEMBER + DAY_MS);
   const late = Date.UTC(2026, 11, 2, 3);
 
   await world.sealAt(late);
   await world.invoiceAt(late);
 
-  expect([(await issued("acme-2026-10")).issue.number, (await issued("acme-2026-11")).issue.number]).toEqual([1, 2]);
+  expect([(await world.issued("acme-2026-10")).issue.number, (await world.issued("acme-2026-11")).issue.number]).toEqual([1, 2]);
   expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-11" });
 });
 
 test("by a clock that is a month ahead nothing is issued, drafted or told, and by one that is right again all is as if it had always been", async () => {
   let skewMs = 31 * DAY_MS;
-  const world = createInvoicingWorld(OCTOBER, { use: { clockSkewMs: () => skewMs } });
-  await world.setPrices(BOOK);
+  const world = await createOctober({ use: { clockSkewMs: () => skewMs } });
   await world.makeTenant("acme", {});
   await world.setSeller();
-  await use("acme", OCTOBER + 5 * HOUR_MS, world);
+  await world.use("acme");
   skewMs = 0;
   await world.sealAt(AUDITED);
   skewMs = 31 * DAY_MS;
@@ -125,28 +97,28 @@ test("by a clock that is a month ahead nothing is issued, drafted or told, and b
 
 test("without the seller's details the month stays a draft that says so, takes no number, and is issued once they are there", async () => {
   await world.makeTenant("acme", {});
-  await use("acme");
+  await world.use("acme");
   await world.sealAt(AUDITED);
 
   await world.invoiceAt(AUDITED);
 
-  expect(await invoice("acme-2026-10")).toMatchObject({ state: "draft", problem: "The seller's details are not set." });
+  expect(await world.invoice("acme-2026-10")).toMatchObject({ state: "draft", problem: "The seller's details are not set." });
   expect(await world.deps.numbers.read("invoices")).toEqual({ next: 1 });
   await world.setSeller();
   await world.invoiceAt(AUDITED + MINUTE_MS);
-  expect((await issued("acme-2026-10")).issue.number).toBe(1);
+  expect((await world.issued("acme-2026-10")).issue.number).toBe(1);
 });
 
 test("an adjustment that comes before the month is frozen is a line of the invoice; one that makes it negative keeps it a draft, computed once", async () => {
   await world.makeTenant("acme", {});
   await world.setSeller();
-  await use("acme");
+  await world.use("acme");
   await world.sealAt(AUDITED);
   await world.invoiceAt(NOVEMBER);
 
   await correct("a-1", "-200");
   await world.invoiceAt(AUDITED);
-  const negative = await invoice("acme-2026-10");
+  const negative = await world.invoice("acme-2026-10");
   const totals: TotalReader["totals"] = (tenant, kind, range) =>
     range.fromMs < NOVEMBER ? expect.unreachable("October is computed again") : world.deps.totals.totals(tenant, kind, range);
   await createRound({ ...world.deps, totals: { totals } })({ nowMs: AUDITED + MINUTE_MS, signal: new AbortController().signal });
@@ -155,7 +127,7 @@ test("an adjustment that comes before the month is frozen is a line of the invoi
 
   expect(negative).toMatchObject({ state: "draft", problem: expect.stringContaining("not negative") });
   expect(world.logged).toEqual([]);
-  expect((await issued("acme-2026-10")).totals).toEqual({ netMinor: "100", taxMinor: "19", totalMinor: "119" });
+  expect((await world.issued("acme-2026-10")).totals).toEqual({ netMinor: "100", taxMinor: "19", totalMinor: "119" });
 });
 
 async function correct(id: string, amountMinor: string) {
@@ -167,7 +139,7 @@ async function correct(id: string, amountMinor: string) {
 
 test("a draft's totals know of an adjustment after the next round", async () => {
   await world.makeTenant("acme", {});
-  await use("acme");
+  await world.use("acme");
   await world.sealAt(OCTOBER + 10 * HOUR_MS);
   await world.invoiceAt(OCTOBER + 10 * HOUR_MS);
   const made = await world.deps.invoices.current("acme-2026-10");
@@ -189,13 +161,13 @@ test("one tenant whose book is not there does not keep the others from their inv
   await world.makeTenant("broken", { priceBook: "none" });
   await world.makeTenant("sound", {});
   await world.setSeller();
-  await use("broken");
-  await use("sound");
+  await world.use("broken");
+  await world.use("sound");
   await world.sealAt(AUDITED);
 
   await world.invoiceAt(AUDITED);
 
-  expect((await issued("sound-2026-10")).issue.number).toBe(1);
+  expect((await world.issued("sound-2026-10")).issue.number).toBe(1);
   expect(world.logged.join()).toContain("a month could not be billed");
   expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-09" });
 });
@@ -213,7 +185,7 @@ test("a round that has done its share says so, and the next ones go on from ther
   await world.invoiceAt(AUDITED);
 
   expect(first).toEqual({ hasMore: true });
-  const numbers = await Promise.all(tenants.map(async (tenant) => (await issued(`${tenant}-2026-10`)).issue.number));
+  const numbers = await Promise.all(tenants.map(async (tenant) => (await world.issued(`${tenant}-2026-10`)).issue.number));
   expect(numbers.sort((a, b) => a - b)).toEqual(tenants.map((_, place) => place + 1));
 }, 60_000);
 
@@ -228,6 +200,6 @@ test("what a prepaid tenant has used stands on its invoice and is taken off agai
 
   await world.invoiceAt(AUDITED);
 
-  expect((await issued("paid-2026-10")).totals).toEqual({ netMinor: "0", taxMinor: "0", totalMinor: "0" });
-  expect((await issued("mixed-2026-10")).totals.totalMinor).toBe("45");
+  expect((await world.issued("paid-2026-10")).totals).toEqual({ netMinor: "0", taxMinor: "0", totalMinor: "0" });
+  expect((await world.issued("mixed-2026-10")).totals.totalMinor).toBe("45");
 });
