@@ -51,9 +51,8 @@ async function hours({ sealing, schedule }: Source, range: TimeRange): Promise<H
 async function completeness(source: Source, range: TimeRange): Promise<Completeness> {
   const total = { sealed: 0, audited: 0, of: 0 };
   for (const { hour, ...published } of await hours(source, range)) {
-    const whole = rangeOf({ kind: "hour", name: hour });
-    const isWhole = range.fromMs <= whole.fromMs && whole.toMs <= range.toMs;
-    const part = isWhole || published.of === 0 ? published : await partOfHour(source, hour, partOf(whole, range));
+    const isKnown = isWhole(hour, range) || published.of === 0;
+    const part = isKnown ? published : await partOfHour(source, hour, partOf(rangeOf({ kind: "hour", name: hour }), range));
     total.sealed += part.sealed;
     total.audited += part.audited;
     total.of += part.of;
@@ -103,7 +102,8 @@ async function* ofTenant(source: Source, tenant: string, range: TimeRange): Asyn
   // Most of a running month lies ahead: hours that no sealer has come to would be a read each.
   const nextHour = (await source.sealing.frontier())?.nextHour ?? "";
   for (const { hour, sealed, audited, of } of known.filter((each) => each.hour < nextHour)) {
-    if (!totalled.has(hour) && sealed === of && (audited === of || !(await isSealedAnew(source, hour)))) continue;
+    const isTold = audited === of || isWhole(hour, range);
+    if (!totalled.has(hour) && sealed === of && (isTold || !(await isSealedAnew(source, hour)))) continue;
     for await (const { minute, shard, revision, tenants } of sealsOfHour(source, hour, range)) {
       const own = tenants.find((each) => each.tenant === tenant);
       if (own !== undefined) yield { minute, shard, revision, tenant: own };
@@ -111,7 +111,10 @@ async function* ofTenant(source: Source, tenant: string, range: TimeRange): Asyn
   }
 }
 
-/** While an hour is read again, second seals may hold a tenant that no first one had, and that has no total before all of it is read. */
+/**
+ * While an hour is read again, second seals may hold a tenant that no first one had, and that has no total before all of it is read. Whoever asks for
+ * whole hours hears that they were read again when that is done; of a part its minutes alone may be.
+ */
 async function isSealedAnew({ seals: store, schedule }: Source, hour: string): Promise<boolean> {
   const state = [...(await readHour(store, hour, schedule)).values()];
   return state.some((block) =>
@@ -132,6 +135,11 @@ async function leases(source: Source, tenant: string, range: TimeRange) {
   }
   const list: LeaseUse[] = [...uses].map(([lease, summing]) => ({ lease, sums: summing.list() }));
   return { completeness: known, uses: list.sort((a, b) => compareTexts(a.lease, b.lease)) };
+}
+
+function isWhole(hour: string, range: TimeRange): boolean {
+  const { fromMs, toMs } = rangeOf({ kind: "hour", name: hour });
+  return range.fromMs <= fromMs && toMs <= range.toMs;
 }
 
 /** What two ranges have in common, in whole minutes. */
