@@ -93,6 +93,16 @@ test("a lease comes back as what was granted less its sealed rows, also when its
   expect(logged).toEqual([]);
 });
 
+test("all leases that a round settles cost the balance one write", async () => {
+  for (let process = 0; process < 12; process += 1) await serve(newSpender(`p${process}`));
+  const before = balances.writeCount();
+
+  await wait(HOUR_MS);
+
+  expect(balances.peek("acme")).toMatchObject({ leases: [], spentPico: 12n * COST_PICO });
+  expect(balances.writeCount() - before).toBeLessThanOrEqual(2); // of two rounds at once
+});
+
 test("a row that is pending holds its lease until the sealer has expired it", async () => {
   const spender = newSpender("p1");
   const { lease } = await spender.hold({ tenant: "acme", acceptedAtMs: nowMs, book: "standard", mostPico: COST_PICO });

@@ -32,11 +32,18 @@ async function auditLeases(deps: AuditDeps, { tenant, balance, nowMs }: Audit): 
   const ready = (await sealedOf(deps, over)).slice(0, LEASES_PER_ROUND);
   if (ready.length === 0) return 0;
   const { uses } = await deps.seals.leases(tenant, spanOf(ready));
-  for (const { id } of ready) {
-    const use = uses.find(({ lease }) => lease === id);
-    const spentPico = use === undefined ? 0n : await leasePicoOf(use, deps.prices);
-    await changeBalance(deps.balances, tenant, (current) => auditLease(current, { lease: id, spentPico, nowMs }));
-  }
+  const used = new Map(uses.map((use) => [use.lease, use]));
+  const audits = await Promise.all(
+    ready.map(async ({ id }) => {
+      const use = used.get(id);
+      return { lease: id, spentPico: use === undefined ? 0n : await leasePicoOf(use, deps.prices), nowMs };
+    }),
+  );
+  // In one write: each costs as much as the whole balance is large, and gateways wait for the same item.
+  await changeBalance(deps.balances, tenant, (current) => {
+    const audited = audits.reduce((before, audit) => auditLease(before, audit).balance ?? before, current);
+    return audited === current ? { result: undefined } : { balance: audited, result: undefined };
+  });
   return ready.length;
 }
 
