@@ -84,9 +84,9 @@ function registerChanging(invoices: Command, context: CliContext) {
     .action(async (id: string, { why }: { why: string }) => context.output.print(await admin().void(id, { reason: why }), renderInvoice));
   invoices
     .command("replace <id>")
-    .description("have a void invoice's month invoiced again, by today's terms and with a new number")
+    .description("have the month of a void, or wholly credited, invoice invoiced again, by today's terms and with a new number")
     .requiredOption("--why <reason>", "kept in the history")
-    .option("--adjustments <file>", "JSON of a list of id, amountMinor and reason, in place of the void invoice's (default: the same)")
+    .option("--adjustments <file>", "JSON of a list of id, amountMinor and reason, in place of the old invoice's (default: the same)")
     .action(async (id: string, { why, adjustments }: { why: string; adjustments?: string }) => {
       const list = adjustments === undefined ? {} : { adjustments: await readAdjustments(adjustments) };
       context.output.print(await admin().replace(id, { reason: why, ...list }), renderReplacement);
@@ -184,7 +184,7 @@ function renderInvoice(invoice: InvoiceRevision): string {
     ...("problem" in invoice && invoice.problem !== undefined ? [invoice.problem] : []),
     ...("issue" in invoice ? [`issued ${invoice.issue.issuedAt}, due ${invoice.issue.dueAt}`] : []),
     ...("payment" in invoice ? [`paid ${invoice.payment.paidAt}: ${invoice.payment.reference}`] : []),
-    ...(invoice.replaces === undefined ? [] : [`replaces ${invoice.replaces.name} (${invoice.replaces.id}), which is void`]),
+    ...(invoice.replaces === undefined ? [] : [`replaces ${invoice.replaces.name} (${invoice.replaces.id}), which was taken back`]),
     ...("voided" in invoice ? [`void ${invoice.voided.at}: ${invoice.voided.reason}`] : []),
     ...("replacedBy" in invoice && invoice.replacedBy !== undefined
       ? [`replaced by ${invoice.replacedBy.name} (${invoice.replacedBy.id})`]

@@ -10,6 +10,7 @@ import {
   InvoiceRevision,
   invoiceGroupOf,
   invoiceId,
+  isTakenBack,
   NewAdjustment,
   NewCredit,
   NewPayment,
@@ -43,7 +44,7 @@ import { tenantOf } from "./tenants.ts";
 const InvoicesQuery = PageQuery.extend({
   tenant: z.string().optional().meta({ description: "All invoices of a tenant" }),
   month: Month.optional().meta({
-    description: "All tenants' invoices of a month; a page may hold fewer than its limit, or more where void ones are replaced",
+    description: "All tenants' invoices of a month; a page may hold fewer than its limit, or more where some are replaced",
   }),
 });
 
@@ -93,14 +94,14 @@ async function listInvoices(
   return { ...found, items: all.flat() };
 }
 
-/** A month's invoice, and those that have taken its place since it is void. */
+/** A month's invoice, and those that have taken its place since it was taken back. */
 async function invoicesOfMonth({ control }: InvoiceDeps, first: string): Promise<Revision<Invoice>[]> {
   const found: Revision<Invoice>[] = [];
   for (let id = first; ; id = replacementIdOf(id)) {
     const invoice = await control.invoices.current(id);
     if (invoice === undefined) return found;
     found.push(invoice);
-    if (invoice.body.state !== "void" || found.length >= INVOICES_PER_MONTH_MAX) return found;
+    if (!isTakenBack(invoice.body) || found.length >= INVOICES_PER_MONTH_MAX) return found;
   }
 }
 
@@ -147,7 +148,8 @@ export const invoicePaths: PathGroup = {
     {
       method: "post",
       path: "/admin/invoices/{id}/void",
-      summary: "Takes back an issued invoice that is neither paid nor credited; its number stays taken",
+      summary:
+        "Takes back an issued invoice that is neither paid nor credited; its number stays taken. One that is, is credited as a whole instead",
       scope: "billing",
       body: Voiding,
       answer: { status: 200, summary: "The invoice", schema: InvoiceRevision },
@@ -157,7 +159,7 @@ export const invoicePaths: PathGroup = {
       method: "post",
       path: "/admin/invoices/{id}/replace",
       summary:
-        "Asks for a void invoice's month to be invoiced again, by today's terms and with a new number, in the invoicing function's next round",
+        "Asks for a month to be invoiced again whose invoice is void or credited as a whole, by today's terms and with a new number, in the invoicing function's next round",
       scope: "billing",
       body: NewReplacement,
       answer: {

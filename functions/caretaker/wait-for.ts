@@ -1,5 +1,5 @@
 import { eachItem } from "../../shared/base/page.ts";
-import { type Invoice, invoiceGroupOf, invoiceId, partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
+import { type Invoice, invoiceGroupOf, invoiceId, isTakenBack, partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
 import { INVOICES_PER_MONTH_MAX, replacementIdOf } from "../../shared/billing/invoices/replacement.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import { monthAt, rangeOfMonth } from "../../shared/billing/month.ts";
@@ -44,7 +44,7 @@ async function openInvoice(deps: ErasingDeps, tenant: string, month: string): Pr
 /** What was asked for before its tenant was deleted and is not made yet: the new invoice names its buyer, too. */
 async function askedInPlaceOf({ replacements }: ErasingDeps, invoice: Invoice): Promise<string | undefined> {
   const place = partsOfInvoiceId(invoice.id)?.place ?? INVOICES_PER_MONTH_MAX;
-  if (invoice.state !== "void" || invoice.replacedBy !== undefined || place >= INVOICES_PER_MONTH_MAX) return undefined;
+  if (!isTakenBack(invoice) || invoice.replacedBy !== undefined || place >= INVOICES_PER_MONTH_MAX) return undefined;
   const asked = (await replacements.current(replacementIdOf(invoice.id)))?.body;
   return asked?.state === "asked" ? asked.id : undefined;
 }

@@ -30,7 +30,7 @@ export type Asked = {
   readonly month: string;
   readonly closed: Closed;
   readonly nowMs: number;
-  /** Where the month's invoice is void and another one is to take its place. */
+  /** Where the month's invoice was taken back and another one is to take its place. */
   readonly replacement?: Replacement;
 };
 

@@ -8,7 +8,8 @@ import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import { scrubTenant } from "../../shared/tenants/scrub.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { AUDITED, BOOK, createOctober, NOVEMBER, type October } from "../../test/harness/october.ts";
-import { rowAt } from "../../test/harness/sealing.ts";
+import { roundsAt, rowAt } from "../../test/harness/sealing.ts";
+import { createRound } from "./round.ts";
 
 /** In the last hours of October, so that little is sealed. */
 const OCTOBER = NOVEMBER - 4 * HOUR_MS;
@@ -100,7 +101,7 @@ test("rounds beside each other and again, and two who ask at once, make one repl
 
 test("what stands is not replaced, and what is asked in other words while it is being replaced is refused; nothing is stored", async () => {
   await issueOctober();
-  await expect(replace(MONTH)).rejects.toThrow("only a void one is replaced");
+  await expect(replace(MONTH)).rejects.toThrow("stands: only one that is void, or credited as a whole, is replaced");
   expect(await world.deps.replacements.current(`${MONTH}-r2`)).toBeUndefined();
   await takeBack(MONTH);
   await replace(MONTH);
@@ -141,6 +142,53 @@ test("the new invoice is paid and credited on its own; the void one takes neithe
   await expect(change(MONTH, (invoice) => pay(invoice, { reference: "t", paidAt: "2026-11-30T00:00:00.000Z" }))).rejects.toThrow("void");
   expect(await world.invoiceIn(`${MONTH}-r2`, "paid")).toMatchObject({ credits: [{ id: "r-1", amountMinor: "81" }] });
   expect((await world.deps.creditNotes.current(`${MONTH}-r2.r-1`))?.body).toMatchObject({ state: "issued", name: "CN-000001" });
+});
+
+const payMonth = () => change(MONTH, (invoice) => pay(invoice, { reference: "t", paidAt: "2026-11-10T00:00:00.000Z" }), VOIDED);
+const creditOf = (id: string, amountMinor?: string) =>
+  askCredit(world.deps, {
+    invoice: MONTH,
+    ask: { id, reason: "wrong company", ...(amountMinor === undefined ? {} : { amountMinor }) },
+    change: { by: "k", why: "wrong company", atMs: VOIDED },
+  });
+
+test("a paid invoice that was credited as a whole is replaced, too, and says so; one that was credited in part stands, and nothing is stored", async () => {
+  await issueOctober();
+  await payMonth();
+  await creditOf("r-1", "81");
+  await expect(replace(MONTH)).rejects.toThrow("is paid and stands");
+  expect(await world.deps.replacements.current(`${MONTH}-r2`)).toBeUndefined();
+  await creditOf("r-2");
+  await replace(MONTH);
+
+  await Promise.all([world.invoiceAt(VOIDED + HOUR_MS), world.invoiceAt(VOIDED + HOUR_MS)]);
+
+  const [old, now] = [await world.invoiceIn(MONTH, "paid"), await world.issued(`${MONTH}-r2`)];
+  expect(old).toMatchObject({ payment: { reference: "t" }, replacedBy: { id: `${MONTH}-r2`, name: "INV-000002" } });
+  expect(old.credits.map(({ amountMinor }) => amountMinor)).toEqual(["81", "100"]);
+  expect(now).toMatchObject({ replaces: { id: MONTH, name: "INV-000001" }, totals: old.totals, credits: [] });
+  expect((await world.deps.creditNotes.current(`${MONTH}.r-2`))?.body).toMatchObject({ state: "issued" });
+  expect(world.logged).toEqual([]);
+});
+
+test("who pays a credited invoice while its replacement is written into it loses nothing of either", async () => {
+  await issueOctober();
+  await creditOf("r-1");
+  await replace(MONTH);
+  const { invoices } = world.deps;
+  let isFirst = true;
+  const append: typeof invoices.append = async (id, after, entry) => {
+    if (id === MONTH && isFirst) {
+      isFirst = false;
+      await payMonth();
+    }
+    return invoices.append(id, after, entry);
+  };
+
+  await roundsAt(createRound({ ...world.deps, invoices: { ...invoices, append } }), VOIDED + HOUR_MS);
+
+  expect(await world.invoiceIn(MONTH, "paid")).toMatchObject({ payment: { reference: "t" }, replacedBy: { id: `${MONTH}-r2` } });
+  expect((await world.deps.replacements.current(`${MONTH}-r2`))?.body).toMatchObject({ state: "issued" });
 });
 
 test("adjustments are taken over, unless others are given in their place", async () => {

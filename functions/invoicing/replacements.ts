@@ -10,7 +10,7 @@ import { changeAt, type InvoicingDeps } from "./deps.ts";
 
 type Call = { readonly nowMs: number; readonly signal: AbortSignal };
 
-/** Makes the invoices that were asked for in a month in place of void ones; answers whether none of them is left to make. */
+/** Makes the invoices that were asked for in a month in place of others that were taken back; answers whether none of them is left to make. */
 export async function settleReplacements(deps: InvoicingDeps, month: string, { nowMs, signal }: Call): Promise<boolean> {
   let isDone = true;
   for await (const replacement of eachItem((page) => deps.replacements.list(replacementGroupOf(month), page))) {
@@ -32,7 +32,7 @@ async function replace(deps: InvoicingDeps, replacement: Revision<Replacement>, 
     return true;
   } catch (error) {
     if (error instanceof Failure && error.code === "unavailable") throw error;
-    deps.log("error", "a void invoice could not be replaced", { invoice: body.replaces.id, error });
+    deps.log("error", "an invoice could not be replaced", { invoice: body.replaces.id, error });
     return false;
   }
 }

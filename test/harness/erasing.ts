@@ -166,7 +166,8 @@ async function makeAsked(deps: ErasingDeps, id: string, adjustments: Invoice["ad
       at: AT,
       adjustments,
     },
-    state: "asked" as const,
+    state: "issued" as const,
+    issued: { id: `${id}-r2`, name: "INV-000002", issuedAt: AT },
   };
   await deps.replacements.append(replacement.id, 0, { body: replacement, change: CHANGE });
 }

@@ -57,7 +57,7 @@ export async function invoicePdf(document: InvoiceDocument, fonts?: PdfFonts): P
     ["Due", day(document.dueAt ?? issuedAt)],
     ["Period", `${day(document.period.from)} to ${lastDay(document.period.to)} (UTC)`],
     ["Currency", document.currency],
-    ...(replaces === undefined ? [] : [["Replaces", `${replaces.name} of ${day(replaces.issuedAt)}, which is void`] as const]),
+    ...(replaces === undefined ? [] : [["Replaces", `${replaces.name} of ${day(replaces.issuedAt)}, which was taken back`] as const]),
   ]);
   writeLines(sheet, document);
   writeTotals(sheet, document);

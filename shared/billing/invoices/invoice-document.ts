@@ -61,7 +61,7 @@ export const InvoiceDocument = z
     /** Null until it is issued. */
     name: z.string().nullable(),
     issuedAt: z.iso.datetime().nullable(),
-    /** The void invoice in whose place this one stands. */
+    /** The invoice that was taken back, in whose place this one stands. */
     replaces: OtherInvoice.exactOptional(),
     dueAt: z.iso.datetime().nullable(),
     seller: PrintedSeller.nullable(),

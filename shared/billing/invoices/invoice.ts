@@ -74,9 +74,9 @@ export const OtherInvoice = z.object({ id: z.string(), name: z.string(), issuedA
 export type OtherInvoice = z.infer<typeof OtherInvoice>;
 
 const Head = z.object({
-  /** `acme-2026-11`: one per tenant and month; `acme-2026-11-r2` replaces it once it is void. */
+  /** `acme-2026-11`: one per tenant and month; `acme-2026-11-r2` replaces it once it is taken back. */
   id: z.string(),
-  /** The void one in whose place this one stands. */
+  /** The one that was taken back, in whose place this one stands. */
   replaces: OtherInvoice.exactOptional(),
   tenant: Tenant.shape.id,
   month: Month,
@@ -86,7 +86,12 @@ const Head = z.object({
   adjustments: z.array(Adjustment).max(ADJUSTMENTS_MAX).readonly(),
 });
 
-const Issued = { issue: Issue, credits: z.array(Credit).max(CREDITS_MAX).readonly() };
+const Issued = {
+  issue: Issue,
+  credits: z.array(Credit).max(CREDITS_MAX).readonly(),
+  /** What stands in its place, once that is issued. */
+  replacedBy: OtherInvoice.exactOptional(),
+};
 
 /**
  * An invoice as its log holds it: what may change. What it says lies in its documents, whose digests are here.
@@ -108,8 +113,6 @@ export const Invoice = z.discriminatedUnion("state", [
     state: z.literal("void"),
     ...Issued,
     voided: z.object({ reason: z.string(), at: z.iso.datetime() }),
-    /** What stands in its place, once that is issued. */
-    replacedBy: OtherInvoice.exactOptional(),
   }),
 ]);
 export type Invoice = z.infer<typeof Invoice>;
@@ -184,6 +187,11 @@ export function leftMinorOf(invoice: IssuedInvoice): bigint {
   return invoice.credits.reduce((left, credit) => left - BigInt(credit.amountMinor), BigInt(invoice.totals.totalMinor));
 }
 
+/** Whether nothing of it stands any more: void, or, where it was paid or in part credited before, credited as a whole. Then its month may be invoiced anew. */
+export function isTakenBack(invoice: Invoice): invoice is IssuedInvoice {
+  return isIssued(invoice) && (invoice.state === "void" || (invoice.credits.length > 0 && leftMinorOf(invoice) === 0n));
+}
+
 /** A frozen invoice with its number. Its documents say the same. */
 export function issue(frozen: InvoiceIn<"frozen">, issued: Issue): IssuedInvoice {
   const { state: _, document: __, madeAt: ___, prefix: ____, paymentTermDays: _____, ...head } = frozen;
@@ -200,9 +208,10 @@ export function pay(invoice: Invoice, payment: Payment): Invoice {
 /** Takes an issued invoice back as a whole; its number stays taken, its documents stay as they are. Voiding twice changes nothing. */
 export function voidInvoice(invoice: Invoice, voided: { reason: string; at: string }): Invoice {
   if (invoice.state === "void") return invoice;
-  if (invoice.state === "paid") throw refused(invoice, "it is paid: give the money back with a credit note");
+  if (invoice.state === "paid")
+    throw refused(invoice, "it is paid: give the money back with a credit note; credited as a whole it can be replaced");
   if (invoice.state !== "issued") throw refused(invoice, "only an issued invoice can be voided");
-  if (invoice.credits.length > 0) throw refused(invoice, "it has credit notes: credit what is left instead");
+  if (invoice.credits.length > 0) throw refused(invoice, "it has credit notes: credit what is left instead, then it can be replaced");
   return { ...invoice, state: "void", voided };
 }
 

@@ -1,21 +1,26 @@
 import { Failure } from "../../base/failure.ts";
 import type { Change, Revision, RevisionLog } from "../../dynamo/revision-log.ts";
 import { monthAt } from "../month.ts";
-import { type Adjustment, type Invoice, isIssued, type OtherInvoice } from "./invoice.ts";
+import { type Adjustment, type Invoice, isIssued, isTakenBack, type OtherInvoice } from "./invoice.ts";
 import { type NewReplacement, type Replacement, replacementIdOf } from "./replacement.ts";
 
 type Logs = { readonly invoices: RevisionLog<Invoice>; readonly replacements: RevisionLog<Replacement> };
 
+/** How often others may change the old invoice while the new one is written into it: a credited one may still be marked as paid. */
+const ATTEMPTS_MAX = 20;
+
 /**
- * Asks for the month of a void invoice to be invoiced again. One write, whose id follows from the void invoice's: whoever asks twice, or at once with
+ * Asks for the month of an invoice that was taken back to be invoiced again. One write, whose id follows from the old invoice's: whoever asks twice, or at once with
  * somebody else, gets the same one, and `conflict` if it was asked in other words. The invoicing function makes, numbers and links the new invoice.
  */
 export async function askReplacement(
   logs: Logs,
   { invoice, ask, change }: { invoice: Invoice; ask: NewReplacement; change: Change },
 ): Promise<Revision<Replacement>> {
-  if (invoice.state !== "void")
-    throw new Failure("conflict", `The invoice ${invoice.id} is ${invoice.state}: only a void one is replaced.`);
+  if (!isTakenBack(invoice)) {
+    const message = `The invoice ${invoice.id} is ${invoice.state} and stands: only one that is void, or credited as a whole, is replaced.`;
+    throw new Failure("conflict", message);
+  }
   const id = replacementIdOf(invoice.id);
   const at = new Date(change.atMs).toISOString();
   const { by } = change;
@@ -33,7 +38,7 @@ export async function askReplacement(
 }
 
 /**
- * Writes down what has become of a replacement whose invoice has its number: in the void invoice, then in its own log. May run twice at once and be
+ * Writes down what has become of a replacement whose invoice has its number: in the old invoice, then in its own log. May run twice at once and be
  * killed anywhere: each is written if it is not there.
  */
 export async function linkReplacement(logs: Logs, replacement: Revision<Replacement>, change: Change): Promise<void> {
@@ -41,22 +46,36 @@ export async function linkReplacement(logs: Logs, replacement: Revision<Replacem
   if (body.state === "issued") return;
   const made = (await logs.invoices.current(body.id))?.body;
   if (made === undefined || !isIssued(made)) throw new Error(`the replacement ${body.id} has no issued invoice`);
-  const before = await logs.invoices.current(body.replaces.id);
-  if (before?.body.state !== "void") throw new Error(`${body.id} replaces ${body.replaces.id}, which is ${before?.body.state}`);
   const issued = nameOf(made);
-  if (before.body.replacedBy === undefined) {
-    const linked = { ...before.body, replacedBy: issued };
-    await unlessThere(() => logs.invoices.append(linked.id, before.revision, { body: linked, change }));
-  }
-  await unlessThere(() => logs.replacements.append(body.id, replacement.revision, { body: { ...body, state: "issued", issued }, change }));
+  await linkOld(logs, { body, issued, change });
+  // Of a replacement there is one revision more, and all who write it write the same.
+  await unlessChanged(() =>
+    logs.replacements.append(body.id, replacement.revision, { body: { ...body, state: "issued", issued }, change }),
+  );
 }
 
-/** Of a void invoice and of a replacement there is one revision more, and all who write it write the same. */
-async function unlessThere(append: () => Promise<unknown>): Promise<void> {
+type Link = { readonly body: Replacement; readonly issued: OtherInvoice; readonly change: Change };
+
+async function linkOld({ invoices }: Logs, { body, issued, change }: Link): Promise<void> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const before = await invoices.current(body.replaces.id);
+    if (before === undefined || !isTakenBack(before.body))
+      throw new Error(`${body.id} replaces ${body.replaces.id}, which is ${before?.body.state}`);
+    const { body: old, revision } = before;
+    if (old.replacedBy !== undefined) return;
+    if (await unlessChanged(() => invoices.append(old.id, revision, { body: { ...old, replacedBy: issued }, change }))) return;
+  }
+  throw new Error(`${body.replaces.id} was changed all the time while ${body.id} was to be written into it`);
+}
+
+/** False if somebody else was faster. */
+async function unlessChanged(append: () => Promise<unknown>): Promise<boolean> {
   try {
     await append();
+    return true;
   } catch (error) {
-    if (!(error instanceof Failure && error.code === "conflict")) throw error;
+    if (error instanceof Failure && error.code === "conflict") return false;
+    throw error;
   }
 }
 

@@ -8,7 +8,7 @@ import { ADJUSTMENTS_MAX, Adjustment, invoiceId, NewAdjustment, OtherInvoice, pa
 export const INVOICES_PER_MONTH_MAX = 99;
 
 const Head = z.object({
-  /** The new invoice's: there is one for each void one, so two who ask at once ask for the same. */
+  /** The new invoice's: there is one for each that was taken back, so two who ask at once ask for the same. */
   id: z.string(),
   replaces: OtherInvoice,
   /** The month in which it was asked for; the invoicing function finds it by that. */
@@ -16,13 +16,13 @@ const Head = z.object({
   reason: z.string(),
   by: z.string(),
   at: z.iso.datetime(),
-  /** What the new invoice begins with: the void one's, or those that were given in their place. */
+  /** What the new invoice begins with: the old one's, or those that were given in their place. */
   adjustments: z.array(Adjustment).max(ADJUSTMENTS_MAX).readonly(),
 });
 
 /**
- * A void invoice's month that is to be invoiced again, as its log holds it. The new invoice is computed by the terms and the seller's details of the day
- * and over the same seals; once it has its number it is `issued`, and the void one says so, too.
+ * A month that is to be invoiced again since its invoice was taken back, as its log holds it. The new invoice is computed by the terms and the seller's details of the day
+ * and over the same seals; once it has its number it is `issued`, and the old one says so, too.
  */
 export const Replacement = z.discriminatedUnion("state", [
   Head.extend({ state: z.literal("asked") }),
@@ -43,7 +43,7 @@ export const NewReplacement = z.strictObject({
     .max(ADJUSTMENTS_MAX)
     .refine((each) => new Set(each.map(({ id }) => id)).size === each.length, "each id may appear once")
     .optional()
-    .meta({ description: "In place of the void invoice's; an empty list for none" }),
+    .meta({ description: "In place of the old invoice's; an empty list for none" }),
 });
 export type NewReplacement = z.infer<typeof NewReplacement>;
 
