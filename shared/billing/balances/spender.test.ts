@@ -3,7 +3,7 @@ import { type StoppedClock, stopClock } from "../../../test/harness/clock.ts";
 import { createMemoryBalances, createMemoryLog, type Fate, type MemoryBalances } from "../../../test/harness/memory-balances.ts";
 import { systemIds } from "../../base/id.ts";
 import { applyCredit } from "./apply-credit.ts";
-import { balancePico, leasedPico } from "./balance.ts";
+import { balancePico, EMPTY_BALANCE, leasedPico } from "./balance.ts";
 import type { Credit } from "./credit.ts";
 import { bookOfLease, LEASE_LIFE_MS } from "./leases.ts";
 import { ACCEPTED_BEFORE_MS_MAX, createSpender, IDLE_MS, type Spender } from "./spender.ts";
@@ -111,6 +111,31 @@ test("a return that comes after another take takes nothing of that back, and one
   await Promise.all([hold(60n), hold(70n)]);
   expect(leasedPico(balance())).toBeGreaterThanOrEqual(20n + 60n + 60n + 70n);
   expect(balancePico(balance()) + leasedPico(balance())).toBe(100_000n);
+});
+
+test("what many tenants have left is returned a few at a time, so that requests find the store free", async () => {
+  const calls = { now: 0, most: 0 };
+  const counted = async <T>(work: Promise<T>) => {
+    calls.now += 1;
+    calls.most = Math.max(calls.most, calls.now);
+    await settled();
+    calls.now -= 1;
+    return work;
+  };
+  const tenants = Array.from({ length: 40 }, (_, index) => `t${index}`);
+  const grants = [{ id: "c", amountPico: 1_000n, leftPico: 1_000n, grantedAtMs: clock.nowMs(), expiresAtMs: null, priority: 0 }];
+  for (const id of tenants) await store.write(id, { balance: { ...EMPTY_BALANCE, grants, grantedPico: 1_000n }, version: 0 });
+  const read: MemoryBalances["read"] = (id) => counted(store.read(id));
+  const write: MemoryBalances["write"] = (id, stored) => counted(store.write(id, stored));
+  const many = createSpender({ store: { read, write }, clock, ids: systemIds, lessee: "p1" });
+  for (const tenant of tenants) (await many.hold({ tenant, acceptedAtMs: clock.nowMs(), book: "standard", mostPico: 50n })).settle(20n);
+  clock.advance(IDLE_MS);
+  calls.most = 0;
+
+  await many.tidy();
+
+  expect(calls.most).toBeLessThanOrEqual(4);
+  expect(tenants.map((id) => leasedPico(store.peek(id)))).toEqual(tenants.map(() => 20n));
 });
 
 test("many processes that serve a tenant now and then have few leases, and what they hold between two requests is free", async () => {

@@ -2,6 +2,7 @@ import { LRUCache } from "lru-cache";
 import type { Clock } from "../../base/clock.ts";
 import { Failure } from "../../base/failure.ts";
 import type { Ids } from "../../base/id.ts";
+import { runBounded } from "../../models/run-bounded.ts";
 import { printPico } from "../money.ts";
 import type { BalanceStore } from "./balance.ts";
 import { changeBalance } from "./change-balance.ts";
@@ -20,6 +21,8 @@ const REFUSED_MS = 1_000;
 /** A request's row lies in the minute it was accepted in; one that waited longer than this for its credits may not use them. */
 export const ACCEPTED_BEFORE_MS_MAX = 120_000;
 const ACCOUNTS_MAX = 10_000;
+/** Balances that are changed at once when many are idle together: requests use the same connections to the store. */
+const RETURNS_AT_ONCE = 4;
 const TURNS_MAX = 10;
 
 /** What a request may cost, until it is known. */
@@ -89,9 +92,7 @@ export function createSpender(settings: SpenderSettings): Spender {
     accounts.set(key, account);
     return account;
   };
-  const ofAll = async (work: (account: Account) => Promise<void>) => {
-    await Promise.all([...accounts.values()].map(work));
-  };
+  const ofAll = (work: (account: Account) => Promise<void>) => runBounded([...accounts.values()], RETURNS_AT_ONCE, work);
   return {
     hold: (request) => hold(settings, accountOf(request), request),
     tidy: () => ofAll((account) => tidyOne(settings, account)),
