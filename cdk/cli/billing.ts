@@ -34,7 +34,7 @@ export function registerBillCommand(tenants: Command, context: CliContext) {
       const { billing } = await context.admin().tenants.show(id);
       const changed = { discountBps: 0, taxRateBps: 0, ...billing, priceBook, ...changesOf(options, billing) };
       const why = options.why === undefined ? {} : { why: options.why };
-      const tenant = await context.admin().tenants.change(id, { billing: changed, ...why });
+      const tenant = await context.admin().tenants.bill(id, { ...changed, ...why });
       context.output.print(tenant, renderBilling);
     });
 }

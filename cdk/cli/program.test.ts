@@ -122,9 +122,11 @@ test("the trail tells who changed what, and with --diff what was before and afte
 test("a tenant's deletion says what is erased and what is kept, then and later", async () => {
   await weir("tenants create leaving");
 
-  const deleted = await weir("tenants delete leaving --why asked+to");
+  const unsure = await weir("tenants delete leaving");
+  const deleted = await weir("tenants delete leaving --yes --why asked+to");
   const report = await weir("tenants deletion leaving");
 
+  expect(unsure).toMatchObject({ code: 2, err: expect.stringContaining("add --yes") });
   expect(deleted.out).toMatch(/^leaving: erasing \(asked for at /);
   expect(report.out).toMatch(/^control +key-use#<tenant> +0/m);
   expect(report.out).toMatch(/^records +invoices\/<bearer>\/<digest> +0 +all of it +20\d\d-01-01T/m);

@@ -5,6 +5,7 @@ import { RATE_DEFAULT, type TenantRevision } from "../../shared/tenants/tenant.t
 import { registerBillCommand, renderBilling } from "./billing.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
+import { UsageError } from "./usage-error.ts";
 
 type CreateOptions = { readonly name?: string; readonly rate: number; readonly burst: number; readonly why?: string };
 
@@ -44,8 +45,10 @@ export function registerTenantCommands(program: Command, context: CliContext) {
   tenants
     .command("delete <id>")
     .description("close a tenant at once, and have erased whatever a person could be known by")
+    .option("--yes", "it cannot be undone: say that you mean it")
     .option("--why <reason>", "kept in the history")
-    .action(async (id: string, { why }: { why?: string }) => {
+    .action(async (id: string, { yes, why }: { yes?: true; why?: string }) => {
+      if (yes !== true) throw new UsageError(`What is erased of '${id}' does not come back, nor does '${id}'. If you mean it, add --yes.`);
       context.output.print(await context.admin().tenants.delete(id, why), renderDeletion);
     });
   tenants

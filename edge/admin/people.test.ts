@@ -64,6 +64,26 @@ test("roles open what the table says: a viewer reads all and changes nothing, ot
   expect(await statusOf(ml, "PUT", "/admin/splits/x")).toBe(400);
 });
 
+test("finance says how a tenant is billed, and nothing else of it", async () => {
+  const key = await keyOf("fred", "finance");
+  await gateway.ask("POST", "/admin/tenants", { body: { id: "billed" } });
+  await gateway.ask("PUT", "/admin/prices/plain", {
+    body: { currency: "EUR", effectiveFrom: "2026-11-01T00:00:00Z", entries: [{ perRequest: { price: "0.01" } }] },
+  });
+
+  const body = { priceBook: "plain", taxRateBps: 1_900, address: ["1 Main St"], why: "moved" };
+  const changed = await gateway.ask("PUT", "/admin/tenants/billed/billing", { key, body });
+  const refused = await gateway.ask("PATCH", "/admin/tenants/billed", { key, body: { rate: { requestsPerSecond: 1, burst: 1 } } });
+  const unknown = await gateway.ask("PUT", "/admin/tenants/billed/billing", { key, body: { priceBook: "none" } });
+
+  expect(changed.json).toMatchObject({
+    billing: { priceBook: "plain", discountBps: 0, taxRateBps: 1_900, address: ["1 Main St"] },
+    revision: { number: 2, why: "moved" },
+  });
+  expect([refused.status, unknown.status]).toEqual([403, 400]);
+  expect((await gateway.deps.control.tenants.current("billed"))?.revision).toBe(2);
+});
+
 test("nobody raises or ends themselves, but may change their name", async () => {
   const key = await keyOf("dora", "admin");
 

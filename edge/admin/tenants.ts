@@ -8,7 +8,16 @@ import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { DeletionRevision, newDeletion, RETENTION_YEARS_DEFAULT } from "../../shared/tenants/deletion.ts";
-import { NewTenant, OPERATORS, RATE_DEFAULT, TENANT_GROUP, Tenant, TenantChange, TenantRevision } from "../../shared/tenants/tenant.ts";
+import {
+  NewBilling,
+  NewTenant,
+  OPERATORS,
+  RATE_DEFAULT,
+  TENANT_GROUP,
+  Tenant,
+  TenantChange,
+  TenantRevision,
+} from "../../shared/tenants/tenant.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
@@ -32,7 +41,11 @@ export function tenantRoutes(deps: BillingDeps) {
       return c.json({ ...page, items: page.items.map(shown) });
     })
     .get("/:id", async (c) => c.json(shown(await tenantOf(deps, c.req.param("id")))))
-    .patch("/:id", async (c) => c.json(await changeTenant(deps, c)))
+    .patch("/:id", async (c) => c.json(await changeTenant(deps, c, await readJson(c, TenantChange))))
+    .put("/:id/billing", async (c) => {
+      const { why, ...billing } = await readJson(c, NewBilling);
+      return c.json(await changeTenant(deps, c, { billing, why }));
+    })
     .post("/:id/close", async (c) => c.json(await closeTenant(deps, c)))
     .delete("/:id", async (c) => c.json(await deleteTenant(deps, c), 202))
     .get("/:id/deletion", async (c) => c.json(await deletionOf(deps, c.req.param("id"))))
@@ -60,8 +73,7 @@ async function createTenant(deps: BillingDeps, c: EdgeContext) {
   return shown(await deps.control.tenants.append(id, 0, { body, change: changeOf(c, deps.clock, why) }));
 }
 
-async function changeTenant(deps: BillingDeps, c: EdgeContext) {
-  const { why, ...changes } = await readJson(c, TenantChange);
+async function changeTenant(deps: BillingDeps, c: EdgeContext, { why, ...changes }: TenantChange) {
   const current = await tenantOf(deps, c.req.param("id") ?? "");
   if (current.body.isClosed) throw new Failure("conflict", `The tenant '${current.body.id}' is closed.`, { field: "tenant" });
   if (changes.billing !== undefined) await assertBillable(deps, changes.billing, current.body.billing);
@@ -186,9 +198,18 @@ export const tenantPaths: PathGroup = {
     {
       method: "patch",
       path: "/admin/tenants/{id}",
-      summary: "Changes a tenant's name, rate, limits or duplicate window",
+      summary: "Changes a tenant's name, rate, limits, billing or duplicate window",
       scope: "operate",
       body: TenantChange,
+      answer: { status: 200, summary: "The tenant", schema: TenantRevision },
+      refusals: ["not_found", "conflict"],
+    },
+    {
+      method: "put",
+      path: "/admin/tenants/{id}/billing",
+      summary: "Says how a tenant is billed, in place of what was said before",
+      scope: "billing",
+      body: NewBilling,
       answer: { status: 200, summary: "The tenant", schema: TenantRevision },
       refusals: ["not_found", "conflict"],
     },

@@ -23,7 +23,8 @@ export function authorizeAdmin(): MiddlewareHandler<EdgeEnv> {
 }
 
 export function scopeOfPart(path: string): Scope {
-  const part = path.split("/")[2] ?? "";
+  const [, , part = "", , detail] = path.split("/");
+  if (part === "tenants" && detail === "billing") return "billing";
   return (Object.hasOwn(SCOPE_OF_PART, part) ? SCOPE_OF_PART[part] : undefined) ?? "operate";
 }
 

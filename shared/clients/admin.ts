@@ -8,7 +8,7 @@ import { type NewPerson, type PersonChange, PersonRevision } from "../people/per
 import { type SplitChange, SplitRevision } from "../routing/split.ts";
 import { Status } from "../status/status.ts";
 import { DeletionRevision } from "../tenants/deletion.ts";
-import { type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
+import { type NewBilling, type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
 import type { Http } from "./http.ts";
 import { invoiceChangesOf, invoicesOf, sellerOf } from "./invoices.ts";
 import { webhooksOf } from "./webhooks.ts";
@@ -42,6 +42,7 @@ function tenantsOf(http: Http) {
     list: (page: PageAsk) => listOf(http, { path: root, query: page, item: TenantRevision }),
     show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: TenantRevision }),
     change: (id: string, body: TenantChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: TenantRevision }),
+    bill: (id: string, body: NewBilling) => http.ask({ method: "PUT", path: [...root, id, "billing"], body, answer: TenantRevision }),
     close: (id: string, why?: string) =>
       http.ask({ method: "POST", path: [...root, id, "close"], headers: reason(why), answer: TenantRevision }),
     delete: (id: string, why?: string) =>

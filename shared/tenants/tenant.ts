@@ -59,6 +59,10 @@ export const TenantChange = z
   );
 export type TenantChange = z.infer<typeof TenantChange>;
 
+/** How a tenant is billed from now on, as a whole. */
+export const NewBilling = TenantBilling.extend({ why: Why.optional() }).meta({ id: "NewBilling" });
+export type NewBilling = z.infer<typeof NewBilling>;
+
 /** The group that lists all tenants. */
 export const TENANT_GROUP = "tenants";
 

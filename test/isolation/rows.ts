@@ -101,6 +101,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "GET /admin/tenants": reads("operate"),
   "GET /admin/tenants/:id": reads("operate"),
   "PATCH /admin/tenants/:id": changes("operate"),
+  "PUT /admin/tenants/:id/billing": changes("billing"),
   "POST /admin/tenants/:id/close": changes("operate"),
   "DELETE /admin/tenants/:id": changes("operate"),
   "GET /admin/tenants/:id/deletion": reads("operate"),
