@@ -2,7 +2,7 @@ import type { ReservedRow } from "../../shared/usage/ledger/ledger.ts";
 import type { KeptAnswer } from "../../shared/usage/retries/idempotency.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
 import type { Deps } from "../deps.ts";
-import { CHECKPOINT_TIMEOUT_MS, REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
+import { CHECKPOINT_TIMEOUT_MS, SETTLE_TIMEOUT_MS } from "../limits.ts";
 import { type Asking, admit, type Terms } from "./admit.ts";
 import { type Coverage, createCoverage, ROW_LIFE_MS } from "./coverage.ts";
 import { assertReceipts, RECEIPT_HEADER, receiptOf } from "./receipt.ts";
@@ -69,9 +69,12 @@ async function openMeter(deps: Deps, call: Call, plan: MeterPlan): Promise<Meter
   }
 }
 
-/** The dearer way, where the cheaper one could lose something: output leaves before the end or may be asked for again, money is set aside, or the work outlives what one put may wait for. */
+/**
+ * The dearer way, where the cheaper one could lose something: output leaves before the end or may be asked for again, or money is set aside. However long a whole
+ * answer takes, one put is enough: its minute is closed 15 minutes after it was over, and none may take so long (`GENERATION_SECONDS_MAX`).
+ */
 function isReserved(call: Call, { isStreamed }: MeterPlan, { lease }: Terms): boolean {
-  return isStreamed || lease !== undefined || call.once !== undefined || call.timeoutMs > REQUEST_TIMEOUT_MS;
+  return isStreamed || lease !== undefined || call.once !== undefined;
 }
 
 function settledOnly(deps: Deps, call: Call, terms: Terms): Meter {

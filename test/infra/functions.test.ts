@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import type { StageConfig } from "../../cdk/config.ts";
-import { REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS, STREAM_TIMEOUT_MS } from "../../edge/limits.ts";
+import { GENERATION_SECONDS_MAX, REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS, STREAM_TIMEOUT_MS } from "../../edge/limits.ts";
+import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
+import { CLOCKS_APART_MS_MAX } from "../../shared/dynamo/sound-clock.ts";
 import { REFUSED_BY_CLOCK } from "../../shared/schedule/sound-time.ts";
 import { cpuStage, gpuStage, templateOf, validate } from "./synthesise.ts";
 import { at, resourceOf, resourcesOf, textOf } from "./template.ts";
@@ -93,6 +95,12 @@ test.each(STAGES)("with pools %s nothing gives up before the gateway does", (_, 
   expect(Number(packet)).toBeGreaterThan(Math.max(generationS, REQUEST_TIMEOUT_MS / 1000) + SETTLE_TIMEOUT_MS / 1000);
   const longestS = (STREAM_TIMEOUT_MS + SETTLE_TIMEOUT_MS) / 1000;
   expect(ends.filter((timeout) => !(Number(timeout) > longestS))).toEqual([]);
+});
+
+test("the longest whole answer has its row before its minute can be closed", () => {
+  const latestMs = GENERATION_SECONDS_MAX * 1_000 + SETTLE_TIMEOUT_MS + CLOCKS_APART_MS_MAX;
+
+  expect(latestMs).toBeLessThan(SEAL_AFTER_MS);
 });
 
 test("a pool's concurrency bounds it", () => {
