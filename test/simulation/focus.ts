@@ -34,6 +34,8 @@ export type Leaning = {
   readonly startsAfterMs?: number;
   readonly closesLateMs?: number;
   readonly hasDrafts?: boolean;
+  /** What operators do to invoices once they are issued; 0 for nothing. */
+  readonly deedCount?: number;
   /** Nothing goes wrong while requests come, or at the month's end: where the other is what is looked at, and time is short. */
   readonly isTrafficCalm?: boolean;
   readonly isMonthEndCalm?: boolean;
@@ -68,6 +70,10 @@ const BESIDE: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^balances: get balance/, ["balances: put balance"]],
   [/^control: query credit r/, ["control: put credit r"]],
   [/^balances: REMOVE/, ["control: put invoice r"]],
+  [
+    /^control: query (invoice|credit-note|replacement) /,
+    ["control: put invoice r", "control: put credit-note r", "control: put replacement r"],
+  ],
 ];
 
 export function stepOf(guard: Guard): string {

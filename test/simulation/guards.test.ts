@@ -16,7 +16,14 @@ const GUARDS = [
   "idempotency: REMOVE b, REMOVE bk, REMOVE hd WHERE ri IF ri = ?",
   "idempotency: get IF ConsistentRead",
   "seals: SET r1.*=? WHERE r1.* IF attribute_not_exists(r1.*)",
+  "seals: SET a.*=?, SET r1.*=? WHERE a.*, r1.* IF attribute_not_exists(r1.*)",
+  "seals: SET next=? WHERE next IF next < ?",
+  "seals: put hours IF (attribute_not_exists(pk) or n < ?)",
+  "seals: put t hour IF (attribute_not_exists(pk) or n < ?)",
+  "seals: put t month IF (attribute_not_exists(pk) or n < ?)",
   "balances: put balance IF v = ?",
+  "balances: get balance IF ConsistentRead",
+  "control: put credit r IF attribute_not_exists(pk)",
   "control: put invoice r IF attribute_not_exists(pk)",
 ];
 

@@ -4,10 +4,12 @@ import type { Guard } from "../harness/fake-dynamo/guards.ts";
 import { createRandom } from "../harness/random.ts";
 import { startAccountant } from "./accounting.ts";
 import { type Asked, type Attempt, ask, attemptOf } from "./caller.ts";
+import { type Fleet, finished, startFleet } from "./fleet.ts";
 import { type Focus, NO_FOCUS } from "./focus.ts";
-import { createBodies, type Gateway, startGateway, TABLE_PREFIX } from "./gateway.ts";
+import { TABLE_PREFIX } from "./gateway.ts";
 import { type Given, give } from "./gifts.ts";
-import { endMonth, MONTHS } from "./month-end.ts";
+import { endMonth } from "./month-end.ts";
+import { MONTHS } from "./months.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { calmDown, changeWeather, firstState, jumpTogether, keepRunning, type Part, type Scene } from "./scene.ts";
 import { startSealer, totalsOf } from "./sealing.ts";
@@ -23,7 +25,8 @@ export type History = {
   readonly guards: ReadonlySet<Guard>;
   /** Writes that only an ignored guard would have refused. */
   readonly passedOver: number;
-  readonly counts: LinkCounts & World["counts"] & ReturnType<typeof countsOf>;
+  /** `corrections` are what operators did to invoices. */
+  readonly counts: LinkCounts & World["counts"] & ReturnType<typeof countsOf> & { readonly corrections: number };
 };
 
 export type Settings = {
@@ -39,13 +42,11 @@ const LEASES_MS = { from: 27 * MINUTE_MS, until: 29 * MINUTE_MS };
 const EARLY_SEALING_MS = { from: 0, until: 3 * MINUTE_MS };
 /** Long enough for every void marker, late call and pause to have its end. */
 const CALM_MS = 2 * MINUTE_MS;
-const PATIENCE_MINUTES_MAX = 30;
 const ATTEMPTS_MAX = 12;
 const RETRY_MS_MAX = 20_000;
 const IMPATIENT_MS_MAX = 8_000;
 /** Who has its answer may ask for it once more. */
 const AGAIN_MS_MAX = 60_000;
-const GATEWAY_STEPS_MAX = 150;
 const FUNCTION_STEPS_MAX = 600;
 /** After the earliest start: some histories go on in the next month, some are in it as a whole. */
 const STARTS_AFTER_MS = [0, 0, 0, 57 * MINUTE_MS, 58 * MINUTE_MS + 50_000];
@@ -60,15 +61,15 @@ export async function runHistory(seed: string, { ignored, focus = NO_FOCUS }: Se
   const counts = { calls: 0, lostAnswers: 0, lostCalls: 0, late: 0, throttled: 0 };
   const scene: Scene = { world, store, bucket: new Map(), plan, counts, focus, machines: new Set(), state: firstState(plan) };
   const { attempts, gifts } = await serveTraffic(scene, seeded);
-  const troubles = await endMonth(scene);
+  const { troubles, deeds } = await endMonth(scene, seeded.operatorKey);
   const totals = await totalsOf(store, MONTHS);
-  const violations = [...troubles, ...violationsOf({ attempts, gifts, store, bucket: scene.bucket, totals, plan })];
+  const violations = [...troubles, ...violationsOf({ attempts, gifts, deeds, store, bucket: scene.bucket, totals, plan })];
   return {
     seed,
     violations,
     attempts,
     guards: store.guards,
-    counts: { ...counts, ...world.counts, ...countsOf(attempts) },
+    counts: { ...counts, ...world.counts, ...countsOf(attempts), corrections: deeds.filter(({ outcome }) => outcome === "done").length },
     passedOver: store.passedOver(),
   };
 }
@@ -100,36 +101,11 @@ function countsOf(attempts: readonly Attempt[]) {
   };
 }
 
-/** Lets the patient have their answers. */
-async function finished<T>(world: World, attempts: Promise<T>): Promise<T> {
-  const waiting = Symbol("waiting");
-  for (let minute = 0; minute < PATIENCE_MINUTES_MAX; minute += 1) {
-    await world.runUntil(world.nowMs() + MINUTE_MS);
-    const seen = await Promise.race([attempts, Promise.resolve(waiting)]);
-    if (seen !== waiting) return seen as T; // what else a race of the two gives
-  }
-  throw new Error(`seed ${world.seed}: a caller still waits after ${PATIENCE_MINUTES_MAX} minutes of calm`);
-}
-
-/** Answers the gateways, as they come and go. */
-function startParts(scene: Scene): (Gateway | undefined)[] {
-  const fleet: (Gateway | undefined)[] = [];
-  const bodies = createBodies(scene.world);
-  for (let place = 0; place < scene.plan.gatewayCount; place += 1) {
-    keepRunning(scene, {
-      name: `gateway ${place}`,
-      killStepsMax: scene.focus.leaning.gatewayStepsMax ?? GATEWAY_STEPS_MAX,
-      start: (machine, link) => {
-        fleet[place] = startGateway(scene.world, machine, { link, bodies, habits: scene.focus.leaning.engine });
-      },
-      ended: () => {
-        fleet[place] = undefined;
-      },
-    });
-  }
+/** Answers the gateways; sealers come when there is something for them. */
+function startParts(scene: Scene): Fleet {
   const { plan, world, state } = scene;
   if (!plan.areFunctionsLate) world.after(sealingOf(plan).from, () => state.phase === 0 && startFunctions(scene));
-  return fleet;
+  return startFleet(scene);
 }
 
 function startFunctions(scene: Scene) {
@@ -152,11 +128,7 @@ function sealingOf({ sealersAheadMs, accountantCount }: Plan) {
 }
 
 /** An order is asked once, or with an Idempotency-Key again and again until it is answered, be it twice at once. */
-async function place(
-  { world, focus }: Scene,
-  fleet: readonly (Gateway | undefined)[],
-  { atMs, order }: Plan["orders"][number],
-): Promise<Asked[]> {
+async function place({ world, focus }: Scene, fleet: Fleet, { atMs, order }: Plan["orders"][number]): Promise<Asked[]> {
   await world.wait(atMs);
   const attempt = () => ask(world, world.random.pick(fleet), order);
   if (order.idempotencyKey === undefined) return [await attempt()];

@@ -2,13 +2,12 @@ import { rangeOfMonth } from "../../shared/billing/month.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { settleAt, startAccountant } from "./accounting.ts";
 import { bucketLink, invoiceAt, startInvoicer } from "./billing.ts";
+import { type Done, doAll, type Planned } from "./deeds.ts";
+import { finished, startFleet } from "./fleet.ts";
+import { MONTH } from "./months.ts";
 import { drawWeather } from "./plan.ts";
 import { calmDown, changeWeather, keepRunning, type Part, roughen, type Scene, switchAllOff } from "./scene.ts";
 import { sealAt, startSealer } from "./sealing.ts";
-
-export const MONTH = "2026-11";
-/** Requests come in the last hour of the first, and some in the first of the second. */
-export const MONTHS = [MONTH, "2026-12"] as const;
 
 const AUDITABLE_AT_MS = rangeOfMonth(MONTH).toMs + DAY_MS;
 /** When every lease of the first hours has been audited twice. */
@@ -16,31 +15,43 @@ const FINISHED_AT_MS = AUDITABLE_AT_MS + 4 * HOUR_MS + 10 * MINUTE_MS;
 const HARD_MS = 2.5 * MINUTE_MS;
 const STEPS_MAX = 500;
 
-/** A day after the month the functions, without any gateway, have hard times of their own; and later, when all is well, they finish what is left. */
-export async function endMonth(scene: Scene): Promise<readonly string[]> {
-  const { world, store } = scene;
+export type MonthEnd = { readonly troubles: readonly string[]; readonly deeds: readonly Done[] };
+
+/**
+ * A day after the month the functions, without any gateway, have hard times of their own; and later, when all is well, they finish what is left. In some
+ * histories operators adjust drafts meanwhile, or correct what was issued when all is done, in hard times again.
+ */
+export async function endMonth(scene: Scene, operatorKey: string): Promise<MonthEnd> {
+  const { world, store, plan, bucket } = scene;
   switchAllOff(scene);
-  if (!scene.plan.areFunctionsLate) {
+  if (!plan.areFunctionsLate) {
     await world.runUntil(AUDITABLE_AT_MS - 1);
     await sealAt(store, world.nowMs()); // the empty day; nothing is read again yet
-    if (scene.plan.hasDrafts) await invoiceAt(store, scene.bucket, world.nowMs());
+    if (plan.hasDrafts) await invoiceAt(store, bucket, world.nowMs());
   }
-  await world.runUntil(AUDITABLE_AT_MS + scene.plan.closesLateMs);
-  if (!scene.plan.isMonthEndCalm) await haveHardTimes(scene);
+  await world.runUntil(AUDITABLE_AT_MS + plan.closesLateMs);
+  const adjusted = plan.isMonthEndCalm ? [] : await haveHardTimes(scene, { operatorKey, deeds: plan.adjusting });
   await world.runUntil(FINISHED_AT_MS);
   await sealAt(store, FINISHED_AT_MS);
-  return [...(await settleAt(store, FINISHED_AT_MS)), ...(await invoiceAt(store, scene.bucket, FINISHED_AT_MS))];
+  const settled = [...(await settleAt(store, FINISHED_AT_MS)), ...(await invoiceAt(store, bucket, FINISHED_AT_MS))];
+  if (plan.deeds.length === 0) return { troubles: settled, deeds: adjusted };
+  const deeds = await haveHardTimes(scene, { operatorKey, deeds: plan.deeds });
+  return { troubles: [...settled, ...(await invoiceAt(store, bucket, world.nowMs()))], deeds: [...adjusted, ...deeds] };
 }
 
-async function haveHardTimes(scene: Scene) {
+type Operators = { readonly operatorKey: string; readonly deeds: readonly Planned[] };
+
+async function haveHardTimes(scene: Scene, { operatorKey, deeds }: Operators): Promise<readonly Done[]> {
   const { world } = scene;
   roughen(scene, drawWeather(world.random));
   startFunctions(scene);
+  const doing = deeds.length === 0 ? Promise.resolve([]) : doAll(world, deeds, { fleet: startFleet(scene), operatorKey });
   world.after(HARD_MS / 2, () => changeWeather(scene, drawWeather(world.random)));
   await world.runUntil(world.nowMs() + HARD_MS);
   calmDown(scene);
-  await world.runUntil(world.nowMs() + MINUTE_MS);
+  const done = await finished(world, doing); // a minute at least
   switchAllOff(scene);
+  return done;
 }
 
 function startFunctions(scene: Scene) {

@@ -13,7 +13,7 @@ const TERMS: Readonly<Record<string, Terms>> = {
 };
 const PICO_PER_CENT = 10_000_000_000n;
 
-export function plainBill(tenant: string, rows: readonly Item[]): PlainBill {
+export function plainBill(tenant: string, rows: readonly Item[], adjustments: readonly bigint[] = []): PlainBill {
   const terms = TERMS[tenant];
   if (terms === undefined) throw new Error(`${tenant} is none of the histories' tenants`);
   const prices = terms.prices(rows);
@@ -21,7 +21,7 @@ export function plainBill(tenant: string, rows: readonly Item[]): PlainBill {
   const billed = sum(prices.map(centsOf));
   const charged = centsOf(discount) > billed ? 0n : billed - centsOf(discount); // no more comes off than the lines bill
   const paid = sum(terms.prices(rows.filter((row) => text(row, "ls") !== "")).map(centsOf));
-  const netMinor = charged - paid;
+  const netMinor = charged - paid + sum(adjustments);
   const taxMinor = rounded(netMinor * terms.taxBps, 10_000n);
   return { netMinor, taxMinor, totalMinor: netMinor + taxMinor };
 }

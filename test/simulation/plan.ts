@@ -2,8 +2,10 @@ import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
 import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import type { Random } from "../harness/random.ts";
 import type { Order } from "./caller.ts";
+import { drawAdjusting, drawDeeds, type Planned } from "./deeds.ts";
 import type { Leaning } from "./focus.ts";
 import type { Gift } from "./gifts.ts";
+import { MONTH, NEXT_MONTH } from "./months.ts";
 import { PREPAID, type Seeded, TENANTS } from "./seed-store.ts";
 import { CALM, type Weather } from "./store-link.ts";
 import type { ClockError } from "./world.ts";
@@ -33,11 +35,16 @@ export type Plan = {
   readonly orders: readonly { readonly atMs: number; readonly order: Order }[];
   /** What the prepaid tenant is given, and what is taken from it. */
   readonly gifts: readonly { readonly atMs: number; readonly gift: Gift }[];
+  /** What operators do to drafts of the month before it is closed, and to its invoices when they are issued. */
+  readonly adjusting: readonly Planned[];
+  readonly deeds: readonly Planned[];
   /** When the weather changes, and to what. */
   readonly weathers: readonly { readonly atMs: number; readonly weather: Weather }[];
 };
 
 const ORDERS_MAX = 14;
+const DEEDS_MAX = 10;
+const ADJUSTED_MAX = 3;
 const TOKENS_MAX = 300;
 const CLOCK_ERRORS_MS = [...Array.from({ length: 24 }, () => 20), 2_000, 28_000, 45_000, 3_600_000, 40 * 3_600_000];
 
@@ -54,7 +61,7 @@ export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan
     prepaidShare: leaning.prepaidShare ?? random.pick([0, 0.5, 1]),
   };
   const count = leaning.orderCount ?? 3 + random.below(ORDERS_MAX);
-  return {
+  const plan = {
     gatewayCount: leaning.gatewayCount ?? 1 + random.below(3),
     sealerCount: leaning.sealerCount ?? 1 + random.below(2),
     accountantCount: shares.prepaidShare === 0 ? 0 : (leaning.accountantCount ?? 1 + random.below(2)),
@@ -77,6 +84,21 @@ export function drawPlan(random: Random, seeded: Seeded, leaning: Leaning): Plan
     areFunctionsLate,
     roundMsMax: leaning.roundMsMax ?? functions.pick([ROUND_MS_MAX, ROUND_MS_MAX, ROUND_MS_MAX, 20_000, 4_000]),
     isFair: leaning.isFair === true,
+  };
+  return { ...plan, ...drawOperators(random.fork("operators"), plan, leaning) };
+}
+
+function drawOperators(
+  random: Random,
+  { hasDrafts, isMonthEndCalm, orders }: Pick<Plan, "hasDrafts" | "isMonthEndCalm" | "orders">,
+  { deedCount }: Leaning,
+): Pick<Plan, "adjusting" | "deeds"> {
+  const count = deedCount ?? (!isMonthEndCalm && random.chance(0.4) ? 2 + random.below(DEEDS_MAX) : 0);
+  const tenants = [...new Set(orders.map(({ order }) => order.tenant))];
+  const months = { of: MONTH, next: NEXT_MONTH };
+  return {
+    adjusting: hasDrafts && count > 0 ? drawAdjusting(random, MONTH, { tenants, count: ADJUSTED_MAX, withinMs: MINUTE_MS }) : [],
+    deeds: drawDeeds(random, months, { tenants, count, withinMs: 2 * MINUTE_MS }),
   };
 }
 

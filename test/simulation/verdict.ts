@@ -7,12 +7,14 @@ import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import type { Item } from "../harness/fake-dynamo/values.ts";
 import type { Bucket } from "./billing.ts";
 import { type Attempt, fingerprintOf } from "./caller.ts";
+import type { Done } from "./deeds.ts";
 import { EVENT_TOKENS_MAX } from "./engine.ts";
 import type { Given } from "./gifts.ts";
 import { addressOf, billedRows, monthOf, number, tenantOf, text } from "./ledger-items.ts";
-import { MONTH } from "./month-end.ts";
+import { MONTH } from "./months.ts";
 import type { Plan } from "./plan.ts";
 import { wrongBalances } from "./verdict-balances.ts";
+import { wrongCorrections } from "./verdict-corrections.ts";
 import { wrongInvoices } from "./verdict-invoices.ts";
 import { wrongRetries } from "./verdict-retries.ts";
 import { wrongSeals } from "./verdict-seals.ts";
@@ -20,6 +22,7 @@ import { wrongSeals } from "./verdict-seals.ts";
 export type Evidence = {
   readonly attempts: readonly Attempt[];
   readonly gifts: readonly Given[];
+  readonly deeds: readonly Done[];
   readonly store: FakeDynamo;
   readonly totals: readonly Total[];
   /** Documents of invoices. */
@@ -49,6 +52,7 @@ export function violationsOf(evidence: Evidence): string[] {
     ...wrongTotals(rows, totals),
     ...wrongBalances({ ...evidence, rows }),
     ...wrongInvoices({ ...evidence, rows, month: MONTH }),
+    ...wrongCorrections(store, evidence.deeds),
   ];
 }
 
