@@ -11,10 +11,12 @@ const SESSION: Session = { inputs: [], outputs: [], run: async () => ({}), dispo
 function start({ addMs = 0 } = {}) {
   const said: WorkerWord[] = [];
   const added: string[] = [];
+  const within = new Map<string, number | undefined>();
   const loading = Promise.withResolvers<Session>();
   const generator: Generator = {
-    async add({ id }) {
+    async add({ id, withinMs }) {
       added.push(id);
+      within.set(id, withinMs);
       for (const startedAtMs = performance.now(); performance.now() - startedAtMs < addMs; ); // as a grammar keeps its thread
     },
     cancel: () => {},
@@ -28,7 +30,7 @@ function start({ addMs = 0 } = {}) {
     heldBytes: () => 0,
     say: (word) => said.push(word),
   });
-  return { host, said, added, load: () => loading.resolve(SESSION) };
+  return { host, said, added, within, load: () => loading.resolve(SESSION) };
 }
 
 test("a generation that is cancelled while its model loads is never begun, and the others are", async () => {
@@ -70,6 +72,19 @@ test("a call waits for one slow newcomer at most, however many there are", async
   await expect.poll(() => said.some(({ kind }) => kind === "answer")).toBe(true);
   expect(added).not.toContain("three");
   await expect.poll(() => added).toEqual(["one", "two", "three"]);
+});
+
+test("the time in which an order has to end goes on while others have their turn and models load", async () => {
+  const { host, added, within, load } = start({ addMs: 60 });
+
+  for (const id of ["one", "two"]) host.hear({ kind: "generate", graph: graphOf("gpt2"), order: { ...orderOf(id), withinMs: 10_000 } });
+  host.hear({ kind: "generate", graph: graphOf("gpt2"), order: orderOf("three") });
+  load();
+  await expect.poll(() => added).toEqual(["one", "two", "three"]);
+
+  expect(within.get("one")).toBeLessThan(10_000);
+  expect(within.get("two")).toBeLessThanOrEqual(10_000 - 60);
+  expect(within.get("three")).toBeUndefined();
 });
 
 function graphOf(key: string): Graph {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Generator } from "../runtime/generate/generator.ts";
-import type { GenerateOrder } from "../runtime/generate/order.ts";
+import { type GenerateOrder, startingAfter } from "../runtime/generate/order.ts";
 import type { Session } from "../runtime/session.ts";
 import { answerCall, refusalOf } from "./host-call.ts";
 import { createSessionCache, type SessionCache } from "./session-cache.ts";
@@ -23,7 +23,7 @@ const ALIVE_MS = 500;
 /** For newcomers in one turn: a grammar may take most of a second to be made, and loading a model longer. */
 const BEGIN_MS_MAX = 50;
 
-type Arrival = { readonly graph: Graph; readonly order: GenerateOrder };
+type Arrival = { readonly graph: Graph; readonly order: GenerateOrder; readonly heardAtMs: number };
 
 type Host = {
   readonly settings: HostSettings;
@@ -65,7 +65,7 @@ function hear(host: Host, order: WorkerOrder) {
       host.calls.push(order);
       break;
     case "generate":
-      host.arrivals.push(order);
+      host.arrivals.push({ ...order, heardAtMs: performance.now() });
       break;
     case "cancel":
       host.arrivals = host.arrivals.filter((arrival) => arrival.order.id !== order.id);
@@ -130,7 +130,7 @@ async function beginNext(host: Host) {
   host.beginning = undefined;
 }
 
-async function begin(host: Host, { graph, order }: Arrival, state: { readonly isCancelled: boolean }) {
+async function begin(host: Host, { graph, order, heardAtMs }: Arrival, state: { readonly isCancelled: boolean }) {
   const { id } = order;
   const { say } = host.settings;
   let stage: WorkerRefusal["stage"] = "load";
@@ -139,7 +139,9 @@ async function begin(host: Host, { graph, order }: Arrival, state: { readonly is
     const entry = await generatorOf(host, graph);
     if (state.isCancelled) return;
     stage = "run";
-    await entry.generator.add(order, { event: (event) => say({ kind: "generated", id, event }), fail: refuse });
+    // Loading its model is gone of its time, and others' turns are.
+    const timely = startingAfter(performance.now() - heardAtMs, order);
+    await entry.generator.add(timely, { event: (event) => say({ kind: "generated", id, event }), fail: refuse });
     entry.isBusy = true;
   } catch (error) {
     refuse(error);
