@@ -70,6 +70,24 @@ test("a credit whose asker was killed after the first write is finished by whoev
   expect(await creditsOf()).toEqual(["5"]);
 });
 
+test("who asks again after a kill, when others have taken what was left, is refused and gets no note", async () => {
+  const ask = { id: "c", reason: "x", amountMinor: "5" };
+  const body = {
+    state: "asked",
+    id: `${invoice}.c`,
+    invoice,
+    askedIn: "2026-12",
+    ask: { ...ask, by: "k1", at: "2026-12-05T00:00:00.000Z" },
+  } as const;
+  await logs.creditNotes.append(body.id, 0, { body, change: CHANGE });
+  await askCredit(logs, { invoice, ask: { id: "all", reason: "x" }, change: CHANGE });
+
+  await expect(askCredit(logs, { invoice, ask, change: CHANGE })).rejects.toMatchObject({ code: "conflict", field: "amountMinor" });
+
+  expect((await logs.creditNotes.current(body.id))?.body.state).toBe("refused");
+  expect(await creditsOf()).toEqual(["11900"]);
+});
+
 test("an invoice that is not there has no credit note", async () => {
   const ask = { id: "c", amountMinor: "1", reason: "x" };
 

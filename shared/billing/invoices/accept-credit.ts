@@ -17,19 +17,25 @@ export async function askCredit(
   logs: Logs,
   { invoice: id, ask, change }: { invoice: string; ask: NewCredit; change: Change },
 ): Promise<CreditNote> {
+  const there = await logs.creditNotes.current(creditNoteId(id, ask.id));
+  const asked = there === undefined ? await putAsked(logs, { invoice: id, ask, change }) : checkSame(there, ask);
+  const note = await acceptCredit(logs, asked, change);
+  if (note.state === "refused") throw new Failure("conflict", note.problem, { field: "amountMinor" });
+  return note;
+}
+
+async function putAsked(
+  logs: Logs,
+  { invoice: id, ask, change }: { invoice: string; ask: NewCredit; change: Change },
+): Promise<Revision<CreditNote>> {
   const noteId = creditNoteId(id, ask.id);
   const at = new Date(change.atMs).toISOString();
-  const there = await logs.creditNotes.current(noteId);
-  if (there !== undefined) return acceptCredit(logs, checkSame(there, ask), change);
   // Refused before anything is stored, if it can be known.
   credit((await invoiceOf(logs, id)).body, ask, { by: change.by, at });
   const { amountMinor } = ask;
   const asked = { id: ask.id, reason: ask.reason, by: change.by, at, ...(amountMinor === undefined ? {} : { amountMinor }) };
   const body: CreditNote = { state: "asked", id: noteId, invoice: id, askedIn: monthAt(change.atMs), ask: asked };
-  const put = await logs.creditNotes.append(noteId, 0, { body, change });
-  const note = await acceptCredit(logs, put, change);
-  if (note.state === "refused") throw new Failure("conflict", note.problem, { field: "amountMinor" });
-  return note;
+  return logs.creditNotes.append(noteId, 0, { body, change });
 }
 
 /** Takes what was asked from the invoice; a note that is further changes nothing. May run twice at once. */
