@@ -139,8 +139,11 @@ function moveTat(terms: Terms, { level, granted, nowUs }: Move): Update {
   };
 }
 
-/** Nobody restarts by earlier terms what has just become whole by later ones. */
-const IS_WHOLE = "(attribute_not_exists(tat) OR (tat < :now AND (attribute_not_exists(pr) OR pr <= :pr OR tat < :forgotten)))";
+/**
+ * Nobody restarts by earlier terms what has just become whole by later ones. Without brackets, since AND binds first: the embedded engine's parser takes a time that
+ * is exponential in their depth, and took 4 ms for each lease with three of them; so it takes 0.1.
+ */
+const IS_WHOLE = "attribute_not_exists(tat) OR tat < :forgotten OR tat < :now AND attribute_not_exists(pr) OR tat < :now AND pr <= :pr";
 
 /** A day's item is made by its first lease, and tidied away when nobody can ask for it any more. */
 function moveDay({ quota }: CreditPolicy, { granted, nowUs }: Move): Update {
@@ -188,7 +191,7 @@ function updateOf(from: Level, to: Level, nowUs: number): Update | undefined {
   if (from.tatUs < nowUs)
     return {
       set: "SET tat = :next, bk = :back, wa = :now, pl = :pl, pr = :pr",
-      when: `${IS_WHOLE} AND ${when}`,
+      when: `(${IS_WHOLE}) AND ${when}`,
       values: { ...values, ":next": numeral(to.tatUs), ":forgotten": numeral(forgottenUs(nowUs)) },
     };
   return {
