@@ -4,6 +4,7 @@ import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-clie
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { type Log, logJson } from "../../shared/log/log.ts";
 import type { Round } from "../../shared/schedule/round.ts";
+import { firstTenantAtMs } from "../../shared/tenants/made-at.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import { createIdentities } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
 import type { ShardSchedule } from "../../shared/usage/row.ts";
@@ -11,7 +12,6 @@ import { createSealStore } from "../../shared/usage/seals/seal-store.dynamo.ts";
 import { createSealingStore } from "../../shared/usage/seals/sealing-store.dynamo.ts";
 import { createTotalStore } from "../../shared/usage/totals/total-store.dynamo.ts";
 import type { SealerConfig } from "./config.ts";
-import { firstTenantAtMs } from "./first-tenant.ts";
 import { createSealerRound } from "./round.ts";
 import type { Identities } from "./sealer.ts";
 

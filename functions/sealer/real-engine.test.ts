@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { firstTenantAtMs } from "../../shared/tenants/made-at.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import { createLedger } from "../../shared/usage/ledger/ledger.dynamo.ts";
 import { createRowReader } from "../../shared/usage/ledger/row-reader.dynamo.ts";
@@ -15,7 +16,6 @@ import { createTotalStore } from "../../shared/usage/totals/total-store.dynamo.t
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import { listed, roundsAt, rowAt } from "../../test/harness/sealing.ts";
 import { composeRound } from "./compose.ts";
-import { firstTenantAtMs } from "./first-tenant.ts";
 
 const SCHEDULE = [{ fromMinute: "", shardCount: 2 }];
 /** More than a day ago by the clock that the store has, too. */

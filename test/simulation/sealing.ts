@@ -1,9 +1,9 @@
 import { composeRound } from "../../functions/sealer/compose.ts";
-import { firstTenantAtMs } from "../../functions/sealer/first-tenant.ts";
 import type { Clock } from "../../shared/base/clock.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { startTimer } from "../../shared/schedule/timer.ts";
+import { firstTenantAtMs } from "../../shared/tenants/made-at.ts";
 import { createTenantStore } from "../../shared/tenants/tenant-store.dynamo.ts";
 import { createIdentities } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
 import type { Total } from "../../shared/usage/seals/sealed.ts";
