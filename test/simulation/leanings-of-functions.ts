@@ -25,6 +25,8 @@ const AFTER_A_DAY: Leaning = {
 export const LEANINGS_OF_FUNCTIONS: readonly (readonly [RegExp, Leaning])[] = [
   // Whoever does not see that its word was kept asks again, and is told that another has said it.
   [/^control: query credit r/, { ...CREDITS, staleShare: 1 }],
+  // A credit's word comes when its operator has said it again, and its balance has moved on.
+  [/^control: put credit r/, { ...CREDITS, ...UNHEARD, lateMsMax: 60_000 }],
   [/^balances: (get|put) balance|^control: .* credit /, CREDITS],
   // Who took a credit from an invoice, or asked for another, sees it as it was when somebody else was faster.
   [/^control: (query invoice|.* (credit-note|replacement)) /, CORRECTIONS],

@@ -120,7 +120,7 @@ export const LEANINGS_OF_REQUESTS: readonly (readonly [RegExp, Leaning])[] = [
     { ...REQUESTS, ...LATE, ...MISTAKEN, ...AHEAD, streamShare: 1, lateMsMax: 60_000 },
   ],
   [/^ledger: SET e=\?, SET st='S' WHERE e, pg, st IF st/, { ...COVERED, tokensMax: 64, engine: { slowShare: 1, slowEventMsMax: 6_000 } }],
-  [/^ledger: SET e=\?, SET st='S' WHERE e, pg, st IF/, { ...COVERED, engine: { slowShare: 1, slowEventMsMax: 1_200 } }],
+  [/^ledger: SET e=\?, SET st='S' WHERE e, pg, st IF/, { ...COVERED, engine: { slowShare: 1, slowEventMsMax: 3_000 } }],
   // Settling comes when its request was given up and its row is void; or expired.
   [
     /^ledger: SET st='S' WHERE e, st IF st/,
