@@ -1,17 +1,14 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { GenerateEvent } from "../../shared/inference/generation.ts";
 import { paced } from "../../test/harness/generation-double.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 
+// A world for each test: a clock that all of them move on would come to be further off the store's than a gateway takes.
 let weir: Serving;
-beforeAll(async () => {
+beforeEach(async () => {
   weir = await startServing();
 });
-afterAll(() => weir.close());
-beforeEach(async () => {
-  weir.model.generations.length = 0;
-  await weir.newRows();
-});
+afterEach(() => weir.close());
 
 const begun: GenerateEvent = { kind: "begun", inputTokens: [4] };
 const text: GenerateEvent = { kind: "text", choice: 0, text: "a", tokens: 1 };
