@@ -4,6 +4,7 @@ import type { Revision } from "../shared/dynamo/revision-log.ts";
 import { KEYS_EVER_MAX, type Key, type KeyMint, type KeyOwner, keyGroupOf, makeKey, peppersOf, rotateKey } from "../shared/keys/key.ts";
 import type { CreatedKey, KeyChange, KeyRevision, KeyRotation } from "../shared/keys/key-requests.ts";
 import { changeOf, stamped } from "./admin/change.ts";
+import { appendNext } from "./admin/if-match.ts";
 import type { Deps } from "./deps.ts";
 import type { EdgeContext } from "./env.ts";
 
@@ -84,7 +85,7 @@ async function limit(
   const { id, isRevoked } = current.body;
   if (isRevoked) throw new Failure("conflict", "The key is revoked.", { field: "id" });
   const body = { ...current.body, limits: change.limits };
-  const limited = await deps.control.keys.append(id, current.revision, { body, change: changeOf(c, deps.clock, change.why) });
+  const limited = await appendNext(c, deps.control.keys, { id, current, body, change: changeOf(c, deps.clock, change.why) });
   deps.directory.forget(id);
   return show(deps, limited);
 }

@@ -31,10 +31,11 @@ export function registerBillCommand(tenants: Command, context: CliContext) {
     .option("--budget <amount>", "tell webhooks at 50, 80 and 100 % of so much a month")
     .option("--why <reason>", "kept in the history")
     .action(async (id: string, priceBook: string, options: BillOptions) => {
-      const { billing } = await context.admin().tenants.show(id);
+      const { billing, revision } = await context.admin().tenants.show(id);
       const changed = { discountBps: 0, taxRateBps: 0, ...billing, priceBook, ...changesOf(options, billing) };
       const why = options.why === undefined ? {} : { why: options.why };
-      const tenant = await context.admin().tenants.bill(id, { ...changed, ...why });
+      // It holds what was read: what somebody else has said since would be taken back unseen.
+      const tenant = await context.admin().tenants.bill(id, { ...changed, ...why }, revision.number);
       context.output.print(tenant, renderBilling);
     });
 }

@@ -2,10 +2,11 @@ import { type Command, InvalidArgumentError } from "commander";
 import type { KeyLimits } from "../../shared/limits/policy.ts";
 import type { LimitsReport } from "../../shared/limits/report.ts";
 import type { CliContext } from "./context.ts";
+import { IF_REVISION, type IfRevision } from "./if-revision.ts";
 import { table } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 
-type SetOptions = {
+type SetOptions = IfRevision & {
   readonly rate?: number;
   readonly burst?: number;
   readonly perDay?: number;
@@ -32,9 +33,10 @@ export function registerLimitCommands(program: Command, context: CliContext) {
     .option("--tokens <tokens>", "tokens per minute, in and out", parseCount)
     .option("--concurrent <requests>", "requests at the same time", parseCount)
     .option("--none", "take all of them away")
+    .option(...IF_REVISION)
     .option("--why <reason>", "kept in the history")
     .action(async (key: string, options: SetOptions) => {
-      const changed = await context.admin().keys.change(key, { limits: limitsOf(options), ...whyOf(options) });
+      const changed = await context.admin().keys.change(key, { limits: limitsOf(options), ...whyOf(options) }, options.ifRevision);
       context.output.print(changed, ({ id, limits: set = {} }) => renderSet("KEY", id, set));
     });
   limits
@@ -44,9 +46,11 @@ export function registerLimitCommands(program: Command, context: CliContext) {
     .option("--tokens <tokens>", "tokens per minute, in and out", parseCount)
     .option("--concurrent <requests>", "requests at the same time", parseCount)
     .option("--none", "take all of them away")
+    .option(...IF_REVISION)
     .option("--why <reason>", "kept in the history")
     .action(async (tenant: string, options: SetOptions) => {
-      const changed = await context.admin().tenants.change(tenant, { limits: limitsOf(options), ...whyOf(options) });
+      const change = { limits: limitsOf(options), ...whyOf(options) };
+      const changed = await context.admin().tenants.change(tenant, change, options.ifRevision);
       context.output.print(changed, ({ id, limits: set = {} }) => renderSet("TENANT", id, set));
     });
 }

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type Command, InvalidArgumentError } from "commander";
 import type * as z from "zod";
+import { RevisionStamp } from "../../shared/base/revision.ts";
 import { PriceBookChange, type PriceBookRevision } from "../../shared/billing/prices/price-book.ts";
 import type { PriceQuestion, PriceQuote } from "../../shared/billing/prices/quote.ts";
 import { PriceBookName } from "../../shared/billing/tenant-billing.ts";
@@ -10,8 +11,8 @@ import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
 
-/** A file holds what the API takes, and the book's name. */
-const PriceFile = PriceBookChange.extend({ name: PriceBookName });
+/** A file holds what the API takes, and the book's name. One of `prices show` says which revision it was made of too. */
+const PriceFile = PriceBookChange.extend({ name: PriceBookName, revision: RevisionStamp.exactOptional() });
 
 type QuoteOptions = Omit<PriceQuestion, "model" | "inputs" | "maxOutputTokens"> & {
   readonly inputs: number;
@@ -22,11 +23,13 @@ export function registerPriceCommands(program: Command, context: CliContext) {
   const prices = program.command("prices").description("what things cost, and from when on");
   prices
     .command("set <file>")
-    .description("set a book's prices from an hour on, as a JSON file says: name, currency, effectiveFrom, entries")
+    .description(
+      "set a book's prices from an hour on, as a JSON file says: name, currency, effectiveFrom, entries. One made of `prices show` has its revision and is refused if it is not the last any more",
+    )
     .option("--why <reason>", "kept in the history")
     .action(async (path: string, options: { why?: string }) => {
-      const { name, ...change } = await readPrices(path);
-      context.output.print(await context.admin().prices.set(name, { ...change, ...options }), (book) => render([book]));
+      const { name, revision, ...change } = await readPrices(path);
+      context.output.print(await context.admin().prices.set(name, { ...change, ...options }, revision?.number), (book) => render([book]));
     });
   prices
     .command("show <book>")

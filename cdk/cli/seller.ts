@@ -1,8 +1,12 @@
 import type { Command } from "commander";
 import { Failure } from "../../shared/base/failure.ts";
+import { RevisionStamp } from "../../shared/base/revision.ts";
 import { SellerChange, type SellerRevision } from "../../shared/billing/invoices/seller.ts";
 import type { CliContext } from "./context.ts";
 import { readJson } from "./invoice-folder.ts";
+
+/** A file holds what the API takes. One of `seller show --json` says which revision it was made of too. */
+const SellerFile = SellerChange.safeExtend({ revision: RevisionStamp.exactOptional() });
 
 export function registerSellerCommands(program: Command, context: CliContext) {
   const seller = program.command("seller").description("who stands on invoices as the sender");
@@ -13,17 +17,19 @@ export function registerSellerCommands(program: Command, context: CliContext) {
   seller
     .command("set <file>")
     .description(
-      "set them from a JSON file: name, address (lines), taxId, email, payment (lines), note, paymentTermDays, invoicePrefix, creditPrefix",
+      "set them from a JSON file: name, address (lines), taxId, email, payment (lines), note, paymentTermDays, invoicePrefix, creditPrefix. One made of `seller show --json` has its revision and is refused if it is not the last any more",
     )
     .option("--why <reason>", "kept in the history")
     .action(async (file: string, { why }: { why?: string }) => {
       const json = await readJson(file);
-      const details = SellerChange.safeParse(json);
+      const details = SellerFile.safeParse(json);
       if (!details.success) {
         const [issue] = details.error.issues;
         throw new Failure("invalid_request", `${file}: ${issue?.path.join(".")} ${issue?.message}`);
       }
-      context.output.print(await context.admin().seller.set({ ...details.data, ...(why === undefined ? {} : { why }) }), render);
+      const { revision, ...change } = details.data;
+      const asked = { ...change, ...(why === undefined ? {} : { why }) };
+      context.output.print(await context.admin().seller.set(asked, revision?.number), render);
     });
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type Share, Shares, type SplitRevision } from "../../shared/routing/split.ts";
 import type { CliContext } from "./context.ts";
+import { IF_REVISION, type IfRevision } from "./if-revision.ts";
 import { table } from "./output.ts";
 import { parseShare, percentOf } from "./share.ts";
 import { UsageError } from "./usage-error.ts";
@@ -16,10 +17,11 @@ export function registerSplitCommands(program: Command, context: CliContext) {
   split
     .command("set <model> <share...>")
     .description("set the shares of versions, such as 1=90% 2=10%; in force everywhere within 5 s")
+    .option(...IF_REVISION)
     .option("--why <reason>", "kept in the history")
-    .action(async (model: string, words: readonly string[], options: { why?: string }) => {
+    .action(async (model: string, words: readonly string[], { ifRevision, ...options }: IfRevision & { why?: string }) => {
       const shares = checkedShares(words);
-      context.output.print(await context.admin().splits.set(model, { shares, ...options }), render);
+      context.output.print(await context.admin().splits.set(model, { shares, ...options }, ifRevision), render);
     });
 }
 

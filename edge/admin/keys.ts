@@ -11,6 +11,7 @@ import { checked, readJson, readOptionalJson } from "../http.ts";
 import { createKeyring, type Keyring, type KeyringDeps } from "../keyring.ts";
 import type { PathGroup } from "../openapi.ts";
 import { revokePath, rotatePath, showPath } from "../own/key-paths.ts";
+import { answerRevision, ETAG, IF_MATCH } from "./if-match.ts";
 import { personOf } from "./people.ts";
 import { tenantOf } from "./tenants.ts";
 
@@ -26,10 +27,10 @@ export function keyRoutes(deps: KeyringDeps) {
       await tenantOf(deps, tenant);
       return c.json(await keyring.list(tenant, query));
     })
-    .get("/:id", async (c) => c.json(await keyring.show(await keyring.find(c.req.param("id")))))
+    .get("/:id", async (c) => answerRevision(c, await keyring.show(await keyring.find(c.req.param("id")))))
     .patch("/:id", async (c) => {
       const change = await readJson(c, KeyChange);
-      return c.json(await keyring.limit(await keyring.find(c.req.param("id")), change, c));
+      return answerRevision(c, await keyring.limit(await keyring.find(c.req.param("id")), change, c));
     })
     .post("/:id/rotate", async (c) => {
       const rotation = await readOptionalJson(c, KeyRotation);
@@ -99,8 +100,10 @@ export const keyPaths: PathGroup = {
       summary: "Replaces a key's own limits",
       scope: "operate",
       body: KeyChange,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The key", schema: KeyRevision },
-      refusals: ["not_found", "conflict"],
+      refusals: ["not_found", "conflict", "precondition_failed"],
     },
     rotatePath(DOOR, "Gives a key a new secret; the one so far stays good for the overlap. Of two rotations at once one is refused"),
     revokePath(DOOR, "Revokes a key: it is refused everywhere within 30 s"),

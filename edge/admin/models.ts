@@ -18,6 +18,7 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
+import { answerRevision, appendNext, ETAG, IF_MATCH } from "./if-match.ts";
 import { makeVersion, type PublishDeps, planUpload } from "./publish.ts";
 
 /** `/admin/models`: models, and publishing their versions. */
@@ -27,8 +28,8 @@ export function modelRoutes(deps: PublishDeps) {
       const page = await deps.control.models.list(MODEL_GROUP, checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: await Promise.all(page.items.map((model) => shown(deps, model))) });
     })
-    .get("/:name", async (c) => c.json(await shown(deps, await modelOf(deps, c.req.param("name")))))
-    .put("/:name", async (c) => c.json(await changeModel(deps, c)))
+    .get("/:name", async (c) => answerRevision(c, await shown(deps, await modelOf(deps, c.req.param("name")))))
+    .put("/:name", async (c) => answerRevision(c, await changeModel(deps, c)))
     .get("/:name/versions", async (c) => {
       const model = await modelOf(deps, c.req.param("name"));
       const page = await deps.control.versions.list(model.body.name, checked(c.req.query(), PageQuery));
@@ -71,6 +72,7 @@ export const modelPaths: PathGroup = {
       path: "/admin/models/{name}",
       summary: "Shows a model",
       scope: "models",
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The model", schema: ModelRevision },
       refusals: ["not_found"],
     },
@@ -80,8 +82,10 @@ export const modelPaths: PathGroup = {
       summary: "Says which tenants may use a model",
       scope: "models",
       body: ModelChange,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The model", schema: ModelRevision },
-      refusals: ["not_found", "conflict"],
+      refusals: ["not_found", "conflict", "precondition_failed"],
     },
     {
       method: "get",
@@ -133,8 +137,8 @@ async function changeModel(deps: PublishDeps, c: EdgeContext): Promise<ModelRevi
   const { tenants, why } = await readJson(c, ModelChange);
   const current = await modelOf(deps, nameOf(c));
   const { name } = current.body;
-  const entry = { body: { name, tenants }, change: changeOf(c, deps.clock, why) };
-  return shown(deps, await deps.control.models.append(name, current.revision, entry));
+  const next = { id: name, current, body: { name, tenants }, change: changeOf(c, deps.clock, why) };
+  return shown(deps, await appendNext(c, deps.control.models, next));
 }
 
 /** The name in the path; one that no model can have is refused where a model would be made. */

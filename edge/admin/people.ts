@@ -9,6 +9,7 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
+import { answerRevision, appendNext, ETAG, IF_MATCH } from "./if-match.ts";
 
 type PeopleDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "people"> };
 
@@ -21,8 +22,8 @@ export function peopleRoutes(deps: PeopleDeps) {
       const page = await people.list(PEOPLE_GROUP, checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: page.items.map(shown) });
     })
-    .get("/:id", async (c) => c.json(shown(await personOf(deps, c.req.param("id")))))
-    .patch("/:id", async (c) => c.json(await changePerson(deps, c)))
+    .get("/:id", async (c) => answerRevision(c, shown(await personOf(deps, c.req.param("id")))))
+    .patch("/:id", async (c) => answerRevision(c, await changePerson(deps, c)))
     .delete("/:id", async (c) => c.json(await erasePerson(deps, c), 202))
     .get("/:id/history", async (c) => {
       const { body } = await personOf(deps, c.req.param("id"));
@@ -56,7 +57,7 @@ async function changePerson(deps: PeopleDeps, c: EdgeContext) {
   if (isOwnRank) throw new Failure("conflict", "Nobody changes their own role: ask another operator.", { field: "id" });
   if (current.body.erasure !== undefined) throw new Failure("conflict", `The person '${id}' is erased.`, { field: "id" });
   const body = Person.parse({ ...current.body, ...changes });
-  return shown(await deps.control.people.append(id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
+  return shown(await appendNext(c, deps.control.people, { id, current, body, change: changeOf(c, deps.clock, why) }));
 }
 
 /** The name goes at once, and from older revisions and keys by the caretaker. Erasing twice changes nothing. */
@@ -102,6 +103,7 @@ export const peoplePaths: PathGroup = {
       path: "/admin/people/{id}",
       summary: "Shows a person",
       scope: "operate",
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The person", schema: PersonRevision },
       refusals: ["not_found"],
     },
@@ -111,8 +113,10 @@ export const peoplePaths: PathGroup = {
       summary: "Changes a person's name or role, or whether they may do anything; nobody changes their own role",
       scope: "operate",
       body: PersonChange,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The person", schema: PersonRevision },
-      refusals: ["not_found", "conflict"],
+      refusals: ["not_found", "conflict", "precondition_failed"],
     },
     {
       method: "delete",

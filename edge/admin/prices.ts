@@ -16,6 +16,7 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
+import { answerRevision, appendNext, ETAG, IF_MATCH } from "./if-match.ts";
 import { assertFitsPrepaid } from "./prepaid-books.ts";
 
 type PriceDeps = Pick<Deps, "clock" | "prices"> & { readonly control: Pick<Deps["control"], "prices" | "tenants"> };
@@ -28,10 +29,10 @@ export function priceRoutes(deps: PriceDeps) {
       const page = await prices.list(PRICE_BOOK_GROUP, checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: page.items.map(shown) });
     })
-    .get("/:book", async (c) => c.json(shown(await bookOf(deps, c.req.param("book")))))
+    .get("/:book", async (c) => answerRevision(c, shown(await bookOf(deps, c.req.param("book")))))
     .put("/:book", async (c) => {
       const { book, isNew } = await setPrices(deps, c);
-      return c.json(shown(book), isNew ? 201 : 200);
+      return answerRevision(c, shown(book), isNew ? 201 : 200);
     })
     .get("/:book/history", async (c) => {
       const { body } = await bookOf(deps, c.req.param("book"));
@@ -52,7 +53,7 @@ async function setPrices(deps: PriceDeps, c: EdgeContext): Promise<{ book: Revis
     // After all that takes time: what is ahead is counted from the write.
     assertFollows(before.body, body, deps.clock.nowMs());
   }
-  const book = await deps.control.prices.append(name, before?.revision ?? 0, { body, change: changeOf(c, deps.clock, why) });
+  const book = await appendNext(c, deps.control.prices, { id: name, current: before, body, change: changeOf(c, deps.clock, why) });
   deps.prices.forget(name);
   return { book, isNew: before === undefined };
 }
@@ -99,6 +100,7 @@ export const pricePaths: PathGroup = {
       path: "/admin/prices/{book}",
       summary: "Shows a book's latest prices, which may be still to come",
       scope: "billing",
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The prices", schema: PriceBookRevision },
       refusals: ["not_found"],
     },
@@ -108,9 +110,11 @@ export const pricePaths: PathGroup = {
       summary: "Sets what a book charges from an hour on; what was charged before stays",
       scope: "billing",
       body: PriceBookChange,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The prices", schema: PriceBookRevision },
       otherwise: { status: 201, summary: "The prices of a new book" },
-      refusals: ["conflict"],
+      refusals: ["conflict", "precondition_failed"],
     },
     {
       method: "get",

@@ -7,6 +7,7 @@ import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import type { InvoiceDeps } from "../own/invoice-reading.ts";
 import { changeOf, stamped } from "./change.ts";
+import { answerRevision, appendNext, ETAG, IF_MATCH } from "./if-match.ts";
 
 /** `/admin/seller`: who stands on invoices as the sender. Without it none is issued. */
 export function sellerRoutes(deps: InvoiceDeps) {
@@ -15,9 +16,9 @@ export function sellerRoutes(deps: InvoiceDeps) {
     .get("/", async (c) => {
       const seller = await sellers.current(SELLER);
       if (seller === undefined) throw new Failure("not_found", "The seller's details are not set yet: no invoice is issued without them.");
-      return c.json(stamped(seller.body, seller));
+      return answerRevision(c, stamped(seller.body, seller));
     })
-    .put("/", async (c) => c.json(await setSeller(deps, c)))
+    .put("/", async (c) => answerRevision(c, await setSeller(deps, c)))
     .get("/history", async (c) => {
       const page = await sellers.history(SELLER, checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: page.items.map((seller) => stamped(seller.body, seller)) });
@@ -27,7 +28,7 @@ export function sellerRoutes(deps: InvoiceDeps) {
 async function setSeller(deps: InvoiceDeps, c: EdgeContext): Promise<SellerRevision> {
   const { why, ...body } = await readJson(c, SellerChange);
   const current = await deps.control.sellers.current(SELLER);
-  const seller = await deps.control.sellers.append(SELLER, current?.revision ?? 0, { body, change: changeOf(c, deps.clock, why) });
+  const seller = await appendNext(c, deps.control.sellers, { id: SELLER, current, body, change: changeOf(c, deps.clock, why) });
   return stamped(seller.body, seller);
 }
 
@@ -41,6 +42,7 @@ export const sellerPaths: PathGroup = {
       path: "/admin/seller",
       summary: "Shows the seller's details",
       scope: "billing",
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The seller", schema: SellerRevision },
       refusals: ["not_found"],
     },
@@ -50,8 +52,10 @@ export const sellerPaths: PathGroup = {
       summary: "Sets the seller's details; invoices that are issued keep those that they were issued with",
       scope: "billing",
       body: SellerChange,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The seller", schema: SellerRevision },
-      refusals: ["conflict"],
+      refusals: ["conflict", "precondition_failed"],
     },
     {
       method: "get",

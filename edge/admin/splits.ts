@@ -9,6 +9,7 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
+import { answerRevision, appendNext, ETAG, IF_MATCH } from "./if-match.ts";
 
 type SplitDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "models" | "versions" | "splits"> };
 
@@ -19,9 +20,9 @@ export function splitRoutes(deps: SplitDeps) {
       const model = await modelOf(deps, c.req.param("model"));
       const split = await deps.control.splits.current(model);
       if (split === undefined) throw new Failure("not_found", `The model '${model}' has no split yet: no version of it is ready.`);
-      return c.json(shown(split));
+      return answerRevision(c, shown(split));
     })
-    .put("/:model", async (c) => c.json(await setSplit(deps, c)))
+    .put("/:model", async (c) => answerRevision(c, await setSplit(deps, c)))
     .get("/:model/history", async (c) => {
       const model = await modelOf(deps, c.req.param("model"));
       const page = await deps.control.splits.history(model, checked(c.req.query(), PageQuery));
@@ -37,7 +38,7 @@ async function setSplit(deps: SplitDeps, c: EdgeContext): Promise<SplitRevision>
   const before = await deps.control.splits.current(model);
   if (before !== undefined && isSplitBy(before.body, shares)) return shown(before);
   const body = reshare(model, before?.body, shares);
-  return shown(await deps.control.splits.append(model, before?.revision ?? 0, { body, change: changeOf(c, deps.clock, why) }));
+  return shown(await appendNext(c, deps.control.splits, { id: model, current: before, body, change: changeOf(c, deps.clock, why) }));
 }
 
 async function assertServable(deps: SplitDeps, { model, version: number }: { model: string; version: number }, place: number) {
@@ -75,6 +76,7 @@ export const splitPaths: PathGroup = {
       path: "/admin/splits/{model}",
       summary: "Shows a model's split",
       scope: "rollouts",
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The split", schema: SplitRevision },
       refusals: ["not_found"],
     },
@@ -84,8 +86,10 @@ export const splitPaths: PathGroup = {
       summary: "Sets the shares of a model's versions: one write, in force everywhere within 5 s",
       scope: "rollouts",
       body: SplitChange,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The split", schema: SplitRevision },
-      refusals: ["not_found", "conflict"],
+      refusals: ["not_found", "conflict", "precondition_failed"],
     },
     {
       method: "get",

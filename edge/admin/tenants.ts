@@ -23,6 +23,7 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { changeOf, stamped } from "./change.ts";
+import { answerRevision, appendNext, ETAG, IF_MATCH } from "./if-match.ts";
 import { whyNotPrepaid } from "./prepaid-books.ts";
 
 /** Requests per second: whoever operates Weir by hand or by a script. */
@@ -35,16 +36,16 @@ type BillingDeps = TenantDeps & { readonly control: Pick<Deps["control"], "price
 export function tenantRoutes(deps: BillingDeps) {
   const { tenants } = deps.control;
   return new Hono<EdgeEnv>()
-    .post("/", async (c) => c.json(await createTenant(deps, c), 201))
+    .post("/", async (c) => answerRevision(c, await createTenant(deps, c), 201))
     .get("/", async (c) => {
       const page = await tenants.list(TENANT_GROUP, checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: page.items.map(shown) });
     })
-    .get("/:id", async (c) => c.json(shown(await tenantOf(deps, c.req.param("id")))))
-    .patch("/:id", async (c) => c.json(await changeTenant(deps, c, await readJson(c, TenantChange))))
+    .get("/:id", async (c) => answerRevision(c, shown(await tenantOf(deps, c.req.param("id")))))
+    .patch("/:id", async (c) => answerRevision(c, await changeTenant(deps, c, await readJson(c, TenantChange))))
     .put("/:id/billing", async (c) => {
       const { why, ...billing } = await readJson(c, NewBilling);
-      return c.json(await changeTenant(deps, c, { billing, why }));
+      return answerRevision(c, await changeTenant(deps, c, { billing, why }));
     })
     .post("/:id/close", async (c) => c.json(await closeTenant(deps, c)))
     .delete("/:id", async (c) => c.json(await deleteTenant(deps, c), 202))
@@ -79,7 +80,7 @@ async function changeTenant(deps: BillingDeps, c: EdgeContext, { why, ...changes
   if (changes.billing !== undefined) await assertBillable(deps, changes.billing, current.body.billing);
   const body = { ...current.body, ...stated(changes) };
   assertReachable(body);
-  return shown(await deps.control.tenants.append(body.id, current.revision, { body, change: changeOf(c, deps.clock, why) }));
+  return shown(await appendNext(c, deps.control.tenants, { id: body.id, current, body, change: changeOf(c, deps.clock, why) }));
 }
 
 /** A day's quota that is spent, or a rate of one in a quarter of an hour, would leave nobody to undo it, nor to revoke a key that has leaked. */
@@ -192,6 +193,7 @@ export const tenantPaths: PathGroup = {
       path: "/admin/tenants/{id}",
       summary: "Shows a tenant",
       scope: "operate",
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The tenant", schema: TenantRevision },
       refusals: ["not_found"],
     },
@@ -201,8 +203,10 @@ export const tenantPaths: PathGroup = {
       summary: "Changes a tenant's name, rate, limits, billing or duplicate window",
       scope: "operate",
       body: TenantChange,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The tenant", schema: TenantRevision },
-      refusals: ["not_found", "conflict"],
+      refusals: ["not_found", "conflict", "precondition_failed"],
     },
     {
       method: "put",
@@ -210,8 +214,10 @@ export const tenantPaths: PathGroup = {
       summary: "Says how a tenant is billed, in place of what was said before",
       scope: "billing",
       body: NewBilling,
+      headers: [IF_MATCH],
+      headersOut: [ETAG],
       answer: { status: 200, summary: "The tenant", schema: TenantRevision },
-      refusals: ["not_found", "conflict"],
+      refusals: ["not_found", "conflict", "precondition_failed"],
     },
     {
       method: "post",

@@ -12,6 +12,8 @@ const FAILURES = {
   request_timeout: { status: 408, isRetryable: true },
   conflict: { status: 409, isRetryable: false },
   in_progress: { status: 409, isRetryable: true },
+  /** What `If-Match` names is not the last revision any more. */
+  precondition_failed: { status: 412, isRetryable: false },
   too_large: { status: 413, isRetryable: false },
   unsupported_media: { status: 415, isRetryable: false },
   key_reused: { status: 422, isRetryable: false },

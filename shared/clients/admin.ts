@@ -9,14 +9,14 @@ import { type SplitChange, SplitRevision } from "../routing/split.ts";
 import { Status } from "../status/status.ts";
 import { DeletionRevision } from "../tenants/deletion.ts";
 import { type NewBilling, type NewTenant, type TenantChange, TenantRevision } from "../tenants/tenant.ts";
-import type { Http } from "./http.ts";
+import { type Http, ifMatch } from "./http.ts";
 import { invoiceChangesOf, invoicesOf, sellerOf } from "./invoices.ts";
 import { webhooksOf } from "./webhooks.ts";
 
 type PageAsk = Partial<PageQuery>;
 type RotationAsk = Partial<KeyRotation>;
 
-/** The admin API, for operators: one function a path, failures as `Failure`. */
+/** The admin API, for operators: one function a path, failures as `Failure`. `after` is the revision that a change rests on (`If-Match`). */
 export type AdminClient = ReturnType<typeof createAdminClient>;
 
 export function createAdminClient(http: Http) {
@@ -41,8 +41,10 @@ function tenantsOf(http: Http) {
     create: (body: NewTenant) => http.ask({ method: "POST", path: root, body, answer: TenantRevision }),
     list: (page: PageAsk) => listOf(http, { path: root, query: page, item: TenantRevision }),
     show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: TenantRevision }),
-    change: (id: string, body: TenantChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: TenantRevision }),
-    bill: (id: string, body: NewBilling) => http.ask({ method: "PUT", path: [...root, id, "billing"], body, answer: TenantRevision }),
+    change: (id: string, body: TenantChange, after?: number) =>
+      http.ask({ method: "PATCH", path: [...root, id], body, headers: ifMatch(after), answer: TenantRevision }),
+    bill: (id: string, body: NewBilling, after?: number) =>
+      http.ask({ method: "PUT", path: [...root, id, "billing"], body, headers: ifMatch(after), answer: TenantRevision }),
     close: (id: string, why?: string) =>
       http.ask({ method: "POST", path: [...root, id, "close"], headers: reason(why), answer: TenantRevision }),
     delete: (id: string, why?: string) =>
@@ -58,7 +60,8 @@ function keysOf(http: Http) {
     create: (body: NewKey) => http.ask({ method: "POST", path: root, body, answer: CreatedKey }),
     list: (tenant: string, page: PageAsk) => listOf(http, { path: root, query: { tenant, ...page }, item: KeyRevision }),
     show: (id: string) => http.ask({ method: "GET", path: [...root, id], answer: KeyRevision }),
-    change: (id: string, body: KeyChange) => http.ask({ method: "PATCH", path: [...root, id], body, answer: KeyRevision }),
+    change: (id: string, body: KeyChange, after?: number) =>
+      http.ask({ method: "PATCH", path: [...root, id], body, headers: ifMatch(after), answer: KeyRevision }),
     rotate: (id: string, body: RotationAsk) => http.ask({ method: "POST", path: [...root, id, "rotate"], body, answer: CreatedKey }),
     revoke: (id: string, why?: string) => http.ask({ method: "DELETE", path: [...root, id], headers: reason(why), answer: KeyRevision }),
   };
@@ -80,7 +83,8 @@ function splitsOf(http: Http) {
   const root = ["admin", "splits"];
   return {
     show: (model: string) => http.ask({ method: "GET", path: [...root, model], answer: SplitRevision }),
-    set: (model: string, body: SplitChange) => http.ask({ method: "PUT", path: [...root, model], body, answer: SplitRevision }),
+    set: (model: string, body: SplitChange, after?: number) =>
+      http.ask({ method: "PUT", path: [...root, model], body, headers: ifMatch(after), answer: SplitRevision }),
     history: (model: string, page: PageAsk) => listOf(http, { path: [...root, model, "history"], query: page, item: SplitRevision }),
   };
 }
@@ -88,7 +92,8 @@ function splitsOf(http: Http) {
 function pricesOf(http: Http) {
   const root = ["admin", "prices"];
   return {
-    set: (book: string, body: PriceBookChange) => http.ask({ method: "PUT", path: [...root, book], body, answer: PriceBookRevision }),
+    set: (book: string, body: PriceBookChange, after?: number) =>
+      http.ask({ method: "PUT", path: [...root, book], body, headers: ifMatch(after), answer: PriceBookRevision }),
     list: (page: PageAsk) => listOf(http, { path: root, query: page, item: PriceBookRevision }),
     show: (book: string) => http.ask({ method: "GET", path: [...root, book], answer: PriceBookRevision }),
     history: (book: string, page: PageAsk) => listOf(http, { path: [...root, book, "history"], query: page, item: PriceBookRevision }),

@@ -46,6 +46,7 @@ const CODES: Readonly<Record<number, FailureCode>> = {
   405: "method_not_allowed",
   408: "request_timeout",
   409: "conflict",
+  412: "precondition_failed",
   413: "too_large",
   415: "unsupported_media",
   429: "rate_limited",

@@ -57,6 +57,11 @@ export function createHttp(settings: HttpSettings): Http {
   };
 }
 
+/** The header of a change that rests on a revision which was read: if that is not the last any more, it fails with `precondition_failed`. */
+export function ifMatch(revision: number | undefined): Readonly<Record<string, string>> {
+  return revision === undefined ? {} : { "if-match": `"${revision}"` };
+}
+
 /** Every item of a list, page by page. */
 export async function everyItem<T>(list: (page: Partial<PageQuery>) => Promise<Page<T>>): Promise<T[]> {
   const items: T[] = [];

@@ -11,7 +11,7 @@ import {
 import { type NewReplacement, ReplacementRevision } from "../billing/invoices/replacement.ts";
 import { type SellerChange, SellerRevision } from "../billing/invoices/seller.ts";
 import { InvoicePrices } from "../billing/prices/price-book.ts";
-import type { Http } from "./http.ts";
+import { type Http, ifMatch } from "./http.ts";
 
 type Query = Readonly<Record<string, string | number | undefined>>;
 
@@ -46,6 +46,6 @@ export function sellerOf(http: Http) {
   const path = ["admin", "seller"];
   return {
     show: () => http.ask({ method: "GET", path, answer: SellerRevision }),
-    set: (body: SellerChange) => http.ask({ method: "PUT", path, body, answer: SellerRevision }),
+    set: (body: SellerChange, after?: number) => http.ask({ method: "PUT", path, body, headers: ifMatch(after), answer: SellerRevision }),
   };
 }
