@@ -92,6 +92,29 @@ test("credits never give back more than the invoice, in whatever order they are 
   fc.assert(property, { numRuns: 300 });
 });
 
+test("of each credit the tax is no more than the credit itself, and at any time what is given back is in proportion, however small its parts", () => {
+  const totals = fc.record({ net: fc.bigInt({ min: 1n, max: 500n }), bps: fc.bigInt({ min: 0n, max: 10_000n }) });
+  const property = fc.property(totals, fc.array(fc.bigInt({ min: 1n, max: 9n }), { maxLength: 99 }), ({ net, bps }, asked) => {
+    const tax = (net * bps + 5_000n) / 10_000n;
+    const total = net + tax;
+    let invoice: Invoice = { ...issued, totals: { netMinor: `${net}`, taxMinor: `${tax}`, totalMinor: `${total}` } };
+    let [given, taxGiven] = [0n, 0n];
+    for (const [place, amount] of [...asked, total].entries()) {
+      const left = total - given;
+      if (left === 0n) break;
+      const made = credit(invoice, { id: `c${place}`, amountMinor: `${amount < left ? amount : left}`, reason: "x" }, CHANGE);
+      invoice = made.invoice;
+      given += BigInt(made.credit.amountMinor);
+      taxGiven += BigInt(made.credit.taxMinor);
+      expect(BigInt(made.credit.taxMinor)).toBeGreaterThanOrEqual(0n);
+      expect(BigInt(made.credit.taxMinor)).toBeLessThanOrEqual(BigInt(made.credit.amountMinor));
+      expect(taxGiven).toBe((2n * given * tax + total) / (2n * total));
+    }
+  });
+
+  fc.assert(property, { numRuns: 300 });
+});
+
 test("the same credit twice is one; the same id for another is refused", () => {
   const ask = { id: "c", amountMinor: "100", reason: "x" };
   const once = credit(issued, ask, CHANGE);

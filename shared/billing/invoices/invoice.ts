@@ -249,18 +249,21 @@ export function credit(invoice: Invoice, asked: NewCredit, change: { by: string;
     );
   }
   if (invoice.credits.length >= CREDITS_MAX) throw refused(invoice, `it has ${CREDITS_MAX} credit notes, which is the most`);
-  const taxMinor = taxPartOf(invoice, amount, left);
+  const taxMinor = creditTaxOf(invoice.totals, invoice.credits, amount);
   const made: Credit = { id: asked.id, reason: asked.reason, amountMinor: `${amount}`, taxMinor: `${taxMinor}`, ...change };
   return { invoice: { ...invoice, credits: [...invoice.credits, made] }, credit: made };
 }
 
-/** The tax in a credit: in proportion, rounded once; the credit that takes the rest takes the rest of the tax, so that all of them are the invoice's. */
-function taxPartOf({ totals, credits }: IssuedInvoice, amount: bigint, left: bigint): bigint {
-  const [tax, total] = [BigInt(totals.taxMinor), BigInt(totals.totalMinor)];
-  const taxLeft = credits.reduce((rest, each) => rest - BigInt(each.taxMinor), tax);
-  if (amount === left) return taxLeft;
-  const part = roundDivide(amount * tax, total);
-  return part < taxLeft ? part : taxLeft;
+/**
+ * The tax in the next credit: what the tax in all that is given back by then comes to, in proportion and rounded once, without what those before had of it.
+ * Were each credit rounded by itself, small ones would have no tax at all, and the one that takes the rest more tax than it gives back.
+ */
+export function creditTaxOf(totals: Totals, before: readonly Pick<Credit, "amountMinor" | "taxMinor">[], amount: bigint): bigint {
+  const given = before.reduce((sum, each) => sum + BigInt(each.amountMinor), amount);
+  return before.reduce(
+    (rest, each) => rest - BigInt(each.taxMinor),
+    roundDivide(given * BigInt(totals.taxMinor), BigInt(totals.totalMinor)),
+  );
 }
 
 function refused(invoice: Invoice, reason: string): Failure {
