@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream, existsSync } from "node:fs";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -7,10 +7,13 @@ import type { ReadableStream as NodeStream } from "node:stream/web";
 import type { z } from "zod";
 import { Failure } from "../../shared/base/failure.ts";
 import { sha256Hex } from "../../shared/base/hash.ts";
+import type { Check } from "../../shared/billing/invoices/check.ts";
+import { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
+import type { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
 import { DOCUMENT_BYTES_MAX } from "../../shared/billing/invoices/document-store.ts";
-import { FORMATS, InvoiceRevision } from "../../shared/billing/invoices/invoice.ts";
+import { FORMATS, InvoiceRevision, isIssued } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
-import type { Check } from "../../shared/billing/invoices/verify-invoice.ts";
+import { CORRECTIONS_SCHEMA, Corrections } from "../../shared/billing/invoices/verify-corrections.ts";
 import { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
 import type { invoicesOf } from "../../shared/clients/invoices.ts";
 import type { TenantClient } from "../../shared/clients/tenant.ts";
@@ -19,12 +22,20 @@ import type { UsageRow } from "../../shared/usage/row.ts";
 import type { TenantBucket } from "../../shared/usage/seals/seal.ts";
 
 /** What an export's folder holds; whoever gets it needs nothing else to compute the invoice anew. */
-const FILES = { head: "invoice-state.json", prices: "prices.json", seals: "seals.ndjson", rows: "rows.ndjson" } as const;
+const FILES = {
+  head: "invoice-state.json",
+  corrections: "corrections.json",
+  prices: "prices.json",
+  seals: "seals.ndjson",
+  rows: "rows.ndjson",
+} as const;
 /** An invoice's state and a book with all its revisions are smaller; what is larger is something else. */
 const JSON_BYTES_MAX = 64 * 1024 * 1024;
 /** A seal of a minute has a few lines for each model and version. */
 const LINE_CHARACTERS_MAX = 8 * 1024 * 1024;
 const documentFile = (format: string) => `invoice.${format}`;
+/** A credit note's number, such as `CN-000017`; what else a file may say would be a path. */
+const NOTE_NAME = /^[A-Z0-9][A-Z0-9-]{0,11}-[0-9]{6,15}$/;
 
 type Invoices = ReturnType<typeof invoicesOf>;
 
@@ -35,17 +46,28 @@ export async function exportInvoice(
   folder: string,
 ): Promise<{ readonly folder: string; readonly files: readonly string[] }> {
   const head = await invoices.show(id);
-  const isIssued = head.state !== "draft" && head.state !== "frozen";
   await mkdir(folder, { recursive: true });
   const put = (name: string, content: string | Uint8Array) => writeFile(join(folder, name), content);
   await put(FILES.head, `${JSON.stringify(head, null, 2)}\n`);
-  const formats = FORMATS.filter((format) => isIssued || format === "json");
+  const formats = FORMATS.filter((format) => isIssued(head) || format === "json");
   for (const format of formats) await put(documentFile(format), await invoices.document(id, format));
+  const corrections = await correctionsOf(invoices, head);
+  await put(FILES.corrections, `${JSON.stringify(corrections, null, 2)}\n`);
+  const noteFiles = issuedOf(corrections).flatMap((note) => FORMATS.map((format) => ({ note, format, file: noteFile(note.name, format) })));
+  for (const { note, format, file } of noteFiles) await put(file, await invoices.creditDocument(id, note.ask.id, format));
   await put(FILES.prices, `${JSON.stringify(await invoices.prices(id), null, 2)}\n`);
   const query = { month: head.month, tenant: head.tenant };
   await save(await tenant.usageExport("seals", query), join(folder, FILES.seals));
   await save(await tenant.usageExport("export", query), join(folder, FILES.rows));
-  return { folder, files: [...Object.values(FILES), ...formats.map(documentFile)] };
+  return { folder, files: [...Object.values(FILES), ...formats.map(documentFile), ...noteFiles.map(({ file }) => file)] };
+}
+
+async function correctionsOf(invoices: Invoices, head: InvoiceRevision): Promise<Corrections> {
+  const { credits, replacedBy } = isIssued(head) ? head : { credits: [], replacedBy: undefined };
+  const notes: CreditNoteRevision[] = [];
+  for (const credit of credits) notes.push(await invoices.creditNote(head.id, credit.id));
+  const read = async (other: { id: string } | undefined) => (other === undefined ? null : invoices.show(other.id));
+  return { schema: CORRECTIONS_SCHEMA, credits: notes, replaces: await read(head.replaces), replacedBy: await read(replacedBy) };
 }
 
 /** An exported invoice, read again; rows and seals one by one. Fails with `invalid_request` for what is none. */
@@ -60,15 +82,49 @@ export async function openExport(folder: string) {
   };
 }
 
+/** What has become of an exported invoice, and its credit notes' documents; undefined of an export from before there was such a file. */
+export async function openCorrections(folder: string) {
+  const path = join(folder, FILES.corrections);
+  if (!existsSync(path)) return undefined;
+  const corrections = parsed(Corrections, path, await readJson(path));
+  const notes = new Map<string, CreditDocument>();
+  for (const { name } of issuedOf(corrections)) {
+    const file = join(folder, noteFile(name, "json"));
+    notes.set(name, parsed(CreditDocument, file, await readJson(file)));
+  }
+  return { corrections, notes };
+}
+
+/** Whether credit notes' documents are those that their logs name, by their digests. */
+export async function checkNoteFiles(folder: string, corrections: Corrections): Promise<Check> {
+  const differences: string[] = [];
+  const stored = issuedOf(corrections).flatMap(({ name, documents }) =>
+    FORMATS.map((format) => ({ file: noteFile(name, format), sha256: documents[format].sha256 })),
+  );
+  for (const { file, sha256 } of stored) differences.push(...(await digestDifference(folder, file, sha256)));
+  return { name: "credit notes' documents are those that were issued", count: stored.length, differences };
+}
+
+function issuedOf({ credits }: Corrections) {
+  return credits.filter((note) => note.state === "issued");
+}
+
+function noteFile(name: string, format: string): string {
+  if (NOTE_NAME.test(name)) return `${name}.${format}`;
+  throw new Failure("invalid_request", `'${name.slice(0, 100)}' is no credit note's number.`);
+}
+
+async function digestDifference(folder: string, file: string, sha256: string): Promise<string[]> {
+  const found = sha256Hex(await readBytes(join(folder, file), DOCUMENT_BYTES_MAX));
+  return found === sha256 ? [] : [`${file}: its digest is ${found}, not ${sha256}`];
+}
+
 /** Whether the documents are those that the invoice's state names, by their digests, and of the same invoice. */
 export async function checkDocuments(folder: string, head: InvoiceRevision, document: InvoiceDocument): Promise<Check> {
   const stored = "issue" in head ? head.issue.documents : { json: head.document };
   const differences: string[] = [];
-  for (const [format, { sha256 }] of Object.entries(stored)) {
-    const file = documentFile(format);
-    const found = sha256Hex(await readBytes(join(folder, file), DOCUMENT_BYTES_MAX));
-    if (found !== sha256) differences.push(`${file}: its digest is ${found}, not ${sha256}`);
-  }
+  for (const [format, { sha256 }] of Object.entries(stored))
+    differences.push(...(await digestDifference(folder, documentFile(format), sha256)));
   const said = { id: document.id, tenant: document.buyer.tenant, month: document.month, currency: document.currency, name: document.name };
   const known = {
     id: head.id,

@@ -1,16 +1,19 @@
 import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { Failure } from "../../shared/base/failure.ts";
+import type { Check } from "../../shared/billing/invoices/check.ts";
 import type { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
 import { FORMATS, type Format, type InvoiceRevision } from "../../shared/billing/invoices/invoice.ts";
+import type { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import { type LineDifference, type ReRated, reRate } from "../../shared/billing/invoices/re-rate.ts";
 import { NewReplacement, type ReplacementRevision } from "../../shared/billing/invoices/replacement.ts";
-import { type Check, verifyInvoice } from "../../shared/billing/invoices/verify-invoice.ts";
+import { dueMinorOf, verifyCorrections } from "../../shared/billing/invoices/verify-corrections.ts";
+import { verifyInvoice } from "../../shared/billing/invoices/verify-invoice.ts";
 import { printMinor } from "../../shared/billing/money.ts";
 import { InvoicePrices, PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { everyItem } from "../../shared/clients/http.ts";
 import type { CliContext } from "./context.ts";
-import { checkDocuments, exportInvoice, openExport, readJson } from "./invoice-folder.ts";
+import { checkDocuments, checkNoteFiles, exportInvoice, openCorrections, openExport, readJson } from "./invoice-folder.ts";
 import { printable, table } from "./output.ts";
 
 type ListOptions = { readonly tenant?: string; readonly month?: string };
@@ -113,19 +116,20 @@ function registerChanging(invoices: Command, context: CliContext) {
 function registerComputing(invoices: Command, context: CliContext) {
   invoices
     .command("export <id> <folder>")
-    .description("write an invoice and all that it follows from into a folder: rows, seals, prices, documents")
+    .description("write an invoice and all that it follows from into a folder: rows, seals, prices, documents, credit notes")
     .action(async (id: string, folder: string) => {
       const exported = await asEither(context, (from) => exportInvoice({ invoices: from, tenant: context.tenant() }, id, folder));
       context.output.print(exported, ({ files }) => files.map((file) => `${folder}/${file}`).join("\n"));
     });
   invoices
     .command("verify <folder>")
-    .description("compute an exported invoice anew, row by row and offline; exit code 1 if anything differs")
+    .description("compute an exported invoice and its credit notes anew, row by row and offline; exit code 1 if anything differs")
     .action(async (folder: string) => {
       const { head, document, prices, ...files } = await openExport(folder);
       const basis = { document, adjustments: head.adjustments, book: prices.revisions, seals: files.seals(), rows: files.rows() };
-      const checks = [await checkDocuments(folder, head, document), ...(await verifyInvoice(basis))];
-      context.output.print(checks, renderChecks);
+      const invoiced = [await checkDocuments(folder, head, document), ...(await verifyInvoice(basis))];
+      const checks = [...invoiced, ...(await checkCorrections(folder, head, document))];
+      context.output.print(checks, (all) => `${renderChecks(all)}\n${dueText(head)}`);
       const [first] = checks.flatMap(({ differences }) => differences);
       if (first !== undefined) throw new Failure("conflict", `${folder} does not add up: ${first}.`);
     });
@@ -138,6 +142,22 @@ function registerComputing(invoices: Command, context: CliContext) {
       const book = revisionsIn(prices, await readJson(prices));
       context.output.print(await reRate({ document, seals: files.seals(), rows: files.rows() }, book), renderReRated);
     });
+}
+
+async function checkCorrections(folder: string, head: InvoiceRevision, document: InvoiceDocument): Promise<readonly Check[]> {
+  const found = await openCorrections(folder);
+  if (found !== undefined) return [await checkNoteFiles(folder, found.corrections), ...verifyCorrections({ head, document, ...found })];
+  // Of an export that is older than such files nothing is missing unless something was given back.
+  const credits = "credits" in head ? head.credits : [];
+  const differences = credits.map(({ id }) => `the credit note of ${id} is not in the export: export it again`);
+  return [{ name: "credit notes are in the export", count: credits.length, differences }];
+}
+
+/** What the tenant owes by this export. */
+function dueText(invoice: InvoiceRevision): string {
+  const due = money(dueMinorOf(invoice), invoice.currency);
+  const credited = "credits" in invoice && invoice.credits.length > 0 ? `, ${invoice.credits.length} credits` : "";
+  return `due ${due} ${invoice.currency} (${invoice.state}${credited})`;
 }
 
 async function readAdjustments(file: string) {

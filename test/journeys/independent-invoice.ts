@@ -78,6 +78,38 @@ export function recomputeInvoice(folder: string): Recomputed {
   return { lines: all.sort(), netMinor: `${net}`, taxMinor: `${tax}`, totalMinor: `${net + tax}`, sealsDigest, rows: rows.length };
 }
 
+export type Due = {
+  /** Number, amount and tax of each credit note, in the order in which they were taken from the invoice. */
+  readonly credits: readonly string[];
+  readonly dueMinor: string;
+};
+
+/** What credit notes have left of an invoice: amounts from the notes' own documents, the tax of all of them by one rounding, bytes by their digests. */
+export function recomputeDue(folder: string): Due {
+  const read = (name: string) => readFileSync(join(folder, name));
+  const json = (name: string) => JSON.parse(read(name).toString());
+  const [invoice, state, { credits: notes }] = [json("invoice.json"), json("invoice-state.json"), json("corrections.json")];
+  const [total, tax] = [BigInt(invoice.totals.totalMinor), BigInt(invoice.totals.taxMinor)];
+  let [given, taxGiven] = [0n, 0n];
+  const credits = (state.credits ?? []).map(({ id }: { id: string }) => {
+    const note = notes.find((each: { ask: { id: string } }) => each.ask.id === id);
+    const document = json(`${note.name}.json`);
+    for (const [format, { sha256 }] of Object.entries<{ sha256: string }>(note.documents)) {
+      const found = createHash("sha256")
+        .update(read(`${note.name}.${format}`))
+        .digest("hex");
+      if (found !== sha256) throw new Error(`${note.name}.${format}: ${found} from its bytes, ${sha256} in its note`);
+    }
+    if (document.invoice.name !== invoice.name) throw new Error(`${note.name} is of ${document.invoice.name}`);
+    given += BigInt(document.totalMinor);
+    const taxMinor = round(given * tax, total) - taxGiven;
+    taxGiven += taxMinor;
+    return `${document.name} ${document.totalMinor} ${taxMinor}`;
+  });
+  if (given > total) throw new Error(`${given} is given back of ${total}`);
+  return { credits, dueMinor: `${state.state === "issued" ? total - given : 0n}` };
+}
+
 /** Each bucket's digest from its own rows, then one over all of them. */
 function digestOf(rows: readonly Row[], buckets: readonly Bucket[]): string {
   const hash = createHash("sha256");

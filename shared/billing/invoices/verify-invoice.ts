@@ -6,6 +6,7 @@ import { minorOf } from "../money.ts";
 import type { PriceRevision } from "../prices/price-book.ts";
 import { effectiveMs } from "../prices/price-plan.ts";
 import { createRater, type Rated } from "../prices/rating.ts";
+import { type Check, startCheck } from "./check.ts";
 import { type SealsFound, walkRows } from "./held-rows.ts";
 import type { Adjustment } from "./invoice.ts";
 import { adjustmentLine, documentLine, type InvoiceDocument, taxesOf, totalsOf } from "./invoice-document.ts";
@@ -20,12 +21,6 @@ export type Basis = {
   readonly seals: AsyncIterable<TenantBucket>;
   readonly rows: AsyncIterable<UsageRow>;
 };
-
-/** One thing that was computed anew; `differences` is empty when it is as the invoice says. */
-export type Check = { readonly name: string; readonly count: number; readonly differences: readonly string[] };
-
-/** So many differences are told of a check; of a wrong month all buckets would differ. */
-const DIFFERENCES_MAX = 20;
 
 /**
  * Computes an invoice anew from its rows, and says what differs: prices, seals, sums, lines, rounding, taxes, total. Memory does not grow with the rows.
@@ -74,18 +69,6 @@ export function bookProblems(
       problems.push(`revision ${revision} follows revision ${before.revision} and does not come after it`);
   }
   return problems;
-}
-
-function startCheck(name: string) {
-  const differences: string[] = [];
-  const check = {
-    count: 0,
-    add(difference: string) {
-      if (differences.length < DIFFERENCES_MAX) differences.push(difference);
-    },
-    done: (): Check => ({ name, count: check.count, differences }),
-  };
-  return check;
 }
 
 function checkEvidence({ evidence }: InvoiceDocument, found: SealsFound): Check {
