@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createTrail } from "../shared/audit/trail.dynamo.ts";
+import { credentialsOf } from "../shared/aws/credentials.ts";
 import { type Clock, systemClock } from "../shared/base/clock.ts";
 import { systemIds } from "../shared/base/id.ts";
 import { createBalanceStore } from "../shared/billing/balances/balance-store.dynamo.ts";
@@ -69,7 +70,7 @@ const READY_TIMEOUT_MS = 2_000;
 
 /** Where time, chance, words for the operator and what is kept come from; tests bring their own. */
 export type World = Pick<Deps, "clock" | "ids" | "log"> & {
-  /** Two clients of one store: the SDK's, and the hot path's. */
+  /** Two clients of one store: the control plane's, and the hot path's. */
   readonly store: { readonly dynamo: Dynamo; readonly lean: LeanDynamo };
 };
 
@@ -128,9 +129,8 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
     const isWritten = await Promise.race([ledger.drain().then(() => true), sleep(LEDGER_DRAIN_TIMEOUT_MS, false, { ref: false })]);
     if (!isWritten) log("error", "the gateway ends although the ledger has not taken everything");
     await Promise.all([limits.close(), spending.close()]);
-    await Promise.all([upstream.close(), lean.close(), ...pools.map((pool) => pool.client.close())]);
+    await Promise.all([upstream.close(), lean.close(), dynamo.lean.close(), ...pools.map((pool) => pool.client.close())]);
     for (const bucket of [blobs, documents, bodies]) bucket.close();
-    dynamo.client.destroy();
   };
   return { deps, close };
 }
@@ -175,9 +175,10 @@ function openUsage(source: { lean: LeanDynamo; tablePrefix: string; schedule: Sh
   };
 }
 
-function openStore({ AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint }: EdgeConfig, clock: Clock) {
-  const dynamo = createDynamo({ region, tablePrefix, endpoint });
-  return { dynamo, lean: createLeanDynamo(dynamo, clock) };
+function openStore(config: EdgeConfig, clock: Clock): World["store"] {
+  const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint } = config;
+  const settings = { region, tablePrefix, endpoint, credentials: credentialsOf(config) };
+  return { dynamo: createDynamo(settings, clock), lean: createLeanDynamo(settings, clock) };
 }
 
 /** This process has a name of its own among those that lease. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { AWS_IDENTITY } from "../shared/aws/credentials.ts";
 import { Cidr } from "../shared/keys/address.ts";
 import {
   ENGINE_ORIGINS_MAX,
@@ -62,6 +63,7 @@ const TrustedProxies = z.union([
 export type TrustedProxies = z.infer<typeof TrustedProxies>;
 
 const Environment = z.object({
+  ...AWS_IDENTITY,
   AWS_REGION: z.string().default("us-east-1"),
   WEIR_HOST: z.string().default("127.0.0.1"),
   WEIR_PORT: z.coerce.number().int().min(0).max(65_535).default(8787),

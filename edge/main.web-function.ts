@@ -1,4 +1,4 @@
-import { createDynamo } from "../shared/dynamo/client.ts";
+import { credentialsOf } from "../shared/aws/credentials.ts";
 import { createSecretReader } from "../shared/secrets/secret-reader.secrets-manager.ts";
 import { compose } from "./compose.ts";
 import { readConfig } from "./config.ts";
@@ -9,8 +9,7 @@ import { withSecrets } from "./web-function/secrets.ts";
 /** The gateway as a Lambda Web Function: a plain server at the address that Lambda names, after it has fetched its secrets. */
 const platform = readWebFunctionConfig();
 const { AWS_REGION: region, WEIR_SECRETS_ENDPOINT: endpoint } = platform;
-const { credentials } = createDynamo({ region, tablePrefix: "" }).client.config; // the SDK's own chain, as the stores have it
-const secrets = createSecretReader({ region, credentials, endpoint });
+const secrets = createSecretReader({ region, credentials: credentialsOf(platform), endpoint });
 const environment = await withSecrets(platform, secrets);
 await secrets.close();
 const server = await startServer(compose(readConfig(environment)), platform.AWS_LAMBDA_HTTP_ENDPOINT);

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
 import { systemClock } from "../../shared/base/clock.ts";
-import type { Dynamo } from "../../shared/dynamo/client.ts";
 import { createTables } from "../../shared/dynamo/create-tables.ts";
+import type { SdkDynamo } from "../../shared/dynamo/sdk.ts";
 import { refuseTakenAddress, urlOfGateway } from "./address.ts";
 import type { LocalConfig } from "./config.ts";
 import { createLocalDynamo } from "./dynamo.ts";
@@ -35,7 +35,7 @@ export type Platform = {
 };
 
 type Machine = { readonly config: LocalConfig; readonly folder: StateFolder; readonly supervisor: Supervisor };
-type Running = { readonly url: string; readonly port: number; readonly dynamo: Dynamo };
+type Running = { readonly url: string; readonly port: number; readonly dynamo: SdkDynamo };
 
 /** Takes hold of the state folder; refuses with one line what cannot be started from. */
 export function openPlatform(config: LocalConfig): Platform {
@@ -70,7 +70,7 @@ async function start(machine: Machine) {
   mkdirSync(workDirIn(folder.dir));
   const { url, port, dynamo } = await startParts(machine, secrets);
   const { demoKey } = await setUp({ folder, secrets, dynamo, url, say });
-  dynamo.client.destroy();
+  await dynamo.close();
   process.stdout.write(welcome({ url, key: demoKey, stateDir: folder.dir }));
   // For a program that started this one and wants to know.
   process.send?.({ ready: true, port });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../shared/base/clock.ts";
 import { systemIds } from "../../shared/base/id.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createSdkDynamo } from "../../shared/dynamo/sdk.ts";
 import { createLedger } from "../../shared/usage/ledger/ledger.dynamo.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
 import { UsageReport } from "../../shared/usage/totals/report.ts";
@@ -50,11 +50,11 @@ async function settle(tenant: string, atMs: number, served: { version: number; a
   };
   // A ledger that stands where the row does: the gateway's own takes no rows of hours ago.
   const { WEIR_DYNAMO_ENDPOINT: endpoint, WEIR_SHARDS: schedule } = gateway.deps.config;
-  const dynamo = createDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint });
-  const lean = createLeanDynamo(dynamo, systemClock);
+  const dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint });
+  const lean = createLeanDynamo(dynamo.settings, systemClock);
   await createLedger({ lean, tablePrefix: "weir", schedule, clock: { nowMs: () => atMs }, log: () => {} }).settle(row, 5_000);
   await lean.close();
-  dynamo.client.destroy();
+  await dynamo.close();
 }
 
 const read = async (query = "", key = acmeKey) => {

@@ -1,8 +1,10 @@
 import * as z from "zod";
+import { AWS_IDENTITY } from "../../shared/aws/credentials.ts";
 
 const PORT_MAX = 65_535;
 
 const Environment = z.object({
+  ...AWS_IDENTITY,
   AWS_REGION: z.string().min(1),
   /** `host:port`, where the runtime sends requests and where it waits for the server. */
   AWS_LAMBDA_HTTP_ENDPOINT: z.string().transform((text, context) => {

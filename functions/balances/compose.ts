@@ -1,3 +1,4 @@
+import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createBalanceStore } from "../../shared/billing/balances/balance-store.dynamo.ts";
 import { createPriceBookStore } from "../../shared/billing/prices/price-book-store.dynamo.ts";
@@ -20,7 +21,7 @@ export type BalancesSettings = { readonly dynamo: Dynamo; readonly lean: LeanDyn
 
 /** The rounds over a store: simulations bring their own. */
 export function composeRound({ dynamo, lean, schedule, log }: BalancesSettings): Round {
-  const source = { lean, tablePrefix: dynamo.settings.tablePrefix };
+  const source = { lean, tablePrefix: dynamo.tablePrefix };
   const totals = createTotalStore(source);
   return createBalancesRound({
     tenants: createTenantStore(dynamo),
@@ -36,11 +37,10 @@ export function composeRound({ dynamo, lean, schedule, log }: BalancesSettings):
 /** Builds what looks after balances, from its settings: the same for a timer and for Lambda. */
 export function compose(config: BalancesConfig) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
-  const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createLeanDynamo(dynamo, systemClock);
+  const settings = { region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials: credentialsOf(config) };
+  const [dynamo, lean] = [createDynamo(settings, systemClock), createLeanDynamo(settings, systemClock)];
   const close = async () => {
-    await lean.close();
-    dynamo.client.destroy();
+    await Promise.all([lean.close(), dynamo.lean.close()]);
   };
   // A balance is not read by a clock that is off either: this says so once instead of for each tenant, and asks on behalf of budgets, too.
   return { round: bySoundTime(composeRound({ dynamo, lean, schedule, log: logJson }), { lean, tablePrefix, log: logJson }), close };

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { type Clock, systemClock } from "../../shared/base/clock.ts";
 import { systemIds } from "../../shared/base/id.ts";
 import { createCreditStore } from "../../shared/billing/balances/credit-store.dynamo.ts";
@@ -36,8 +37,10 @@ import { createTidyRound } from "./tidy-round.ts";
 /** Builds what the caretaker does from its settings: the same for a timer and for Lambda. */
 export async function compose(config: CaretakerConfig, clock: Clock = systemClock) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_ENV: env, WEIR_CELL: cell } = config;
-  const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const peppers = await readPeppers(config, dynamo.client.config.credentials);
+  const credentials = credentialsOf(config);
+  const settings = { region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials };
+  const [dynamo, lean] = [createDynamo(settings, clock), createLeanDynamo(settings, clock)];
+  const peppers = await readPeppers(config, credentials);
   const mint: KeyMint = { place: { env, cell }, ids: systemIds, peppers };
   const keys = createKeyStore(dynamo);
   const records = createDocumentStore({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
@@ -51,12 +54,10 @@ export async function compose(config: CaretakerConfig, clock: Clock = systemCloc
   const bodies = createBodyTidier({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
   // The cloud's stores tidy away by themselves what has expired.
   const tidy = config.WEIR_DYNAMO_ENDPOINT === undefined ? [] : [createTidyRound({ eraser: createEraser(dynamo), bodies })];
-  const lean = createLeanDynamo(dynamo, clock);
   const close = async () => {
-    await lean.close();
+    await Promise.all([lean.close(), dynamo.lean.close()]);
     records.close();
     bodies.close();
-    dynamo.client.destroy();
   };
   // By a clock that is a year ahead the law would want a year less kept, and the canary would be silent for as long.
   return { round: bySoundTime(inTurn([erase, ...tidy, measure]), { lean, tablePrefix, log: logJson }), close };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { Dynamo } from "../../shared/dynamo/client.ts";
 import { ASKED_AT_MS, createErasingWorld, INVOICED_AT_MS, PERSONAL } from "../../test/harness/erasing.ts";
 import { createFakeDynamo } from "../../test/harness/fake-dynamo/fake-dynamo.ts";
+import { leanOver } from "../../test/harness/fake-dynamo/lean.ts";
 
 const REMOVED_AT_MS = Date.UTC(2037, 0, 1);
 const TIMES_MS = [ASKED_AT_MS, ASKED_AT_MS + 15 * 60_000, INVOICED_AT_MS, REMOVED_AT_MS];
@@ -20,25 +20,8 @@ function start() {
     }
     if (life.callsLeft < 0 && life.isDoneThen === isDone) throw new Killed();
   };
-  const send = async (command: { readonly input: object; readonly constructor: { readonly name: string } }) => {
-    touch(false);
-    const said = Object.fromEntries(Object.entries(command.input).filter(([, value]) => value !== undefined));
-    const answer = refused(() => store.apply(command.constructor.name.replace(/Command$/, ""), said, { nowMs: 0, lagMs: 0 }));
-    touch(true);
-    return answer;
-  };
-  // Stores use `send` and `destroy` alone.
-  const client = { config: {}, destroy: () => {}, send } as unknown as Dynamo["client"];
-  return { life, world: createErasingWorld({ client, settings: { region: "eu-central-1", tablePrefix: "weir" } }, touch) };
-}
-
-/** What the service refuses has a `$fault`. */
-function refused(work: () => object): object {
-  try {
-    return work();
-  } catch (cause) {
-    throw Object.assign(cause as Error, { $fault: "client" });
-  }
+  const lean = leanOver(store, { before: () => touch(false), after: () => touch(true) });
+  return { life, world: createErasingWorld({ lean, tablePrefix: "weir" }, touch) };
 }
 
 async function callsOfAll(): Promise<number> {

@@ -1,3 +1,4 @@
+import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createBlobStore } from "../../shared/models/blob-store.s3.ts";
@@ -14,8 +15,9 @@ const MIB = 1024 ** 2;
 
 /** Builds what intake does from its settings: the same for the HTTP server and for Lambda. */
 export function compose(config: IntakeConfig) {
-  const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix: config.WEIR_TABLE_PREFIX, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
+  const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint } = config;
+  const dynamo = createDynamo({ region, tablePrefix, endpoint, credentials: credentialsOf(config) }, systemClock);
+  const blobs = createBlobStore({ region, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
   const limits = { timeoutMs: config.WEIR_GOLDEN_TIMEOUT_MS, memoryMib: config.WEIR_GOLDEN_MEMORY_MIB };
   const deps = {
     clock: systemClock,
@@ -30,9 +32,9 @@ export function compose(config: IntakeConfig) {
   return {
     check: (job: IntakeJob, signal: AbortSignal) => checkVersion(deps, job, signal),
     tidy: () => tidy(deps),
-    close: () => {
+    close: async () => {
       blobs.close();
-      dynamo.client.destroy();
+      await dynamo.lean.close();
     },
   };
 }

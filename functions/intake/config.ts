@@ -1,7 +1,9 @@
 import { tmpdir } from "node:os";
 import * as z from "zod";
+import { AWS_IDENTITY } from "../../shared/aws/credentials.ts";
 
 const Environment = z.object({
+  ...AWS_IDENTITY,
   AWS_REGION: z.string().default("us-east-1"),
   /** Set by Lambda, where events come from. */
   AWS_LAMBDA_RUNTIME_API: z.string().optional(),

@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { createTrail } from "../../shared/audit/trail.dynamo.ts";
+import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createDocumentStore } from "../../shared/billing/invoices/document-store.s3.ts";
 import type { DocumentStore } from "../../shared/billing/invoices/document-store.ts";
@@ -13,7 +14,6 @@ import {
 } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
 import { createInvoicingProgressStore } from "../../shared/billing/invoices/invoicing-progress-store.dynamo.ts";
 import { createPriceBookStore } from "../../shared/billing/prices/price-book-store.dynamo.ts";
-import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
@@ -32,8 +32,9 @@ import type { InvoicingDeps } from "./deps.ts";
 import { createRound } from "./round.ts";
 
 export type InvoicingSettings = {
-  readonly dynamo: Dynamo;
+  /** One that tries again, since nobody waits. */
   readonly lean: LeanDynamo;
+  readonly tablePrefix: string;
   readonly schedule: ShardSchedule;
   readonly documents: DocumentStore;
   readonly log: Log;
@@ -44,23 +45,23 @@ const fontOf = (file: string) => createRequire(import.meta.url).resolve(`#fonts/
 const FONTS = { regular: fontOf("DejaVuSansCondensed.ttf"), bold: fontOf("DejaVuSansCondensed-Bold.ttf") };
 
 /** Invoicing over a store: tests and simulations bring their own. */
-export function composeDeps({ dynamo, lean, schedule, documents, log }: InvoicingSettings): InvoicingDeps {
-  const source = { lean, tablePrefix: dynamo.settings.tablePrefix };
+export function composeDeps({ lean, tablePrefix, schedule, documents, log }: InvoicingSettings): InvoicingDeps {
+  const source = { lean, tablePrefix };
   const totals = createTotalStore(source);
   const seals = createSealReader({ seals: createSealStore(source), sealing: createSealingStore(source), totals, schedule });
   return {
     log,
-    tenants: createTenantStore(dynamo),
-    books: createPriceBookStore(dynamo),
-    sellers: createSellerStore(dynamo),
-    invoices: createInvoiceStore(dynamo),
-    creditNotes: createCreditNoteStore(dynamo),
-    replacements: createReplacementStore(dynamo),
-    numbers: createInvoiceBookStore(dynamo),
+    tenants: createTenantStore(source),
+    books: createPriceBookStore(source),
+    sellers: createSellerStore(source),
+    invoices: createInvoiceStore(source),
+    creditNotes: createCreditNoteStore(source),
+    replacements: createReplacementStore(source),
+    numbers: createInvoiceBookStore(source),
     documents,
-    progress: createInvoicingProgressStore(dynamo),
+    progress: createInvoicingProgressStore(source),
     outbox: createEventStore(source),
-    trail: createTrail(dynamo),
+    trail: createTrail(source),
     seals,
     totals: createTotalReader(totals),
     rows: createRowReader({ ...source, seals }),
@@ -69,23 +70,22 @@ export function composeDeps({ dynamo, lean, schedule, documents, log }: Invoicin
 }
 
 /** Rounds of invoicing: none dates a document, closes a month or is told of changes by a clock that is off. */
-export function composeRound({ dynamo, lean, log }: InvoicingSettings, deps: InvoicingDeps): Round {
-  return bySoundTime(createRound(deps), { lean, log, tablePrefix: dynamo.settings.tablePrefix });
+export function composeRound({ lean, tablePrefix, log }: InvoicingSettings, deps: InvoicingDeps): Round {
+  return bySoundTime(createRound(deps), { lean, log, tablePrefix });
 }
 
 /** Builds what invoicing does from its settings: the same for a timer and for Lambda. */
 export function compose(config: InvoicingConfig) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
-  const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createPatientLean(createLeanDynamo(dynamo, systemClock));
+  const place = { region, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials: credentialsOf(config) };
+  const lean = createPatientLean(createLeanDynamo(place, systemClock));
   const documents = createDocumentStore({ region, bucket: config.WEIR_RECORDS_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
-  const settings = { dynamo, lean, schedule, documents, log: logJson };
+  const settings = { lean, tablePrefix, schedule, documents, log: logJson };
   return {
     round: composeRound(settings, composeDeps(settings)),
     close: async () => {
       await lean.close();
       documents.close();
-      dynamo.client.destroy();
     },
   };
 }

@@ -1,5 +1,5 @@
+import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { systemClock } from "../../shared/base/clock.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createPatientLean } from "../../shared/dynamo/patient-lean.ts";
 import { type Log, logJson } from "../../shared/log/log.ts";
@@ -38,15 +38,12 @@ export function composeRound(settings: SealerSettings): Round {
 /** Builds what the sealer does from its settings: the same for a timer and for Lambda. */
 export function compose(config: SealerConfig) {
   const { WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
-  const dynamo = createDynamo({ region: config.AWS_REGION, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createPatientLean(createLeanDynamo(dynamo, systemClock));
-  const tenants = createTenantStore(dynamo);
+  const place = { region: config.AWS_REGION, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials: credentialsOf(config) };
+  const lean = createPatientLean(createLeanDynamo(place, systemClock));
+  const tenants = createTenantStore({ lean, tablePrefix });
   const identities = createIdentities({ lean, tablePrefix, clock: systemClock });
   return {
     round: composeRound({ lean, tablePrefix, schedule, identities, firstTenantAtMs: () => firstTenantAtMs(tenants), log: logJson }),
-    close: async () => {
-      await lean.close();
-      dynamo.client.destroy();
-    },
+    close: () => lean.close(),
   };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { storeUnavailable } from "../../shared/dynamo/client.ts";
+import { storeUnavailable } from "../../shared/dynamo/store-trouble.ts";
 import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { leanOver } from "../../test/harness/fake-dynamo/lean.ts";
 import { createSealingWorld, listed, rowAt, type SealingWorld } from "../../test/harness/sealing.ts";

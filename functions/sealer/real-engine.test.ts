@@ -26,7 +26,7 @@ let store: TestDynamo;
 let lean: LeanDynamo;
 beforeAll(async () => {
   store = await startDynamo();
-  lean = createLeanDynamo(store.dynamo, systemClock);
+  lean = createLeanDynamo(store.dynamo.settings, systemClock);
 });
 afterAll(async () => {
   await lean.close();

@@ -1,3 +1,4 @@
+import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { type Clock, systemClock } from "../../shared/base/clock.ts";
 import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
@@ -14,9 +15,10 @@ import type { WebhooksConfig } from "./config.ts";
 /** Builds what delivers, from its settings: the same for a timer and for Lambda. */
 export async function compose(config: WebhooksConfig, clock: Clock = systemClock) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_WEBHOOK_TARGETS: rule } = config;
-  const dynamo = createDynamo({ region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT });
-  const lean = createLeanDynamo(dynamo, clock);
-  const peppers = await readPeppers(config, dynamo.client.config.credentials);
+  const credentials = credentialsOf(config);
+  const settings = { region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials };
+  const [dynamo, lean] = [createDynamo(settings, clock), createLeanDynamo(settings, clock)];
+  const peppers = await readPeppers(config, credentials);
   const round = createDeliverer({
     store: createEventStore({ lean, tablePrefix }),
     webhooks: createWebhookStore(dynamo),
@@ -27,8 +29,7 @@ export async function compose(config: WebhooksConfig, clock: Clock = systemClock
     log: logJson,
   });
   const close = async () => {
-    await lean.close();
-    dynamo.client.destroy();
+    await Promise.all([lean.close(), dynamo.lean.close()]);
   };
   return { round: bySoundTime(round, { lean, tablePrefix, log: logJson }), close };
 }

@@ -38,7 +38,7 @@ const startPart = (targets: string) =>
   });
 
 test.each(["any", "public"])("the part delivers a signed event, unless its target may not be reached (targets: %s)", async (targets) => {
-  const lean = createLeanDynamo(store.dynamo, systemClock);
+  const lean = createLeanDynamo(store.dynamo.settings, systemClock);
   const events = createEventStore({ lean, tablePrefix: "weir" });
   const webhook: Webhook = {
     ...{ id: targets, owner: "acme", url: `http://127.0.0.1:${receiver.port}/in`, eventTypes: [], description: "", isDeleted: false },
@@ -64,7 +64,7 @@ test.each(["any", "public"])("the part delivers a signed event, unless its targe
 });
 
 test("by a clock that is a month ahead nothing is sent, counted as an attempt or forgotten", async () => {
-  const lean = createLeanDynamo(store.dynamo, systemClock);
+  const lean = createLeanDynamo(store.dynamo.settings, systemClock);
   const events = createEventStore({ lean, tablePrefix: "weir" });
   const sentBefore = receiver.received.length;
   await events.deliver({ id: "e2", type: "webhook.test", tenant: "acme", at: new Date().toISOString(), data: {} }, "any");

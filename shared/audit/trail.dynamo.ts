@@ -1,13 +1,13 @@
-import { type AttributeValue, QueryCommand, type QueryCommandOutput } from "@aws-sdk/client-dynamodb";
 import * as z from "zod";
 import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
-import { type Dynamo, withStore } from "../dynamo/client.ts";
+import { CONTROL_TIMEOUT_MS, type Dynamo } from "../dynamo/client.ts";
 import { foreignCursor, readFrom } from "../dynamo/foreign-cursor.ts";
+import type { WireItem } from "../dynamo/lean-client.ts";
 import { auditMonth, CONTROL, tableName } from "../dynamo/tables.ts";
 import { type AuditRange, isMadeBy, type StoredChange, type Trail } from "./audit.ts";
 
-type Item = Record<string, AttributeValue>;
+type Found = { readonly Items?: readonly WireItem[]; readonly LastEvaluatedKey?: WireItem; readonly ScannedCount?: number };
 
 /** Index entries that one page looks at; a filter for a rare noun or actor would read on and on. */
 const LOOKED_AT_MAX = 1_000;
@@ -22,8 +22,8 @@ type Cursor = z.infer<typeof Cursor>;
 /** Reads the revision logs across nouns: every revision carries its month and instant for the index `audit`. */
 export function createTrail(dynamo: Dynamo): Trail {
   return {
-    of: (noun, id, page) => withStore(() => changesOf(dynamo, { noun, id }, page)),
-    across: (range, page) => withStore(() => readFrom(page.cursor, () => changesAcross(dynamo, range, page))),
+    of: (noun, id, page) => changesOf(dynamo, { noun, id }, page),
+    across: (range, page) => readFrom(page.cursor, () => changesAcross(dynamo, range, page)),
   };
 }
 
@@ -79,15 +79,15 @@ async function changesAt(
 
 type Asked = { readonly range: AuditRange; readonly month: string; readonly after: Cursor | undefined };
 
-async function queryMonth({ client, settings }: Dynamo, { range, month, after }: Asked, limit: number): Promise<QueryCommandOutput> {
+async function queryMonth({ lean, tablePrefix }: Dynamo, { range, month, after }: Asked, limit: number): Promise<Found> {
   const [, index] = CONTROL.indexes;
   // A cursor is a place in the order, not an item that must exist: below it begins the next page.
   const isWithin = after !== undefined && after.as <= range.to;
   const to = isWithin ? after.as : range.to;
   // "The last 30 days" move on from page to page: then what was the next page may have gone by.
-  if (to < range.from) return { $metadata: {} };
-  const query = new QueryCommand({
-    TableName: tableName(settings.tablePrefix, CONTROL),
+  if (to < range.from) return {};
+  const query = {
+    TableName: tableName(tablePrefix, CONTROL),
     IndexName: index.name,
     KeyConditionExpression: "ak = :month AND #as BETWEEN :from AND :to",
     ExpressionAttributeNames: { "#as": "as" },
@@ -101,9 +101,9 @@ async function queryMonth({ client, settings }: Dynamo, { range, month, after }:
     ...(isWithin && after.pk !== "~" ? { ExclusiveStartKey: itemKey(after) } : {}),
     ScanIndexForward: false,
     Limit: limit,
-  });
+  };
   try {
-    return await client.send(query);
+    return await lean.call<Found>("Query", query, CONTROL_TIMEOUT_MS);
   } catch (cause) {
     if (!(cause instanceof Error && cause.message.includes("specified index"))) throw cause;
     throw new Failure("unsupported", "This installation's table is older than its trail across nouns: ask by noun and id.", { cause });
@@ -118,21 +118,24 @@ async function changeAt(dynamo: Dynamo, { pk, sk }: Cursor): Promise<StoredChang
 }
 
 /** Newest first, from `to` downwards. */
-async function revisionsUpTo({ client, settings }: Dynamo, span: { pk: string; from: string; to: string }, limit: number): Promise<Item[]> {
-  const { Items = [] } = await client.send(
-    new QueryCommand({
-      TableName: tableName(settings.tablePrefix, CONTROL),
-      KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :to",
-      ExpressionAttributeValues: { ":pk": { S: span.pk }, ":from": { S: span.from }, ":to": { S: span.to } },
-      ConsistentRead: true,
-      ScanIndexForward: false,
-      Limit: limit,
-    }),
-  );
+async function revisionsUpTo(
+  { lean, tablePrefix }: Dynamo,
+  span: { pk: string; from: string; to: string },
+  limit: number,
+): Promise<readonly WireItem[]> {
+  const query = {
+    TableName: tableName(tablePrefix, CONTROL),
+    KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :to",
+    ExpressionAttributeValues: { ":pk": { S: span.pk }, ":from": { S: span.from }, ":to": { S: span.to } },
+    ConsistentRead: true,
+    ScanIndexForward: false,
+    Limit: limit,
+  };
+  const { Items = [] } = await lean.call<Found>("Query", query, CONTROL_TIMEOUT_MS);
   return Items;
 }
 
-function changeOf(item: Item, before: Item | undefined): StoredChange {
+function changeOf(item: WireItem, before: WireItem | undefined): StoredChange {
   const person = item["pn"]?.S;
   return {
     ...nameOf(item),
@@ -146,13 +149,13 @@ function changeOf(item: Item, before: Item | undefined): StoredChange {
   };
 }
 
-function bodyOf(item: Item | undefined): unknown {
+function bodyOf(item: WireItem | undefined): unknown {
   const body = item?.["body"]?.S;
   return body === undefined ? undefined : JSON.parse(body);
 }
 
 /** `version#minilm` at `000000002#r#…` is the version `minilm@2`; every other noun has a partition for each id. */
-function nameOf(item: Item): { noun: string; id: string } {
+function nameOf(item: WireItem): { noun: string; id: string } {
   const [noun = "", ...rest] = (item["pk"]?.S ?? "").split("#");
   const number = REVISION.exec(item["sk"]?.S ?? "")?.[1];
   return { noun, id: rest.join("#") + (number === undefined ? "" : `@${Number(number)}`) };
@@ -171,12 +174,12 @@ function monthBefore(month: string): string {
   return number > 1 ? `audit#${year}-${String(number - 1).padStart(2, "0")}` : `audit#${year - 1}-12`;
 }
 
-function plainKey(key: Item): Cursor {
+function plainKey(key: WireItem): Cursor {
   const [ak, as, pk, sk] = ["ak", "as", "pk", "sk"].map((name) => key[name]?.S ?? "") as [string, string, string, string]; // four of four
   return { ak, as, pk, sk };
 }
 
-function itemKey(cursor: Cursor): Item {
+function itemKey(cursor: Cursor): WireItem {
   return Object.fromEntries(Object.entries(cursor).map(([name, value]) => [name, { S: value }]));
 }
 

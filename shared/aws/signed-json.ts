@@ -1,5 +1,6 @@
 import aws4 from "aws4";
 import { Pool } from "undici";
+import type { CredentialSource } from "./credentials.ts";
 
 export type SignedJsonSettings = {
   /** The service's name in signatures and in its address, such as `dynamodb`. */
@@ -8,7 +9,7 @@ export type SignedJsonSettings = {
   /** Such as `DynamoDB_20120810`: what stands before an operation's name. */
   readonly targetPrefix: string;
   readonly contentType: "application/x-amz-json-1.0" | "application/x-amz-json-1.1";
-  readonly credentials: () => Promise<{ readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string }>;
+  readonly credentials: CredentialSource;
   /** An emulator's URL; absent, the Region's own endpoint. */
   readonly endpoint?: string | undefined;
   readonly connections?: number;

@@ -1,5 +1,7 @@
-import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { Failure } from "../base/failure.ts";
+import type { CredentialSource } from "../aws/credentials.ts";
+import type { Clock } from "../base/clock.ts";
+import { createLeanDynamo, type LeanDynamo } from "./lean-client.ts";
+import { createPatientLean } from "./patient-lean.ts";
 
 export type DynamoSettings = {
   readonly region: string;
@@ -7,48 +9,27 @@ export type DynamoSettings = {
   readonly tablePrefix: string;
   /** An emulator's URL; absent, the Region's own endpoint. */
   readonly endpoint?: string | undefined;
+  /** Absent, the SDK's own chain. */
+  readonly credentials?: CredentialSource;
 };
 
-/** The SDK's client with the installation's names; the control plane talks through it. */
-export type Dynamo = { readonly client: DynamoDBClient; readonly settings: DynamoSettings };
+/**
+ * What the control plane's stores are made of: a client that tries again what the store cannot do now, and in the end says `unavailable`; and what
+ * stands before the names of the installation's tables.
+ */
+export type Dynamo = { readonly lean: LeanDynamo; readonly tablePrefix: string };
 
+/** How long the control plane waits for one answer. */
+export const CONTROL_TIMEOUT_MS = 3_000;
 const ATTEMPTS_MAX = 3;
-const CONNECT_TIMEOUT_MS = 1_000;
-const REQUEST_TIMEOUT_MS = 3_000;
+/** Apart from the hot path's, so that lists and histories do not stand in its way. */
+const CONNECTIONS_MAX = 32;
 
-export function createDynamo(settings: DynamoSettings): Dynamo {
-  const client = new DynamoDBClient({
-    region: settings.region,
-    maxAttempts: ATTEMPTS_MAX,
-    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, throwOnRequestTimeout: true },
-    ...(settings.endpoint === undefined ? {} : { endpoint: settings.endpoint }),
-  });
-  return { client, settings };
+export function createDynamo(settings: DynamoSettings, clock: Clock): Dynamo {
+  return patientDynamo(createLeanDynamo({ ...settings, connections: CONNECTIONS_MAX }, clock), settings.tablePrefix);
 }
 
-/** Does store work for a caller: what the store cannot do now becomes `unavailable`; our own mistakes stay errors. */
-export async function withStore<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    throw isStoreTrouble(cause) ? storeUnavailable(cause) : cause;
-  }
-}
-
-export function storeUnavailable(cause: unknown): Failure {
-  return new Failure("unavailable", "The store did not answer in time. Try again.", { retryAfterMs: 1_000, cause });
-}
-
-export function isConditionFailed(error: unknown): boolean {
-  return error instanceof Error && error.name === "ConditionalCheckFailedException";
-}
-
-const OUR_MISTAKES = new Set(["ValidationException", "SerializationException", "ResourceNotFoundException", "AccessDeniedException"]);
-
-/** Throttled, broken or out of reach: the SDK marks service errors with `$fault`, the network's have a code such as ECONNREFUSED. */
-function isStoreTrouble(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const isService = "$fault" in error && !OUR_MISTAKES.has(error.name);
-  const isNetwork = "code" in error && typeof error.code === "string" && /^E[A-Z]+$/.test(error.code);
-  return isService || isNetwork || error.name === "TimeoutError";
+/** The same over a client that is there: a caller waits, so it is asked a few times only. */
+export function patientDynamo(lean: LeanDynamo, tablePrefix: string): Dynamo {
+  return { lean: createPatientLean(lean, { attemptsMax: ATTEMPTS_MAX }), tablePrefix };
 }

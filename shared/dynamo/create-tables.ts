@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CreateTableCommand, type CreateTableCommandInput, DescribeTableCommand, type TableDescription } from "@aws-sdk/client-dynamodb";
-import type { Dynamo } from "./client.ts";
 import { rebuildTable, type TableMaker } from "./rebuild-table.ts";
+import type { SdkDynamo } from "./sdk.ts";
 import { TABLES, type TableShape, tableName } from "./tables.ts";
 
 const ACTIVE_TIMEOUT_MS = 30_000;
@@ -11,7 +11,7 @@ const ACTIVE_POLL_MS = 25;
  * Makes the tables that are not there, gives older ones the indexes that they lack, and resolves when all can be written to. For emulators: in the cloud CloudFormation
  * owns the tables.
  */
-export async function createTables(dynamo: Dynamo): Promise<void> {
+export async function createTables(dynamo: SdkDynamo): Promise<void> {
   const maker: TableMaker = {
     describe: (name) => describe(dynamo, name),
     make: (table) => createTable(dynamo, table, AbortSignal.timeout(ACTIVE_TIMEOUT_MS)),
@@ -20,8 +20,8 @@ export async function createTables(dynamo: Dynamo): Promise<void> {
   await Promise.all(TABLES.map(maker.make));
 }
 
-async function createTable(dynamo: Dynamo, table: TableShape, signal: AbortSignal) {
-  const name = tableName(dynamo.settings.tablePrefix, table);
+async function createTable(dynamo: SdkDynamo, table: TableShape, signal: AbortSignal) {
+  const name = tableName(dynamo.tablePrefix, table);
   let found = await describe(dynamo, name, signal);
   if (found === undefined) await create(dynamo, table, signal);
   while (found?.TableStatus !== "ACTIVE") {
@@ -30,7 +30,7 @@ async function createTable(dynamo: Dynamo, table: TableShape, signal: AbortSigna
   }
 }
 
-async function create(dynamo: Dynamo, table: TableShape, abortSignal: AbortSignal) {
+async function create(dynamo: SdkDynamo, table: TableShape, abortSignal: AbortSignal) {
   try {
     await dynamo.client.send(new CreateTableCommand(commandOf(dynamo, table)), { abortSignal });
   } catch (error) {
@@ -39,11 +39,11 @@ async function create(dynamo: Dynamo, table: TableShape, abortSignal: AbortSigna
   }
 }
 
-function commandOf(dynamo: Dynamo, table: TableShape): CreateTableCommandInput {
+function commandOf(dynamo: SdkDynamo, table: TableShape): CreateTableCommandInput {
   const indexes = table.indexes ?? [];
   const attributes = new Set([...namesOf(table), ...indexes.flatMap(namesOf)]);
   return {
-    TableName: tableName(dynamo.settings.tablePrefix, table),
+    TableName: tableName(dynamo.tablePrefix, table),
     BillingMode: "PAY_PER_REQUEST",
     AttributeDefinitions: [...attributes].map((name) => ({ AttributeName: name, AttributeType: "S" })),
     KeySchema: keySchemaOf(table),
@@ -63,7 +63,7 @@ function namesOf({ partitionKey, sortKey }: { partitionKey: string; sortKey?: st
   return sortKey === undefined ? [partitionKey] : [partitionKey, sortKey];
 }
 
-async function describe(dynamo: Dynamo, name: string, signal?: AbortSignal): Promise<TableDescription | undefined> {
+async function describe(dynamo: SdkDynamo, name: string, signal?: AbortSignal): Promise<TableDescription | undefined> {
   try {
     const asked = new DescribeTableCommand({ TableName: name });
     return (await dynamo.client.send(asked, signal === undefined ? {} : { abortSignal: signal })).Table;

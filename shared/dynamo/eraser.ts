@@ -1,14 +1,7 @@
-import {
-  type AttributeValue,
-  DeleteItemCommand,
-  GetItemCommand,
-  QueryCommand,
-  type QueryCommandOutput,
-  ScanCommand,
-  UpdateItemCommand,
-} from "@aws-sdk/client-dynamodb";
 import type * as z from "zod";
-import { type Dynamo, isConditionFailed, withStore } from "./client.ts";
+import { CONTROL_TIMEOUT_MS, type Dynamo } from "./client.ts";
+import type { Operation, WireItem } from "./lean-client.ts";
+import { isConditionFailed } from "./store-trouble.ts";
 import { CONTROL, type TableShape, tableName } from "./tables.ts";
 
 /** Which log's bodies are erased, and what stays of one. */
@@ -28,7 +21,7 @@ export type Walk = {
   readonly itemsMax: number;
   readonly cursor?: string | undefined;
   /** Called before an item is deleted, for what it leads to. */
-  readonly before?: (item: Item) => Promise<void>;
+  readonly before?: (item: WireItem) => Promise<void>;
 };
 
 /**
@@ -40,7 +33,7 @@ export type Eraser = {
   /** How many revisions hold what scrubbing would remove. */
   readonly unscrubbed: <T>(log: Scrubbing<T>) => Promise<number>;
   readonly deletePartition: (partition: Partition, writesMax: number) => Promise<Swept>;
-  readonly itemsOf: (partition: Partition) => AsyncIterable<Item>;
+  readonly itemsOf: (partition: Partition) => AsyncIterable<WireItem>;
   /** Deletes items by their keys, which need not be there; answers how many were. */
   readonly deleteItems: (table: TableShape, keys: readonly { readonly pk: string; readonly sk?: string }[]) => Promise<number>;
   /** How many of them are there. */
@@ -54,26 +47,35 @@ export type Eraser = {
 /** One whose items say how long they are to be kept. */
 export type MortalTable = TableShape & { readonly timeToLive: string };
 
-export type Item = Record<string, AttributeValue>;
-
 const PAGE_ITEMS = 100;
 
 export function createEraser(dynamo: Dynamo): Eraser {
   return {
-    scrub: (log, writesMax) => withStore(() => scrub(dynamo, log, writesMax)),
-    unscrubbed: (log) => withStore(() => unscrubbed(dynamo, log)),
-    deletePartition: (each, writesMax) => withStore(() => deletePartition(dynamo, each, writesMax)),
+    scrub: (log, writesMax) => scrub(dynamo, log, writesMax),
+    unscrubbed: (log) => unscrubbed(dynamo, log),
+    deletePartition: (each, writesMax) => deletePartition(dynamo, each, writesMax),
     itemsOf: (each) => partition(dynamo, each),
-    deleteItems: (table, keys) => withStore(() => deleteItems(dynamo, table, keys)),
-    countItems: (table, pks) => withStore(() => countItems(dynamo, table, pks)),
-    sweep: (table, prefix, walk) =>
-      withStore(() => sweep(dynamo, { table, filter: "begins_with(pk, :it)", values: { ":it": { S: prefix } } }, walk)),
+    deleteItems: (table, keys) => deleteItems(dynamo, table, keys),
+    countItems: (table, pks) => countItems(dynamo, table, pks),
+    sweep: (table, prefix, walk) => sweep(dynamo, { table, filter: "begins_with(pk, :it)", values: { ":it": { S: prefix } } }, walk),
     sweepExpired: (table, nowMs, walk) => {
       const it = { N: String(Math.floor(nowMs / 1_000)) };
       const target = { table, filter: "#ttl < :it", names: { "#ttl": table.timeToLive }, values: { ":it": it } };
-      return withStore(() => sweep(dynamo, target, walk));
+      return sweep(dynamo, target, walk);
     },
   };
+}
+
+type Asked = { readonly table: TableShape; readonly [parameter: string]: unknown };
+type Found = {
+  readonly Items?: readonly WireItem[];
+  readonly Item?: WireItem;
+  readonly Attributes?: WireItem;
+  readonly LastEvaluatedKey?: WireItem;
+};
+
+function ask({ lean, tablePrefix }: Dynamo, operation: Operation, { table, ...input }: Asked): Promise<Found> {
+  return lean.call<Found>(operation, { TableName: tableName(tablePrefix, table), ...input }, CONTROL_TIMEOUT_MS);
 }
 
 async function scrub<T>(dynamo: Dynamo, log: Scrubbing<T>, writesMax: number): Promise<Swept> {
@@ -102,16 +104,15 @@ async function* bodiesToScrub<T>(dynamo: Dynamo, { noun, id, schema, scrub: scru
 }
 
 /** Conditional, so that of two erasers at once one finds it done. */
-async function rewrite({ client, settings }: Dynamo, item: Item, { before, after }: { before: string; after: string }) {
-  const update = new UpdateItemCommand({
-    TableName: tableName(settings.tablePrefix, CONTROL),
+async function rewrite(dynamo: Dynamo, item: WireItem, { before, after }: { before: string; after: string }) {
+  const update = {
     Key: keyOf(item),
     UpdateExpression: "SET body = :after",
     ConditionExpression: "body = :before",
     ExpressionAttributeValues: { ":before": { S: before }, ":after": { S: after } },
-  });
+  };
   try {
-    await client.send(update);
+    await ask(dynamo, "UpdateItem", { table: CONTROL, ...update });
   } catch (error) {
     if (!isConditionFailed(error)) throw error;
   }
@@ -121,45 +122,43 @@ async function deletePartition(dynamo: Dynamo, { table, ...where }: Partition, w
   let erased = 0;
   for await (const item of partition(dynamo, { table, ...where })) {
     if (erased >= writesMax) return { erased, isDone: false };
-    await dynamo.client.send(new DeleteItemCommand({ TableName: tableName(dynamo.settings.tablePrefix, table), Key: keyOf(item) }));
+    await ask(dynamo, "DeleteItem", { table, Key: keyOf(item) });
     erased += 1;
   }
   return { erased, isDone: true };
 }
 
-async function* partition({ client, settings }: Dynamo, { table, pk, prefix }: Partition): AsyncGenerator<Item> {
-  let start: Item | undefined;
+async function* partition(dynamo: Dynamo, { table, pk, prefix }: Partition): AsyncGenerator<WireItem> {
+  let start: WireItem | undefined;
   do {
-    const { Items = [], LastEvaluatedKey }: QueryCommandOutput = await client.send(
-      new QueryCommand({
-        TableName: tableName(settings.tablePrefix, table),
-        KeyConditionExpression: prefix === undefined ? "pk = :pk" : "pk = :pk AND begins_with(sk, :prefix)",
-        ExpressionAttributeValues: { ":pk": { S: pk }, ...(prefix === undefined ? {} : { ":prefix": { S: prefix } }) },
-        ConsistentRead: true,
-        Limit: PAGE_ITEMS,
-        ...(start === undefined ? {} : { ExclusiveStartKey: start }),
-      }),
-    );
+    const { Items = [], LastEvaluatedKey }: Found = await ask(dynamo, "Query", {
+      table,
+      KeyConditionExpression: prefix === undefined ? "pk = :pk" : "pk = :pk AND begins_with(sk, :prefix)",
+      ExpressionAttributeValues: { ":pk": { S: pk }, ...(prefix === undefined ? {} : { ":prefix": { S: prefix } }) },
+      ConsistentRead: true,
+      Limit: PAGE_ITEMS,
+      ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+    });
     yield* Items;
     start = LastEvaluatedKey;
   } while (start !== undefined);
 }
 
-async function deleteItems({ client, settings }: Dynamo, table: TableShape, keys: readonly { pk: string; sk?: string }[]): Promise<number> {
+async function deleteItems(dynamo: Dynamo, table: TableShape, keys: readonly { pk: string; sk?: string }[]): Promise<number> {
   let erased = 0;
   for (const { pk, sk } of keys) {
     const Key = { pk: { S: pk }, ...(sk === undefined ? {} : { sk: { S: sk } }) };
-    const remove = new DeleteItemCommand({ TableName: tableName(settings.tablePrefix, table), Key, ReturnValues: "ALL_OLD" });
-    if ((await client.send(remove)).Attributes !== undefined) erased += 1;
+    const { Attributes } = await ask(dynamo, "DeleteItem", { table, Key, ReturnValues: "ALL_OLD" });
+    if (Attributes !== undefined) erased += 1;
   }
   return erased;
 }
 
-async function countItems({ client, settings }: Dynamo, table: TableShape, pks: readonly string[]): Promise<number> {
+async function countItems(dynamo: Dynamo, table: TableShape, pks: readonly string[]): Promise<number> {
   let count = 0;
   for (const pk of pks) {
-    const read = new GetItemCommand({ TableName: tableName(settings.tablePrefix, table), Key: { pk: { S: pk } }, ConsistentRead: true });
-    if ((await client.send(read)).Item !== undefined) count += 1;
+    const { Item } = await ask(dynamo, "GetItem", { table, Key: { pk: { S: pk } }, ConsistentRead: true });
+    if (Item !== undefined) count += 1;
   }
   return count;
 }
@@ -168,23 +167,22 @@ type Target = {
   readonly table: TableShape;
   readonly filter: string;
   readonly names?: Record<string, string>;
-  readonly values: Item;
+  readonly values: WireItem;
 };
 
 /** What a filter finds is deleted if it still holds: an item may have been written anew meanwhile. */
-async function sweep({ client, settings }: Dynamo, { table, filter, names, values }: Target, walk: Walk): Promise<Swept> {
+async function sweep(dynamo: Dynamo, { table, filter, names, values }: Target, walk: Walk): Promise<Swept> {
   const said = {
-    TableName: tableName(settings.tablePrefix, table),
+    table,
     ExpressionAttributeValues: values,
     ...(names === undefined ? {} : { ExpressionAttributeNames: names }),
   };
   const start = walk.cursor === undefined ? {} : { ExclusiveStartKey: { pk: { S: walk.cursor } } };
-  const scan = new ScanCommand({ ...said, FilterExpression: filter, Limit: walk.itemsMax, ...start });
-  const { Items = [], LastEvaluatedKey } = await client.send(scan);
+  const { Items = [], LastEvaluatedKey } = await ask(dynamo, "Scan", { ...said, FilterExpression: filter, Limit: walk.itemsMax, ...start });
   for (const item of Items) {
     await walk.before?.(item);
-    const remove = new DeleteItemCommand({ ...said, Key: { pk: item["pk"] ?? { S: "" } }, ConditionExpression: filter });
-    await client.send(remove).catch((error) => {
+    const remove = { ...said, Key: { pk: item["pk"] ?? { S: "" } }, ConditionExpression: filter };
+    await ask(dynamo, "DeleteItem", remove).catch((error) => {
       if (!isConditionFailed(error)) throw error;
     });
   }
@@ -192,7 +190,7 @@ async function sweep({ client, settings }: Dynamo, { table, filter, names, value
   return { erased: Items.length, isDone: cursor === undefined, ...(cursor === undefined ? {} : { cursor }) };
 }
 
-function keyOf({ pk, sk }: Item): Item {
+function keyOf({ pk, sk }: WireItem): WireItem {
   if (pk === undefined || sk === undefined) throw new Error("an item of a partition has no key");
   return { pk, sk };
 }

@@ -1,24 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { storeUnavailable } from "./client.ts";
 import { DynamoRefusal, type LeanDynamo } from "./lean-client.ts";
+import { storeUnavailable } from "./store-trouble.ts";
 
 const ATTEMPTS_MAX = 6;
 const BACK_OFF_MS = { first: 50, most: 2_000 };
 
-export type Patience = { readonly wait?: (ms: number) => Promise<unknown> };
+export type Patience = { readonly attemptsMax?: number; readonly wait?: (ms: number) => Promise<unknown> };
 
 /**
- * A client for work that nobody waits for: what the store cannot do now is tried again, a few times, ever later. So a step may be done twice,
+ * A client that tries again what the store cannot do now, a few times, ever later. So a step may be done twice,
  * and its acknowledgement may be the second one's: a condition that failed then does not tell who made it fail. In the end it is `unavailable`.
  */
-export function createPatientLean(lean: LeanDynamo, { wait = sleep }: Patience = {}): LeanDynamo {
+export function createPatientLean(lean: LeanDynamo, { attemptsMax = ATTEMPTS_MAX, wait = sleep }: Patience = {}): LeanDynamo {
   const call: LeanDynamo["call"] = async (operation, input, timeoutMs) => {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await lean.call(operation, input, timeoutMs);
       } catch (cause) {
         if (isFinal(cause)) throw cause;
-        if (attempt >= ATTEMPTS_MAX) throw storeUnavailable(cause);
+        if (attempt >= attemptsMax) throw storeUnavailable(cause);
       }
       await wait(backOffMs(attempt));
     }

@@ -10,19 +10,19 @@ import {
 import dynalite from "dynalite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { portOf } from "../../test/harness/dynamo.ts";
-import { createDynamo, type Dynamo } from "./client.ts";
 import { createTables } from "./create-tables.ts";
+import { createSdkDynamo, type SdkDynamo } from "./sdk.ts";
 import { TABLES } from "./tables.ts";
 
-let dynamo: Dynamo;
+let dynamo: SdkDynamo;
 let close: () => Promise<void>;
 beforeEach(async () => {
   // Always dynalite: it is the engine that cannot add an index.
   const server = dynalite({ createTableMs: 0, deleteTableMs: 0 }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  dynamo = createDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${portOf(server.address())}` });
+  dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${portOf(server.address())}` });
   close = async () => {
-    dynamo.client.destroy();
+    await dynamo.close();
     server.closeAllConnections();
     await new Promise((done) => server.close(done));
   };

@@ -8,7 +8,7 @@ import {
   type ScanCommandOutput,
   type TableDescription,
 } from "@aws-sdk/client-dynamodb";
-import type { Dynamo } from "./client.ts";
+import type { SdkDynamo } from "./sdk.ts";
 import { auditKeyOf, type TableShape, tableName } from "./tables.ts";
 
 const REBUILD_TIMEOUT_MS = 10 * 60_000;
@@ -33,12 +33,12 @@ export function lacksIndex({ GlobalSecondaryIndexes = [] }: TableDescription, { 
  * Makes a table anew, with its items, if it lacks an index: dynalite cannot add one. They are kept in a table beside it, and it is deleted only when that one is whole, so
  * whoever is killed in between finds everything at the next start, and begins again or goes on. Nobody else may write meanwhile: for emulators, before the platform starts.
  */
-export async function rebuildTable(dynamo: Dynamo, table: TableShape, { describe, make }: TableMaker): Promise<void> {
+export async function rebuildTable(dynamo: SdkDynamo, table: TableShape, { describe, make }: TableMaker): Promise<void> {
   const { indexes: _, ...plain } = table;
   const beside: TableShape = { ...plain, name: `${table.name}.rebuilding` };
   const signal = AbortSignal.timeout(REBUILD_TIMEOUT_MS);
   const move: Move = { dynamo, signal, keyOfMark: table.partitionKey };
-  const nameOf = (shape: TableShape) => tableName(dynamo.settings.tablePrefix, shape);
+  const nameOf = (shape: TableShape) => tableName(dynamo.tablePrefix, shape);
   const isOld = async () => {
     const found = await describe(nameOf(table));
     return found !== undefined && lacksIndex(found, table);
@@ -57,7 +57,7 @@ export async function rebuildTable(dynamo: Dynamo, table: TableShape, { describe
   await remove(move, nameOf(beside), describe);
 }
 
-type Move = { readonly dynamo: Dynamo; readonly signal: AbortSignal; readonly keyOfMark: string };
+type Move = { readonly dynamo: SdkDynamo; readonly signal: AbortSignal; readonly keyOfMark: string };
 
 /** An item that no noun has, put when all others are there. */
 const WHOLE = "rebuilding: whole";
@@ -66,7 +66,7 @@ function wholeMarkOf({ partitionKey, sortKey }: TableShape): Item {
 }
 
 async function isWhole({ dynamo, signal }: Move, beside: TableShape, describe: TableMaker["describe"]): Promise<boolean> {
-  const TableName = tableName(dynamo.settings.tablePrefix, beside);
+  const TableName = tableName(dynamo.tablePrefix, beside);
   if ((await describe(TableName))?.TableStatus !== "ACTIVE") return false;
   const read = new GetItemCommand({ TableName, Key: wholeMarkOf(beside), ConsistentRead: true });
   return (await dynamo.client.send(read, { abortSignal: signal })).Item !== undefined;

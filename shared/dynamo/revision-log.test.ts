@@ -4,22 +4,22 @@ import * as z from "zod";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
 import { type StoreValve, startStoreValve } from "../../test/harness/store-valve.ts";
 import type { Page } from "../base/page.ts";
-import { createDynamo, type Dynamo } from "./client.ts";
 import { createRevisionLog, REVISION_BYTES_MAX, type Revision, type RevisionLog } from "./revision-log.ts";
+import { createSdkDynamo, type SdkDynamo } from "./sdk.ts";
 
 const Boat = z.object({ name: z.string(), harbour: z.string(), oars: z.int().min(0) });
 type Boat = z.infer<typeof Boat>;
 
 let store: TestDynamo;
 let valve: StoreValve;
-let dynamo: Dynamo;
+let dynamo: SdkDynamo;
 beforeAll(async () => {
   store = await startDynamo();
   valve = await startStoreValve(store.endpoint);
-  dynamo = createDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
+  dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
 });
 afterAll(async () => {
-  dynamo.client.destroy();
+  await dynamo.close();
   await valve.close();
   await store.close();
 });

@@ -1,15 +1,10 @@
-import {
-  type AttributeValue,
-  PutItemCommand,
-  QueryCommand,
-  type QueryCommandInput,
-  type QueryCommandOutput,
-} from "@aws-sdk/client-dynamodb";
 import * as z from "zod";
 import { Failure } from "../base/failure.ts";
 import type { Page, PageQuery } from "../base/page.ts";
-import { type Dynamo, isConditionFailed, withStore } from "./client.ts";
+import { CONTROL_TIMEOUT_MS, type Dynamo } from "./client.ts";
 import { foreignCursor, readFrom } from "./foreign-cursor.ts";
+import type { WireItem } from "./lean-client.ts";
+import { isConditionFailed } from "./store-trouble.ts";
 import { auditKeyOf, CONTROL, tableName } from "./tables.ts";
 
 /** Who changes something, and why: the key, and the person whose key it is. */
@@ -57,19 +52,19 @@ const ABOVE_REVISIONS = "r~";
 /** DynamoDB takes 400 KiB, of which a revision's other fields have the rest. */
 export const REVISION_BYTES_MAX = 400_000;
 
-type Item = Record<string, AttributeValue>;
+type Found = { readonly Items?: readonly WireItem[]; readonly LastEvaluatedKey?: WireItem; readonly Count?: number };
 type Log<T> = { dynamo: Dynamo; noun: Noun<T>; table: string; addressOf: (id: string) => RevisionAddress };
 
 export function createRevisionLog<T>(dynamo: Dynamo, noun: Noun<T>): RevisionLog<T> {
   const addressOf = noun.addressOf ?? ((id) => ({ pk: `${noun.name}#${id}`, skPrefix: "" }));
-  const log: Log<T> = { dynamo, noun, table: tableName(dynamo.settings.tablePrefix, CONTROL), addressOf };
+  const log: Log<T> = { dynamo, noun, table: tableName(dynamo.tablePrefix, CONTROL), addressOf };
   return {
-    append: (id, after, entry) => withStore(() => append(log, { id, after, ...entry })),
-    current: (id) => withStore(() => current(log, id)),
-    history: (id, page) => withStore(() => history(log, id, page)),
-    list: (group, page) => withStore(() => list(log, group, page)),
-    count: (group) => withStore(() => count(log, group)),
-    listPartition: (pk, page) => withStore(() => listPartition(log, pk, page)),
+    append: (id, after, entry) => append(log, { id, after, ...entry }),
+    current: (id) => current(log, id),
+    history: (id, page) => history(log, id, page),
+    list: (group, page) => list(log, group, page),
+    count: (group) => count(log, group),
+    listPartition: (pk, page) => listPartition(log, pk, page),
   };
 }
 
@@ -80,17 +75,13 @@ async function append<T>(log: Log<T>, entry: { id: string; after: number; body: 
   const at = new Date(change.atMs).toISOString();
   assertFits(`${log.noun.name} '${id}'`, body);
   const revision = { revision: after + 1, body, by, ...(person === undefined ? {} : { person }), why, at };
-  const put = new PutItemCommand({
-    TableName: log.table,
-    Item: itemOf(log, id, revision),
-    ConditionExpression: "attribute_not_exists(pk)",
-  });
+  const put = { TableName: log.table, Item: itemOf(log, id, revision), ConditionExpression: "attribute_not_exists(pk)" };
   try {
-    await log.dynamo.client.send(put);
+    await log.dynamo.lean.call("PutItem", put, CONTROL_TIMEOUT_MS);
   } catch (cause) {
     if (!isConditionFailed(cause)) throw cause;
-    // The SDK repeats a put whose acknowledgement was lost; finding our own revision means that it went through.
-    const there = after === 0 ? await current(log, id) : (await history(log, id, { limit: 1 })).items[0];
+    // A put is repeated whose acknowledgement was lost; finding our own revision means that it went through.
+    const [there] = (await history(log, id, { limit: 1, cursor: String(after + 1) })).items;
     if (there && JSON.stringify(there) === JSON.stringify(revision)) return there;
     throw new Failure(
       "conflict",
@@ -108,6 +99,11 @@ function assertFits(what: string, body: unknown) {
   throw new Failure("too_large", `${what} would take ${bytes} bytes; it may take ${REVISION_BYTES_MAX}.`);
 }
 
+/** One answer of the store. */
+function query<T>(log: Log<T>, input: object): Promise<Found> {
+  return log.dynamo.lean.call<Found>("Query", input, CONTROL_TIMEOUT_MS);
+}
+
 async function current<T>(log: Log<T>, id: string): Promise<Revision<T> | undefined> {
   return (await history(log, id, { limit: 1 })).items[0];
 }
@@ -116,16 +112,14 @@ async function history<T>(log: Log<T>, id: string, page: PageQuery): Promise<Pag
   const { pk, skPrefix } = log.addressOf(id);
   if (page.cursor !== undefined && !/^[1-9][0-9]{0,8}$/.test(page.cursor)) throw foreignCursor();
   const before = page.cursor === undefined ? skPrefix + ABOVE_REVISIONS : `${skPrefix}r#${padded(Number(page.cursor))}`;
-  const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(
-    new QueryCommand({
-      TableName: log.table,
-      KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :before",
-      ExpressionAttributeValues: { ":pk": { S: pk }, ":from": { S: `${skPrefix}r#` }, ":before": { S: before } },
-      ConsistentRead: true,
-      ScanIndexForward: false,
-      Limit: page.limit,
-    }),
-  );
+  const { Items = [], LastEvaluatedKey } = await query(log, {
+    TableName: log.table,
+    KeyConditionExpression: "pk = :pk AND sk BETWEEN :from AND :before",
+    ExpressionAttributeValues: { ":pk": { S: pk }, ":from": { S: `${skPrefix}r#` }, ":before": { S: before } },
+    ConsistentRead: true,
+    ScanIndexForward: false,
+    Limit: page.limit,
+  });
   const items = Items.map((item) => revisionOf(log, item));
   const last = items.at(-1);
   return LastEvaluatedKey && last && last.revision > 1 ? { items, nextCursor: String(last.revision - 1) } : { items };
@@ -133,15 +127,15 @@ async function history<T>(log: Log<T>, id: string, page: PageQuery): Promise<Pag
 
 async function list<T>(log: Log<T>, group: string, page: PageQuery): Promise<Page<Revision<T>>> {
   const [index] = CONTROL.indexes;
-  const query = new QueryCommand({
+  const asked = {
     TableName: log.table,
     IndexName: index.name,
     KeyConditionExpression: "gk = :group",
     ExpressionAttributeValues: { ":group": { S: group } },
     Limit: page.limit,
     ...startAfter(group, page.cursor),
-  });
-  const { Items = [], LastEvaluatedKey } = await readFrom(page.cursor, () => log.dynamo.client.send(query));
+  };
+  const { Items = [], LastEvaluatedKey } = await readFrom(page.cursor, () => query(log, asked));
   const revisions = await Promise.all(Items.map((item) => current(log, textOf(item, "gs"))));
   const items = revisions.filter((each) => each !== undefined);
   return LastEvaluatedKey ? { items, nextCursor: cursorOf(LastEvaluatedKey) } : { items };
@@ -150,18 +144,16 @@ async function list<T>(log: Log<T>, group: string, page: PageQuery): Promise<Pag
 async function count<T>(log: Log<T>, group: string): Promise<number> {
   const [index] = CONTROL.indexes;
   let sum = 0;
-  let start: Item | undefined;
+  let start: WireItem | undefined;
   do {
-    const { Count = 0, LastEvaluatedKey }: QueryCommandOutput = await log.dynamo.client.send(
-      new QueryCommand({
-        TableName: log.table,
-        IndexName: index.name,
-        KeyConditionExpression: "gk = :group",
-        ExpressionAttributeValues: { ":group": { S: group } },
-        Select: "COUNT",
-        ...(start === undefined ? {} : { ExclusiveStartKey: start }),
-      }),
-    );
+    const { Count = 0, LastEvaluatedKey }: Found = await query(log, {
+      TableName: log.table,
+      IndexName: index.name,
+      KeyConditionExpression: "gk = :group",
+      ExpressionAttributeValues: { ":group": { S: group } },
+      Select: "COUNT",
+      ...(start === undefined ? {} : { ExclusiveStartKey: start }),
+    });
     sum += Count;
     start = LastEvaluatedKey;
   } while (start !== undefined);
@@ -174,7 +166,7 @@ async function listPartition<T>(log: Log<T>, pk: string, page: PageQuery): Promi
   let start = page.cursor;
   // One extra id shows whether there is a next page, and where this one ends.
   for (let more = true; more && newest.size <= page.limit; ) {
-    const { Items = [], LastEvaluatedKey } = await log.dynamo.client.send(new QueryCommand(partitionQuery(log, pk, start)));
+    const { Items = [], LastEvaluatedKey } = await query(log, partitionQuery(log, pk, start));
     for (const item of Items) {
       const idPart = textOf(item, "sk").replace(/r#[0-9]+$/, "");
       if (!newest.has(idPart)) newest.set(idPart, revisionOf(log, item));
@@ -188,7 +180,7 @@ async function listPartition<T>(log: Log<T>, pk: string, page: PageQuery): Promi
   return nextId === undefined ? { items } : { items: items.slice(0, page.limit), nextCursor: nextId + ABOVE_REVISIONS };
 }
 
-function partitionQuery<T>(log: Log<T>, pk: string, before: string | undefined): QueryCommandInput {
+function partitionQuery<T>(log: Log<T>, pk: string, before: string | undefined): object {
   return {
     TableName: log.table,
     KeyConditionExpression: before === undefined ? "pk = :pk" : "pk = :pk AND sk < :before",
@@ -198,7 +190,7 @@ function partitionQuery<T>(log: Log<T>, pk: string, before: string | undefined):
   };
 }
 
-function itemOf<T>(log: Log<T>, id: string, revision: Revision<T>): Item {
+function itemOf<T>(log: Log<T>, id: string, revision: Revision<T>): WireItem {
   const { pk, skPrefix } = log.addressOf(id);
   const group = revision.revision === 1 ? log.noun.groupOf?.(revision.body) : undefined;
   return {
@@ -216,7 +208,7 @@ function itemOf<T>(log: Log<T>, id: string, revision: Revision<T>): Item {
   };
 }
 
-function revisionOf<T>(log: Log<T>, item: Item): Revision<T> {
+function revisionOf<T>(log: Log<T>, item: WireItem): Revision<T> {
   return {
     revision: Number(item["n"]?.N),
     body: log.noun.schema.parse(JSON.parse(textOf(item, "body"))),
@@ -231,7 +223,7 @@ function padded(revision: number): string {
   return String(revision).padStart(9, "0");
 }
 
-function textOf(item: Item, name: string): string {
+function textOf(item: WireItem, name: string): string {
   const text = item[name]?.S;
   if (text === undefined) throw new Error(`an item of the control table has no ${name}`);
   return text;
@@ -239,11 +231,11 @@ function textOf(item: Item, name: string): string {
 
 const Cursor = z.record(z.enum(["pk", "sk", "gk", "gs"]), z.object({ S: z.string() }));
 
-function cursorOf(key: Item): string {
+function cursorOf(key: WireItem): string {
   return Buffer.from(JSON.stringify(key)).toString("base64url");
 }
 
-function startAfter(group: string, cursor: string | undefined): { ExclusiveStartKey?: Item } {
+function startAfter(group: string, cursor: string | undefined): { ExclusiveStartKey?: WireItem } {
   if (cursor === undefined) return {};
   const key = keyOf(cursor);
   // DynamoDB takes a key of another group for our mistake; it is the caller's.

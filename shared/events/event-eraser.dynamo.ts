@@ -1,4 +1,5 @@
-import type { Eraser, Item, Swept } from "../dynamo/eraser.ts";
+import type { Eraser, Swept } from "../dynamo/eraser.ts";
+import type { WireItem } from "../dynamo/lean-client.ts";
 import { EVENTS } from "../dynamo/tables.ts";
 import { deliveriesKey, eventsKey, NEW, newPrefix, pointerKey } from "./event-store.dynamo.ts";
 
@@ -48,7 +49,7 @@ async function eraseEvent(eraser: Eraser, { tenant, watchers }: Traces, id: stri
   return erased + (await eraser.deleteItems(EVENTS, [{ pk: eventsKey(tenant), sk: id }]));
 }
 
-async function eraseDelivery(eraser: Eraser, webhook: string, { sk, du }: Item): Promise<number> {
+async function eraseDelivery(eraser: Eraser, webhook: string, { sk, du }: WireItem): Promise<number> {
   const event = sk?.S ?? "";
   return eraser.deleteItems(EVENTS, [
     pointerKey({ dueAtMs: Number(du?.N ?? 0), webhook, event }),

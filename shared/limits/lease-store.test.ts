@@ -13,7 +13,7 @@ let store: TestDynamo;
 let lean: LeanDynamo;
 beforeAll(async () => {
   store = await startDynamo();
-  lean = createLeanDynamo(store.dynamo, stopClock());
+  lean = createLeanDynamo(store.dynamo.settings, stopClock());
 });
 afterAll(async () => {
   await lean.close();

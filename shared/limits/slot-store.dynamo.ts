@@ -1,6 +1,6 @@
-import { storeUnavailable } from "../dynamo/client.ts";
 import { DynamoRefusal, type LeanDynamo, type WireItem, withLeanStore } from "../dynamo/lean-client.ts";
 import { clockIsOff, isSoundClock } from "../dynamo/sound-clock.ts";
+import { storeUnavailable } from "../dynamo/store-trouble.ts";
 import { LIMITS, tableName } from "../dynamo/tables.ts";
 import type { SlotPolicy } from "./policy.ts";
 import { freeSlots, type Holding, type HoldRequest, holdSlots, type SlotEntry } from "./slot-entries.ts";

@@ -14,7 +14,7 @@ let dynamo: TestDynamo;
 let lean: LeanDynamo;
 beforeAll(async () => {
   dynamo = await startDynamo();
-  lean = createLeanDynamo(dynamo.dynamo, stopClock());
+  lean = createLeanDynamo(dynamo.dynamo.settings, stopClock());
 });
 afterAll(async () => {
   await lean.close();

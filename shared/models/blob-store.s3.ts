@@ -1,5 +1,5 @@
 import { createLazyBucket, type OpenBucket, type S3Settings, unlessMissing } from "../aws/client.s3.ts";
-import { storeUnavailable, withStore } from "../dynamo/client.ts";
+import { storeUnavailable, withStore } from "../dynamo/store-trouble.ts";
 import { type BlobStore, type Chunks, type Content, type Part, partsOf, type ReadPart, URL_EXPIRES_S } from "./blob-store.ts";
 import { runBounded } from "./run-bounded.ts";
 import { blobKey, incomingKey, incomingPrefix, manifestKey } from "./version.ts";

@@ -1,8 +1,10 @@
 import * as z from "zod";
+import { AWS_IDENTITY } from "../aws/credentials.ts";
 import { ShardSchedule } from "../usage/row.ts";
 
 /** What every function that comes round by itself is told of where it is. */
 export const PLACE = {
+  ...AWS_IDENTITY,
   AWS_REGION: z.string().default("us-east-1"),
   WEIR_TABLE_PREFIX: z.string().default("weir"),
   WEIR_DYNAMO_ENDPOINT: z.url().optional(),

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../shared/base/clock.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createSdkDynamo } from "../../shared/dynamo/sdk.ts";
 import { type LoadResult, load, percentile } from "./load.ts";
 import { startPortkey } from "./portkey.ts";
 import { cpuSecondsOf, type Part, startPart } from "./processes.ts";
@@ -158,8 +158,8 @@ async function addedLatency(keep: Keep, weir: WeirSide, engine: Part) {
 
 /** One write of the store as a Node process makes it: signed, through the ledger's own client, one after the other. */
 async function signedWriteP50Ms(port: number): Promise<number> {
-  const dynamo = createDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${port}` });
-  const lean = createLeanDynamo(dynamo, systemClock);
+  const dynamo = createSdkDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${port}` });
+  const lean = createLeanDynamo(dynamo.settings, systemClock);
   const latenciesMs: number[] = [];
   for (const endAt = performance.now() + WARM_UP_MS; performance.now() < endAt; ) {
     const startedAt = performance.now();
@@ -167,7 +167,7 @@ async function signedWriteP50Ms(port: number): Promise<number> {
     latenciesMs.push(performance.now() - startedAt);
   }
   await lean.close();
-  dynamo.client.destroy();
+  await dynamo.close();
   return percentile(
     latenciesMs.sort((a, b) => a - b),
     0.5,

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../../shared/base/clock.ts";
 import { acceptedAtMsOf, systemIds } from "../../shared/base/id.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createTables } from "../../shared/dynamo/create-tables.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { createSdkDynamo } from "../../shared/dynamo/sdk.ts";
 import { createLedger } from "../../shared/usage/ledger/ledger.dynamo.ts";
 import type { Ledger } from "../../shared/usage/ledger/ledger.ts";
 import { settledItem } from "../../shared/usage/ledger/wire-row.ts";
@@ -32,14 +32,14 @@ export async function benchLedger() {
   const folder = await mkdtemp(join(tmpdir(), "weir-bench-"));
   const store = await startPart(fileURLToPath(new URL("./parts/stub-store.ts", import.meta.url)), { args: ["embedded", folder] });
   process.env["AWS_ACCESS_KEY_ID"] = process.env["AWS_SECRET_ACCESS_KEY"] = "bench";
-  const dynamo = createDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${store.port}` });
-  const lean = createLeanDynamo(dynamo, systemClock);
+  const dynamo = createSdkDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${store.port}` });
+  const lean = createLeanDynamo(dynamo.settings, systemClock);
   try {
     await createTables(dynamo);
     await compare(waysOf(lean));
   } finally {
     await lean.close();
-    dynamo.client.destroy();
+    await dynamo.close();
     await store.stop();
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createTables } from "../../shared/dynamo/create-tables.ts";
+import { createSdkDynamo } from "../../shared/dynamo/sdk.ts";
 import { type Asked, BUCKET_MS, type LimiterReport, POLICIES } from "./limits-plan.ts";
 import { type Part, startPart, stopProcess } from "./processes.ts";
 
@@ -37,9 +37,9 @@ export async function benchLimits() {
 
 async function run(store: Part, fleet: Fleet) {
   const endpoint = `http://127.0.0.1:${store.port}`;
-  const dynamo = createDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint });
+  const dynamo = createSdkDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint });
   await createTables(dynamo);
-  dynamo.client.destroy();
+  await dynamo.close();
   const join = () => startLimiter(endpoint, fleet);
   const [stopped, leaving] = Array.from({ length: PROCESSES }, join);
   await sleep(2 * STAGE_MS);

@@ -1,7 +1,7 @@
 import { systemClock } from "../../shared/base/clock.ts";
 import { systemIds } from "../../shared/base/id.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createTables } from "../../shared/dynamo/create-tables.ts";
+import { createSdkDynamo } from "../../shared/dynamo/sdk.ts";
 import { makeKey, peppersOf } from "../../shared/keys/key.ts";
 import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
 import { createModelStore } from "../../shared/models/model-store.dynamo.ts";
@@ -16,7 +16,7 @@ const RATE = { requestsPerSecond: 10_000, burst: 10_000 };
 /** Fifty tenants with a key each, and a model of two versions, 90 % and 10 %, both on the mock engine. */
 export async function seedBench(endpoint: string, settings: { engineUrl: string; pepper: string }): Promise<string[]> {
   process.env["AWS_ACCESS_KEY_ID"] = process.env["AWS_SECRET_ACCESS_KEY"] = "bench";
-  const dynamo = createDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint });
+  const dynamo = createSdkDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint });
   await createTables(dynamo);
   const change = { by: "bench", why: "bench", atMs: systemClock.nowMs() };
   await createModelStore(dynamo).append("bench", 0, { body: { name: "bench", tenants: "*" }, change });
@@ -34,11 +34,11 @@ export async function seedBench(endpoint: string, settings: { engineUrl: string;
   ];
   await createSplitStore(dynamo).append("bench", 0, { body: reshare("bench", undefined, shares), change });
   const keys = await Promise.all(Array.from({ length: TENANTS }, (_, index) => seedTenant(dynamo, `bench-${index}`, settings.pepper)));
-  dynamo.client.destroy();
+  await dynamo.close();
   return keys;
 }
 
-async function seedTenant(dynamo: ReturnType<typeof createDynamo>, tenant: string, pepper: string): Promise<string> {
+async function seedTenant(dynamo: ReturnType<typeof createSdkDynamo>, tenant: string, pepper: string): Promise<string> {
   const change = { by: "bench", why: "bench", atMs: systemClock.nowMs() };
   const mint = { place: { env: "local", cell: "c1" }, ids: systemIds, peppers: peppersOf({ 1: pepper }) };
   const { key, text } = makeKey(mint, { tenant, name: "bench", scopes: ["infer"] });

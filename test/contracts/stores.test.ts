@@ -16,13 +16,13 @@ let stores: Stores;
 beforeAll(async () => {
   engine = await startDynamo();
   valve = await startStoreValve(engine.endpoint);
-  const dynamo = createDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
-  stores = { dynamo, lean: createLeanDynamo(dynamo, systemClock) };
+  const settings = { region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint };
+  stores = { dynamo: createDynamo(settings, systemClock), lean: createLeanDynamo(settings, systemClock) };
 });
 afterEach(() => valve.turn("open"));
 afterAll(async () => {
   await stores.lean.close();
-  stores.dynamo.client.destroy();
+  await stores.dynamo.lean.close();
   await valve.close();
   await engine.close();
 });

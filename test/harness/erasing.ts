@@ -1,10 +1,10 @@
-import { PutItemCommand, ScanCommand } from "@aws-sdk/client-dynamodb";
 import { composeErasing } from "../../functions/caretaker/compose.ts";
 import type { ErasingDeps } from "../../functions/caretaker/erase-deps.ts";
 import { createErasingRound } from "../../functions/caretaker/erase-round.ts";
 import type { Invoice, StoredDocument } from "../../shared/billing/invoices/invoice.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
-import type { Dynamo } from "../../shared/dynamo/client.ts";
+import { CONTROL_TIMEOUT_MS, type Dynamo } from "../../shared/dynamo/client.ts";
+import type { WireItem } from "../../shared/dynamo/lean-client.ts";
 import { TABLES, tableName } from "../../shared/dynamo/tables.ts";
 import type { Key } from "../../shared/keys/key.ts";
 import { keyUsesKey } from "../../shared/keys/key-uses.ts";
@@ -52,7 +52,10 @@ export function createErasingWorld(dynamo: Dynamo, touch: (isDone: boolean) => v
   const round = createErasingRound(deps);
   const all = async () => {
     const found = await Promise.all(
-      TABLES.map(async (table) => ({ table, ...(await dynamo.client.send(new ScanCommand({ TableName: nameOf(dynamo, table.name) }))) })),
+      TABLES.map(async (table) => {
+        const scan = { TableName: nameOf(dynamo, table.name) };
+        return { table, ...(await dynamo.lean.call<{ Items?: readonly WireItem[] }>("Scan", scan, CONTROL_TIMEOUT_MS)) };
+      }),
     );
     return found.flatMap(({ table, Items = [] }) =>
       Items.map((item) => ({ store: table.name, pk: item["pk"]?.S ?? "", text: JSON.stringify(item) })),
@@ -200,9 +203,9 @@ async function put(dynamo: Dynamo, table: string, texts: Record<string, string>,
     ...Object.fromEntries(Object.entries(texts).map(([name, value]) => [name, { S: value }])),
     ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, { N: String(value) }])),
   };
-  await dynamo.client.send(new PutItemCommand({ TableName: nameOf(dynamo, table), Item }));
+  await dynamo.lean.call("PutItem", { TableName: nameOf(dynamo, table), Item }, CONTROL_TIMEOUT_MS);
 }
 
-function nameOf({ settings }: Dynamo, table: string): string {
-  return tableName(settings.tablePrefix, { name: table, partitionKey: "pk", purpose: "" });
+function nameOf({ tablePrefix }: Dynamo, table: string): string {
+  return tableName(tablePrefix, { name: table, partitionKey: "pk", purpose: "" });
 }

@@ -4,9 +4,9 @@ import { createAdaptorServer } from "@hono/node-server";
 import { createApp } from "../../edge/app.ts";
 import { compose } from "../../edge/compose.ts";
 import { readConfig } from "../../edge/config.ts";
+import { patientDynamo } from "../../shared/dynamo/client.ts";
 import type { Scope } from "../../shared/keys/key.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
-import { createSdkLink } from "../simulation/sdk-link.ts";
 import { portOf } from "./dynamo.ts";
 import { storeKey } from "./gateway.ts";
 import type { InvoicingWorld } from "./invoicing.ts";
@@ -25,7 +25,7 @@ export async function gatewayOver(world: InvoicingWorld): Promise<GatewayOverWor
     WEIR_POOLS: "[]",
     WEIR_INTAKE: JSON.stringify({ kind: "http", url: "http://127.0.0.1:9" }),
   });
-  const composition = compose(config, { store: { dynamo: createSdkLink(world.lean, "weir"), lean: world.lean }, log: () => {} });
+  const composition = compose(config, { store: { dynamo: patientDynamo(world.lean, "weir"), lean: world.lean }, log: () => {} });
   // Months after the machine's own time are asked for.
   const clock = { nowMs: () => Date.UTC(2027, 2, 3) };
   const deps = { ...composition.deps, clock, documents: world.deps.documents };

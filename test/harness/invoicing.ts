@@ -9,7 +9,6 @@ import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import { TABLES, tableName } from "../../shared/dynamo/tables.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
-import { createSdkLink } from "../simulation/sdk-link.ts";
 import { createFakeDynamo, type FakeDynamo } from "./fake-dynamo/fake-dynamo.ts";
 import { type LeanUse, leanOver } from "./fake-dynamo/lean.ts";
 import { SELLER_OF_TESTS } from "./invoices.ts";
@@ -38,7 +37,7 @@ export function createInvoicingWorld(startMs: number, more: { use?: LeanUse } = 
     get: async (key: string) => objects.get(key),
   };
   const log = (_: string, message: string, fields?: object) => void world.logged.push(`${message} ${JSON.stringify(fields)}`);
-  const settings = { dynamo: createSdkLink(world.lean, PREFIX), lean: world.lean, schedule: SCHEDULE, documents, log };
+  const settings = { lean: world.lean, tablePrefix: PREFIX, schedule: SCHEDULE, documents, log };
   const deps = composeDeps(settings);
   const round = composeRound(settings, deps);
   const by = { by: "test", why: "", atMs: startMs };
@@ -92,7 +91,7 @@ export function invoicingOver({ store, objects }: Durable, gate: Gate, logged: s
     },
   };
   const log = (_: string, message: string, fields?: object) => void logged.push(`${message} ${JSON.stringify(fields)}`);
-  const deps = composeDeps({ dynamo: createSdkLink(lean, PREFIX), lean, schedule: SCHEDULE, documents, log });
+  const deps = composeDeps({ lean, tablePrefix: PREFIX, schedule: SCHEDULE, documents, log });
   const short = async (document: InvoiceDocument | CreditDocument) => Buffer.from(`pdf of ${canonicalJson(document)}`);
   return { ...deps, pdf: { invoice: short, credit: short } };
 }

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../../shared/base/clock.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
 import { createLeanDynamo, type WireItem } from "../../shared/dynamo/lean-client.ts";
+import { createSdkDynamo } from "../../shared/dynamo/sdk.ts";
 import { LEDGER, tableName } from "../../shared/dynamo/tables.ts";
 import { textOf, VOID_SUFFIX } from "../../shared/usage/ledger/wire-row.ts";
 import { bucketKey, minuteOf } from "../../shared/usage/row.ts";
@@ -15,14 +15,14 @@ export type LedgerRow = { readonly requestId: string; readonly tenant: string; r
 export async function readLedgerRows(stateDir: string, fromMs: number): Promise<LedgerRow[]> {
   const { dynamo: part } = JSON.parse(await readFile(join(stateDir, "parts.json"), "utf8")) as { dynamo: { port: number } }; // written by cdk/local
   process.env["AWS_ACCESS_KEY_ID"] = process.env["AWS_SECRET_ACCESS_KEY"] = "test";
-  const dynamo = createDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${part.port}` });
-  const lean = createLeanDynamo(dynamo, systemClock);
+  const dynamo = createSdkDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint: `http://127.0.0.1:${part.port}` });
+  const lean = createLeanDynamo(dynamo.settings, systemClock);
   const items: WireItem[] = [];
   for (let atMs = fromMs - (fromMs % MINUTE_MS); atMs <= Date.now(); atMs += MINUTE_MS) {
     items.push(...(await bucketItems(lean, bucketKey(minuteOf(atMs), 0))));
   }
   await lean.close();
-  dynamo.client.destroy();
+  await dynamo.close();
   return rowsAmong(items);
 }
 

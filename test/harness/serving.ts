@@ -4,7 +4,7 @@ import { readConfig } from "../../edge/config.ts";
 import type { Deps } from "../../edge/deps.ts";
 import { startServer } from "../../edge/server.ts";
 import { systemIds } from "../../shared/base/id.ts";
-import type { Dynamo } from "../../shared/dynamo/client.ts";
+import type { SdkDynamo } from "../../shared/dynamo/sdk.ts";
 import type { Scope } from "../../shared/keys/key.ts";
 import type { RequestRate, TenantLimits } from "../../shared/limits/policy.ts";
 import type { Log } from "../../shared/log/log.ts";
@@ -30,7 +30,7 @@ export type Serving = {
   readonly clock: StoppedClock;
   readonly store: StoreValve;
   /** Straight to the engine behind that valve. */
-  readonly dynamo: Dynamo;
+  readonly dynamo: SdkDynamo;
   /** The pool `cpu`, where versions are placed unless said. */
   readonly model: ModelDouble;
   /** The pools `gpu` and `edge`. */
@@ -168,7 +168,7 @@ function post(url: string, body: unknown, headers: Record<string, string>): Prom
   return fetch(url, { method: "POST", body: sent, headers: { "content-type": "application/json", ...headers }, duplex: "half" });
 }
 
-function rowReader(dynamo: Dynamo): () => Promise<LedgerItem[]> {
+function rowReader(dynamo: SdkDynamo): () => Promise<LedgerItem[]> {
   const seen = new Set<string>();
   return async () => {
     const counting = (await readLedger(dynamo)).filter(({ st, sk = "" }) => st === "S" || sk.endsWith(VOID_SUFFIX));
@@ -178,7 +178,7 @@ function rowReader(dynamo: Dynamo): () => Promise<LedgerItem[]> {
   };
 }
 
-async function readLedger({ client }: Dynamo): Promise<LedgerItem[]> {
+async function readLedger({ client }: SdkDynamo): Promise<LedgerItem[]> {
   const { Items = [] } = await client.send(new ScanCommand({ TableName: "weir-ledger", ConsistentRead: true }));
   return Items.map((item) => Object.fromEntries(Object.entries(item).map(([name, value]) => [name, value.S ?? value.N ?? ""])));
 }

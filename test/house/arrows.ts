@@ -9,7 +9,7 @@ type Room = { readonly rooms: readonly string[]; readonly packages: readonly str
 const ROOMS: Readonly<Record<string, Room>> = {
   shared: { rooms: ["shared"], packages: ["zod", "uuid", "lru-cache"] },
   "shared/base": { rooms: [], packages: ["zod", "uuid"] },
-  "shared/aws": { rooms: [], packages: ["aws4", "undici"] },
+  "shared/aws": { rooms: [], packages: ["aws4", "undici", "zod", "@aws-sdk/credential-provider-node"] },
   "shared/dynamo": { rooms: ["shared/base", "shared/aws"], packages: ["zod", "@aws-sdk/client-dynamodb"] },
   "shared/billing": { rooms: ["shared"], packages: ["zod", "big.js", "csv-stringify", "lru-cache"] },
   "shared/events": { rooms: ["shared"], packages: ["zod", "standardwebhooks"] },
@@ -33,7 +33,6 @@ const ROOMS: Readonly<Record<string, Room>> = {
 
 /** Files with a dot in their name adapt a noun to a technology; what they may import besides their room's. */
 const DOTTED: Readonly<Record<string, readonly string[]>> = {
-  dynamo: ["@aws-sdk/client-dynamodb"],
   s3: ["@aws-sdk/client-s3", "@aws-sdk/s3-request-presigner"],
   http: ["undici"],
   lambda: ["@aws-sdk/client-lambda"],

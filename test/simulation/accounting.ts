@@ -1,11 +1,11 @@
 import { composeRound } from "../../functions/balances/compose.ts";
+import { patientDynamo } from "../../shared/dynamo/client.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import type { Log } from "../../shared/log/log.ts";
 import { startTimer } from "../../shared/schedule/timer.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { directLink, told, untilDone } from "./direct.ts";
 import { CONFIG, TABLE_PREFIX } from "./gateway.ts";
-import { createSdkLink } from "./sdk-link.ts";
 import type { Machine } from "./world.ts";
 
 const EVERY_MS = 25_000;
@@ -27,5 +27,5 @@ export async function settleAt(store: FakeDynamo, nowMs: number): Promise<readon
 }
 
 function accountantRound(lean: LeanDynamo, log: Log) {
-  return composeRound({ dynamo: createSdkLink(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, log });
+  return composeRound({ dynamo: patientDynamo(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, log });
 }

@@ -9,7 +9,6 @@ import { startTimer } from "../../shared/schedule/timer.ts";
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { directLink, told, untilDone } from "./direct.ts";
 import { CONFIG, TABLE_PREFIX } from "./gateway.ts";
-import { createSdkLink } from "./sdk-link.ts";
 import type { Weather } from "./store-link.ts";
 import type { Machine, World } from "./world.ts";
 
@@ -57,7 +56,7 @@ export function bucketLink(world: World, bucket: Bucket, weather: () => Weather)
 
 /** Without the typesetting, which costs more than all else and decides nothing. */
 function invoicerRound(lean: LeanDynamo, documents: DocumentStore, log: Log): Round {
-  const settings = { dynamo: createSdkLink(lean, TABLE_PREFIX), lean, schedule: CONFIG.WEIR_SHARDS, documents, log };
+  const settings = { lean, tablePrefix: TABLE_PREFIX, schedule: CONFIG.WEIR_SHARDS, documents, log };
   const typeset = async ({ id, name }: { readonly id: string; readonly name: string | null }) => Buffer.from(`${id} as ${name}`);
   return composeRound(settings, { ...composeDeps(settings), pdf: { invoice: typeset, credit: typeset } });
 }

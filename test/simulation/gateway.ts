@@ -7,11 +7,11 @@ import { readConfig } from "../../edge/config.ts";
 import type { Deps } from "../../edge/deps.ts";
 import type { EdgeEnv } from "../../edge/env.ts";
 import { type Ids, toBase62 } from "../../shared/base/id.ts";
+import { patientDynamo } from "../../shared/dynamo/client.ts";
 import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createIdempotencyStore, type KeptBodies } from "../../shared/usage/retries/idempotency-store.dynamo.ts";
 import type { Random } from "../harness/random.ts";
 import { createEngine, type Habits } from "./engine.ts";
-import { createSdkLink } from "./sdk-link.ts";
 import type { Machine, World } from "./world.ts";
 
 export const TABLE_PREFIX = "weir";
@@ -54,7 +54,7 @@ export function startGateway(world: World, machine: Machine, { link, bodies, hab
   return machine.run(() => {
     const { clock } = machine;
     const ids = idsOf(world.random);
-    const composed = compose(CONFIG, { clock, ids, log: () => {}, store: { lean: link, dynamo: createSdkLink(link, TABLE_PREFIX) } });
+    const composed = compose(CONFIG, { clock, ids, log: () => {}, store: { lean: link, dynamo: patientDynamo(link, TABLE_PREFIX) } });
     const pools = new Map([["cpu", { name: "cpu", tier: "cpu" as const, client: createEngine(world.random, habits) }]]);
     const idempotency = createIdempotencyStore({ lean: link, tablePrefix: TABLE_PREFIX, clock, bodies });
     const deps = { ...composed.deps, pools, idempotency };

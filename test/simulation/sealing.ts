@@ -11,7 +11,6 @@ import { createTotalStore } from "../../shared/usage/totals/total-store.dynamo.t
 import type { FakeDynamo } from "../harness/fake-dynamo/fake-dynamo.ts";
 import { directLink, untilDone } from "./direct.ts";
 import { CONFIG, TABLE_PREFIX } from "./gateway.ts";
-import { createSdkLink } from "./sdk-link.ts";
 import { TENANTS } from "./seed-store.ts";
 import type { Machine, World } from "./world.ts";
 
@@ -37,7 +36,7 @@ export function startSealer(world: World, machine: Machine, { link, aheadMs, rou
 }
 
 function sealerRound(lean: LeanDynamo, clock: Clock) {
-  const tenants = createTenantStore(createSdkLink(lean, TABLE_PREFIX));
+  const tenants = createTenantStore({ lean, tablePrefix: TABLE_PREFIX });
   const identities = createIdentities({ lean, tablePrefix: TABLE_PREFIX, clock });
   const settings = { lean, tablePrefix: TABLE_PREFIX, schedule: CONFIG.WEIR_SHARDS, log: () => {} };
   return composeRound({ ...settings, identities, firstTenantAtMs: () => firstTenantAtMs(tenants) });

@@ -14,7 +14,7 @@ let lean: LeanDynamo;
 let balances: BalanceStore;
 beforeAll(async () => {
   store = await startDynamo();
-  lean = createLeanDynamo(store.dynamo, stopClock());
+  lean = createLeanDynamo(store.dynamo.settings, stopClock());
   balances = createBalanceStore({ lean, tablePrefix: "weir" });
 });
 afterAll(async () => {

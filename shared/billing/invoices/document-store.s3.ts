@@ -1,5 +1,5 @@
 import { createLazyBucket, type S3Settings, unlessMissing } from "../../aws/client.s3.ts";
-import { withStore } from "../../dynamo/client.ts";
+import { withStore } from "../../dynamo/store-trouble.ts";
 import type { DocumentRemover, DocumentStore } from "./document-store.ts";
 
 const REQUEST_TIMEOUT_MS = 30_000;

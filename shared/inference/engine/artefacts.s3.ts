@@ -1,5 +1,5 @@
 import { GetObjectCommand, NoSuchKey, S3Client } from "@aws-sdk/client-s3";
-import { withStore } from "../../dynamo/client.ts";
+import { withStore } from "../../dynamo/store-trouble.ts";
 
 export type Chunks = AsyncIterable<Uint8Array>;
 

@@ -4,8 +4,8 @@ import { type StoppedClock, stopClock } from "../../../test/harness/clock.ts";
 import { startDynamo, type TestDynamo } from "../../../test/harness/dynamo.ts";
 import { type StoreValve, startStoreValve } from "../../../test/harness/store-valve.ts";
 import { systemIds } from "../../base/id.ts";
-import { createDynamo, type Dynamo } from "../../dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../dynamo/lean-client.ts";
+import { createSdkDynamo, type SdkDynamo } from "../../dynamo/sdk.ts";
 import type { ShardSchedule, UsageRow } from "../row.ts";
 import { createUsageReader } from "../totals/usage-reader.dynamo.ts";
 import { createLedger } from "./ledger.dynamo.ts";
@@ -16,7 +16,7 @@ const TIMEOUT_MS = 10_000;
 
 let store: TestDynamo;
 let valve: StoreValve;
-let dynamo: Dynamo;
+let dynamo: SdkDynamo;
 let lean: LeanDynamo;
 let clock: StoppedClock;
 let ledger: Ledger;
@@ -27,16 +27,16 @@ let tenant: string;
 beforeAll(async () => {
   store = await startDynamo();
   valve = await startStoreValve(store.endpoint);
-  dynamo = createDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
+  dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
 });
 afterAll(async () => {
-  dynamo.client.destroy();
+  await dynamo.close();
   await valve.close();
   await store.close();
 });
 beforeEach(() => {
   clock = stopClock();
-  lean = createLeanDynamo(dynamo, clock);
+  lean = createLeanDynamo(dynamo.settings, clock);
   complaints = [];
   tenant = `tenant-${systemIds.base62(8)}`;
   const settings = { lean, tablePrefix: "weir", schedule: SCHEDULE };

@@ -3,8 +3,8 @@ import { type StoppedClock, stopClock } from "../../../test/harness/clock.ts";
 import { startDynamo, type TestDynamo } from "../../../test/harness/dynamo.ts";
 import { type StoreState, type StoreValve, startStoreValve } from "../../../test/harness/store-valve.ts";
 import { systemIds } from "../../base/id.ts";
-import { createDynamo, type Dynamo } from "../../dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo, type WireItem } from "../../dynamo/lean-client.ts";
+import { createSdkDynamo, type SdkDynamo } from "../../dynamo/sdk.ts";
 import { ledgerAddress, type ShardSchedule, type UsageRow } from "../row.ts";
 import { createUsageReader } from "../totals/usage-reader.dynamo.ts";
 import { createLedger } from "./ledger.dynamo.ts";
@@ -16,7 +16,7 @@ const STEPS_BACK_OFF_MS = 100;
 
 let store: TestDynamo;
 let valve: StoreValve;
-let dynamo: Dynamo;
+let dynamo: SdkDynamo;
 let lean: LeanDynamo;
 let clock: StoppedClock;
 let ledger: Ledger;
@@ -24,16 +24,16 @@ let reservation: Reservation;
 beforeAll(async () => {
   store = await startDynamo();
   valve = await startStoreValve(store.endpoint);
-  dynamo = createDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
+  dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
 });
 afterAll(async () => {
-  dynamo.client.destroy();
+  await dynamo.close();
   await valve.close();
   await store.close();
 });
 beforeEach(() => {
   clock = stopClock();
-  lean = createLeanDynamo(dynamo, clock);
+  lean = createLeanDynamo(dynamo.settings, clock);
   ledger = createLedger({ lean, tablePrefix: "weir", schedule: SCHEDULE, clock, log: () => {} });
   reservation = {
     requestId: systemIds.requestId(clock.nowMs()),
@@ -60,7 +60,7 @@ function rowOf({ epoch: _, expiresInMs: __, ...known }: Reservation): UsageRow {
 /** The row as the store has it, past the valve. */
 async function stored(): Promise<WireItem | undefined> {
   const { pk, sk } = ledgerAddress(reservation, SCHEDULE);
-  const direct = createLeanDynamo(store.dynamo, clock);
+  const direct = createLeanDynamo(store.dynamo.settings, clock);
   const input = { TableName: "weir-ledger", Key: { pk: { S: pk }, sk: { S: sk } }, ConsistentRead: true };
   const { Item } = await direct.call<{ Item?: WireItem }>("GetItem", input, 5_000);
   await direct.close();

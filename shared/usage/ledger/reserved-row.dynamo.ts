@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../base/clock.ts";
 import { acceptedAtMsOf } from "../../base/id.ts";
-import { storeUnavailable } from "../../dynamo/client.ts";
 import { DynamoRefusal, type LeanDynamo, type WireItem } from "../../dynamo/lean-client.ts";
+import { storeUnavailable } from "../../dynamo/store-trouble.ts";
 import { LEDGER, tableName } from "../../dynamo/tables.ts";
 import type { Reservation, ReservedRow } from "./ledger.ts";
 import { type Address, checkpointValues, pendingItem, settledValues } from "./wire-row.ts";

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => store.close());
 beforeEach(() => {
   clock = stopClock();
-  lean = createLeanDynamo(store.dynamo, clock);
+  lean = createLeanDynamo(store.dynamo.settings, clock);
   ledger = createLedger({ lean, tablePrefix: "weir", schedule: SCHEDULE, clock, log: () => {} });
   reservation = {
     requestId: systemIds.requestId(clock.nowMs()),

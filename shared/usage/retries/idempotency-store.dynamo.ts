@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Clock } from "../../base/clock.ts";
-import { storeUnavailable } from "../../dynamo/client.ts";
 import { DynamoRefusal, type LeanDynamo, type WireItem, type WireValue } from "../../dynamo/lean-client.ts";
+import { storeUnavailable } from "../../dynamo/store-trouble.ts";
 import { IDEMPOTENCY, tableName } from "../../dynamo/tables.ts";
 import {
   ANSWER_BYTES_MAX,

@@ -1,5 +1,5 @@
 import { createLazyBucket, type S3Settings, unlessMissing } from "../../aws/client.s3.ts";
-import { withStore } from "../../dynamo/client.ts";
+import { withStore } from "../../dynamo/store-trouble.ts";
 import { KEPT_BODIES_FOLDER, type KeptBodies } from "./idempotency-store.dynamo.ts";
 
 /** An answer of some megabytes is there in a tenth of it. */

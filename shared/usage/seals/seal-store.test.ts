@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => dynamo.close());
 beforeEach(() => {
-  lean = createLeanDynamo(dynamo.dynamo, systemClock);
+  lean = createLeanDynamo(dynamo.dynamo.settings, systemClock);
   store = createSealStore({ lean, tablePrefix: "weir" });
   hours += 1; // each test has an hour of its own
   minute = `${new Date(Date.UTC(2026, 0, 1, hours)).toISOString().slice(0, 13)}:25`;

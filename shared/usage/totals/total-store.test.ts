@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => dynamo.close());
 beforeEach(() => {
-  lean = createLeanDynamo(dynamo.dynamo, systemClock);
+  lean = createLeanDynamo(dynamo.dynamo.settings, systemClock);
   store = createTotalStore({ lean, tablePrefix: "weir" });
 });
 afterEach(() => lean.close());

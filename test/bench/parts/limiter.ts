@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { openLimits } from "../../../edge/open-limits.ts";
 import { systemClock } from "../../../shared/base/clock.ts";
-import { createDynamo } from "../../../shared/dynamo/client.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../../shared/dynamo/lean-client.ts";
+import { createSdkDynamo } from "../../../shared/dynamo/sdk.ts";
 import { createLeaseStore } from "../../../shared/limits/lease-store.dynamo.ts";
 import { createSlotStore } from "../../../shared/limits/slot-store.dynamo.ts";
 import { type Asked, BUCKET_MS, type LimiterReport, POLICIES } from "../limits-plan.ts";
@@ -14,8 +14,8 @@ const BACKLOG_MS_MAX = 250;
 const [endpoint, share] = process.argv.slice(2);
 
 const counts = { writes: 0, reads: 0, firstAskMs: systemClock.nowMs() };
-const dynamo = createDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint });
-const lean = counting(createLeanDynamo(dynamo, systemClock));
+const dynamo = createSdkDynamo({ region: "us-east-1", tablePrefix: "weir", endpoint });
+const lean = counting(createLeanDynamo(dynamo.settings, systemClock));
 const name = randomUUID();
 const limits = openLimits({
   leases: createLeaseStore({ lean, tablePrefix: "weir", lessee: name }),

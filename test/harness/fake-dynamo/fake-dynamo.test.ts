@@ -13,7 +13,7 @@ let real: TestDynamo;
 let lean: LeanDynamo;
 beforeAll(async () => {
   real = await startDynalite();
-  lean = createLeanDynamo(real.dynamo, systemClock);
+  lean = createLeanDynamo(real.dynamo.settings, systemClock);
 });
 afterAll(async () => {
   await lean.close();
