@@ -1,6 +1,6 @@
-import { Failure } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import { isErasing, PEOPLE_GROUP } from "../../shared/people/person.ts";
+import { isolated, type Trouble } from "../../shared/schedule/isolated.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { DELETION_GROUP } from "../../shared/tenants/deletion.ts";
 import type { ErasingDeps } from "./erase-deps.ts";
@@ -26,13 +26,8 @@ export function createErasingRound(deps: ErasingDeps): Round {
   };
 }
 
-/** Whether more can be done now. One's trouble must not keep the others from being forgotten, nor the canary silent; when the store is away the round ends. */
-async function erased({ log }: ErasingDeps, whose: object, erase: () => Promise<{ hasMore: boolean }>): Promise<boolean> {
-  try {
-    return (await erase()).hasMore;
-  } catch (error) {
-    if (error instanceof Failure && error.code === "unavailable") throw error;
-    log("error", "an erasure could not go on", { ...whose, error });
-    return false;
-  }
+/** Whether more can be done now. One's trouble must not keep the others from being forgotten, nor the canary silent. */
+async function erased({ log }: ErasingDeps, of: Trouble["of"], erase: () => Promise<{ hasMore: boolean }>): Promise<boolean> {
+  const end = await isolated(log, { message: "an erasure could not go on", of }, erase);
+  return end?.hasMore ?? false;
 }

@@ -8,6 +8,7 @@ import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../.
 import { creditNoteEvent } from "../../shared/billing/invoices/invoice-events.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { isolated } from "../../shared/schedule/isolated.ts";
 import { changeAt, type InvoicingDeps } from "./deps.ts";
 import { putCredit, readInvoiceDocument } from "./documents.ts";
 
@@ -27,17 +28,15 @@ export async function settleCreditNotes(deps: InvoicingDeps, month: string, { no
   return isDone;
 }
 
-/** One note's trouble keeps nobody else waiting, and its month open until it is over. */
+/** Whether it has come to its end; one's trouble keeps its month open until it is over. */
 async function settle(deps: InvoicingDeps, note: Revision<CreditNote>, nowMs: number): Promise<boolean> {
-  try {
+  const trouble = { message: "a credit note could not be issued", of: { creditNote: note.body.id } };
+  const isSettled = await isolated(deps.log, trouble, async () => {
     const { state } = await acceptCredit(deps, note, changeAt(nowMs, "taken from its invoice"));
     if (state === "accepted") await issueNumber(seriesOf(deps), note.body.id, nowMs);
     return true;
-  } catch (error) {
-    if (error instanceof Failure && error.code === "unavailable") throw error;
-    deps.log("error", "a credit note could not be issued", { creditNote: note.body.id, error });
-    return false;
-  }
+  });
+  return isSettled ?? false;
 }
 
 export async function finishPendingCredit(deps: InvoicingDeps): Promise<void> {

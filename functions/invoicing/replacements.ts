@@ -1,10 +1,10 @@
-import { Failure } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import { isIssued, partsOfInvoiceId } from "../../shared/billing/invoices/invoice.ts";
 import { linkReplacement } from "../../shared/billing/invoices/replace-invoice.ts";
 import { type Replacement, replacementGroupOf } from "../../shared/billing/invoices/replacement.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { isolated } from "../../shared/schedule/isolated.ts";
 import { billMonth } from "./bill-month.ts";
 import { changeAt, type InvoicingDeps } from "./deps.ts";
 
@@ -21,20 +21,18 @@ export async function settleReplacements(deps: InvoicingDeps, month: string, { n
   return isDone;
 }
 
-/** One tenant's trouble keeps nobody else waiting; a draft that cannot be issued says why. */
+/** Whether it is made; a draft that cannot be issued says why. */
 async function replace(deps: InvoicingDeps, replacement: Revision<Replacement>, nowMs: number): Promise<boolean> {
   const { body } = replacement;
-  try {
+  const trouble = { message: "an invoice could not be replaced", of: { invoice: body.replaces.id } };
+  const isReplaced = await isolated(deps.log, trouble, async () => {
     const outcome = await bill(deps, body, nowMs);
     if (outcome !== "issued" && outcome !== "done") return false;
     if (!(await isMade(deps, body))) return true; // and never will be: its tenant is erased
     await linkReplacement(deps, replacement, changeAt(nowMs, `replaced by ${body.id}`));
     return true;
-  } catch (error) {
-    if (error instanceof Failure && error.code === "unavailable") throw error;
-    deps.log("error", "an invoice could not be replaced", { invoice: body.replaces.id, error });
-    return false;
-  }
+  });
+  return isReplaced ?? false;
 }
 
 async function isMade({ invoices }: InvoicingDeps, { id }: Replacement): Promise<boolean> {

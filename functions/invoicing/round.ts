@@ -1,8 +1,8 @@
-import { Failure } from "../../shared/base/failure.ts";
 import type { Closed } from "../../shared/billing/invoices/invoice.ts";
 import type { InvoicingProgress } from "../../shared/billing/invoices/invoicing-progress.ts";
 import { monthAfter, monthAt, monthBefore, rangeOfMonth } from "../../shared/billing/month.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
+import { isolated } from "../../shared/schedule/isolated.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { TENANT_GROUP, type Tenant } from "../../shared/tenants/tenant.ts";
 import { billMonth, isAudited, type Outcome } from "./bill-month.ts";
@@ -79,7 +79,6 @@ async function billTenants(deps: InvoicingDeps, start: Place, work: Work): Promi
   }
 }
 
-/** One tenant's trouble must not keep the others from their invoices; when the store is away the round ends. */
 async function billTenant(
   deps: InvoicingDeps,
   tenant: Revision<Tenant>,
@@ -87,19 +86,12 @@ async function billTenant(
 ): Promise<Outcome | "failed"> {
   const { month, closed } = place;
   work.left.tenants -= 1;
-  try {
+  const trouble = { message: "a month could not be billed", of: { tenant: tenant.body.id, month } };
+  const outcome = await isolated(deps.log, trouble, async () => {
     if (!(await wasThere(deps, tenant, month))) return "done";
     const terms = { tenant: await inMonth(deps, tenant, month), isOver: await wasClosedBefore(deps, tenant, month) };
-    const outcome = await billMonth(deps, { ...terms, month, closed, nowMs: work.nowMs });
-    if (outcome === "drafted" || outcome === "issued") work.left.computed -= 1;
-    return outcome;
-  } catch (error) {
-    if (error instanceof Failure && error.code === "unavailable") throw error;
-    deps.log("error", "a month could not be billed", {
-      tenant: tenant.body.id,
-      month,
-      error,
-    });
-    return "failed";
-  }
+    return billMonth(deps, { ...terms, month, closed, nowMs: work.nowMs });
+  });
+  if (outcome === "drafted" || outcome === "issued") work.left.computed -= 1;
+  return outcome ?? "failed";
 }
