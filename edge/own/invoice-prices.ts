@@ -1,7 +1,7 @@
-import { eachItem } from "../../shared/base/page.ts";
 import { type Invoice, isIssued } from "../../shared/billing/invoices/invoice.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import type { InvoicePrices } from "../../shared/billing/prices/price-book.ts";
+import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { runBounded } from "../../shared/models/run-bounded.ts";
 import { isVisibleTo } from "../../shared/models/version.ts";
@@ -36,10 +36,8 @@ export async function ownPricesOf(deps: PricesDeps, invoice: Revision<Invoice>):
 }
 
 async function pricesBehind({ control }: PricesDeps, { priceBook: { name } }: InvoiceDocument): Promise<InvoicePrices> {
-  const revisions: InvoicePrices["revisions"] = [];
-  for await (const each of eachItem((page) => control.prices.history(name, page)))
-    revisions.unshift({ revision: each.revision, body: each.body });
-  return { name, revisions };
+  const book = await readBook(control.prices, name);
+  return { name, revisions: book.map(({ revision, body }) => ({ revision, body })) }; // who made them and why is no tenant's business
 }
 
 type Whose = Pick<InvoicePrices, "revisions"> & { readonly tenant: string };

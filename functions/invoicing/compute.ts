@@ -7,9 +7,10 @@ import type { Seller } from "../../shared/billing/invoices/seller.ts";
 import type { Component } from "../../shared/billing/line.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { Rated } from "../../shared/billing/prices/rating.ts";
+import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
 import type { InvoicingDeps } from "./deps.ts";
-import { rateMonth, revisionsOf } from "./rate-month.ts";
+import { rateMonth } from "./rate-month.ts";
 
 export type Bill = {
   readonly tenant: Tenant;
@@ -32,7 +33,7 @@ export async function compute(
 ): Promise<InvoiceDocument | undefined> {
   const { billing } = tenant;
   if (billing === undefined) return undefined;
-  const book = await revisionsOf(deps.books, billing.priceBook);
+  const book = await readBook(deps.books, billing.priceBook);
   if (book.length === 0) throw new Error(`the tenant ${tenant.id} has the price book ${billing.priceBook}, which does not exist`);
   const { rated, paid } = await rateMonth(deps, { tenant: tenant.id, month }, { book, discountBps: billing.discountBps });
   const isNothing = (isOver ? isUnused(rated) : rated.lines.length === 0) && rated.unpriced.length === 0 && adjustments.length === 0;

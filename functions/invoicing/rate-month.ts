@@ -1,9 +1,7 @@
 import { acceptedAtMsOf } from "../../shared/base/id.ts";
-import { eachItem } from "../../shared/base/page.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
-import type { PriceBook, PriceRevision } from "../../shared/billing/prices/price-book.ts";
+import type { PriceRevision } from "../../shared/billing/prices/price-book.ts";
 import { createRater, needsRows, type Rated, type Rater } from "../../shared/billing/prices/rating.ts";
-import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { periodAt, startOf } from "../../shared/usage/period.ts";
 import type { InvoicingDeps } from "./deps.ts";
 
@@ -48,11 +46,4 @@ async function addLeases({ seals }: Sources, paid: Rater, { tenant, month }: Mon
     const hourMs = startOf(periodAt("hour", startOf(bucket.minute)).name);
     for (const { sums } of bucket.tenant.leases) for (const sum of sums) paid.addSum({ ...sum, hourMs });
   }
-}
-
-/** A book's revisions in their order; none if there is no such book. */
-export async function revisionsOf(books: RevisionLog<PriceBook>, name: string): Promise<readonly PriceRevision[]> {
-  const revisions: PriceRevision[] = [];
-  for await (const { revision, body } of eachItem((page) => books.history(name, page))) revisions.push({ revision, body });
-  return revisions.reverse();
 }
