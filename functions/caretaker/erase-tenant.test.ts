@@ -5,10 +5,9 @@ import { newDeletion } from "../../shared/tenants/deletion.ts";
 import { placesOf } from "../../shared/tenants/deletion-report.ts";
 import { PLACES } from "../../shared/tenants/places.ts";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
-import { ASKED_AT_MS, createErasingWorld, type ErasingWorld, INVOICED_AT_MS, PERSONAL } from "../../test/harness/erasing.ts";
+import { ASKED_AT_MS, CHANGE, createErasingWorld, type ErasingWorld, INVOICED_AT_MS, PERSONAL } from "../../test/harness/erasing.ts";
 import { createErasingRound } from "./erase-round.ts";
 
-const CHANGE = { by: "key of ann", person: "ann", why: "as agreed", atMs: Date.UTC(2026, 9, 1) };
 const MINUTE_MS = 60_000;
 /** Full ten years after the one in which the tenant was erased. */
 const REMOVED_AT_MS = Date.UTC(2037, 0, 1);
@@ -23,12 +22,6 @@ beforeAll(async () => {
 });
 afterAll(() => store.close());
 
-const stateOf = async (id: string) => {
-  const deletion = await world.deps.deletions.current(id);
-  if (deletion === undefined) throw new Error(`nobody has asked for the deletion of ${id}`);
-  return deletion.body;
-};
-
 /** Words about a person of the tenant, but for those that the law wants kept. */
 const personalOf = async (tenant: string) => (await world.saying(tenant, PERSONAL)).filter((text) => !KEPT_BY_LAW.test(text));
 
@@ -40,10 +33,14 @@ test("a tenant that is deleted is closed, its keys end at once, and what could n
 
   expect((await deps.tenants.current("acme"))?.body).toMatchObject({ isClosed: true, name: "Jane Doe" });
   expect((await deps.keys.current(key.id))?.body).toMatchObject({ isRevoked: true, name: "erased", secretHmac: "" });
-  expect(await stateOf("acme")).toMatchObject({ state: "erasing", waitingFor: "requests that had begun", steps: { keys: { erased: 3 } } });
+  expect(await world.stateOf("acme")).toMatchObject({
+    state: "erasing",
+    waitingFor: "requests that had begun",
+    steps: { keys: { erased: 3 } },
+  });
 
   await world.runAt(ASKED_AT_MS + 15 * MINUTE_MS);
-  expect(await stateOf("acme")).toMatchObject({
+  expect(await world.stateOf("acme")).toMatchObject({
     state: "waiting",
     steps: { uses: { erased: 1 }, counters: { erased: 8 }, answers: { erased: 1 } },
   });
@@ -51,7 +48,7 @@ test("a tenant that is deleted is closed, its keys end at once, and what could n
   expect([...world.objects.keys()]).toContain("invoices/acme-2026-09/draft.json");
 
   await world.runAt(INVOICED_AT_MS);
-  expect(await stateOf("acme")).toMatchObject({
+  expect(await world.stateOf("acme")).toMatchObject({
     state: "erased",
     verified: { remaining: 0, at: "2026-11-04T00:00:00.000Z" },
     steps: { identity: { erased: 3 }, drafts: { erased: 1 }, events: { erased: 6 } },
@@ -62,7 +59,7 @@ test("a tenant that is deleted is closed, its keys end at once, and what could n
 
 test("what the law wants kept is kept for its full years, and then removed; numbers and amounts stay", async () => {
   await world.runAt(REMOVED_AT_MS - 1);
-  expect(await stateOf("acme")).toMatchObject({ state: "erased" });
+  expect(await world.stateOf("acme")).toMatchObject({ state: "erased" });
   expect([...world.objects.keys()].filter((key) => key.startsWith("invoices/acme-"))).toHaveLength(7);
 
   const since = { pk: { S: "event#acme" }, sk: { S: "paid" }, ev: { S: "{}" } }; // what operators were told after that
@@ -71,7 +68,7 @@ test("what the law wants kept is kept for its full years, and then removed; numb
   await world.runAt(REMOVED_AT_MS);
 
   expect((await world.items()).filter(({ pk }) => pk === "event#acme")).toEqual([]);
-  expect(await stateOf("acme")).toMatchObject({
+  expect(await world.stateOf("acme")).toMatchObject({
     state: "removed",
     steps: {
       ...{ documents: { erased: 4 }, creditNotes: { erased: 4 }, replacements: { erased: 1 }, invoices: { erased: 2 } },
@@ -90,7 +87,7 @@ test("the report names every place, what was erased there, and what is kept, why
   await world.makeTenant("told");
   await world.runAt(INVOICED_AT_MS);
 
-  const places = placesOf(await stateOf("told"));
+  const places = placesOf(await world.stateOf("told"));
 
   expect(places.map(({ store: name, items }) => `${name} ${items}`)).toEqual(PLACES.map(({ store: name, items }) => `${name} ${items}`));
   const placeOf = (items: string) => places.find((each) => each.items === items);
@@ -105,7 +102,7 @@ test("the report names every place, what was erased there, and what is kept, why
   });
   expect(placeOf("m#<minute>#<shard>")?.kept).not.toHaveProperty("until");
   await world.runAt(REMOVED_AT_MS);
-  expect(placesOf(await stateOf("told")).find(({ items }) => items === "invoices/<bearer>/<digest>")).not.toHaveProperty("kept");
+  expect(placesOf(await world.stateOf("told")).find(({ items }) => items === "invoices/<bearer>/<digest>")).not.toHaveProperty("kept");
 });
 
 test("the log keeps who, when and why, and what bills rest on", async () => {
@@ -137,7 +134,7 @@ test("another tenant whose name begins alike loses nothing", async () => {
   await world.runAt(INVOICED_AT_MS);
   await world.runAt(REMOVED_AT_MS);
 
-  expect(await stateOf("init")).toMatchObject({ state: "removed", verified: { remaining: 0 } });
+  expect(await world.stateOf("init")).toMatchObject({ state: "removed", verified: { remaining: 0 } });
   expect(await world.saying("initech", /./)).toEqual(before);
 });
 
@@ -186,7 +183,7 @@ test("a key that was made while its tenant closed is found by the second look", 
 
   for (let turn = 0; turn < 5; turn += 1) await racing({ nowMs: INVOICED_AT_MS, signal: new AbortController().signal });
 
-  expect(await stateOf("racing")).toMatchObject({ state: "erased", verified: { remaining: 0 } });
+  expect(await world.stateOf("racing")).toMatchObject({ state: "erased", verified: { remaining: 0 } });
   expect((await deps.keys.current(late.id))?.body).toMatchObject({ isRevoked: true, name: "erased" });
 });
 

@@ -2,9 +2,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { newDeletion, STEPS, stepOf } from "../../shared/tenants/deletion.ts";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
-import { createErasingWorld, type ErasingWorld, INVOICED_AT_MS } from "../../test/harness/erasing.ts";
+import { CHANGE, createErasingWorld, type ErasingWorld, INVOICED_AT_MS } from "../../test/harness/erasing.ts";
 
-const CHANGE = { by: "key of ann", person: "ann", why: "as agreed", atMs: Date.UTC(2026, 9, 1) };
 const DAY_MS = 86_400_000;
 
 let store: TestDynamo;
@@ -15,19 +14,13 @@ beforeAll(async () => {
 });
 afterAll(() => store.close());
 
-const stateOf = async (id: string) => {
-  const deletion = await world.deps.deletions.current(id);
-  if (deletion === undefined) throw new Error(`nobody has asked for the deletion of ${id}`);
-  return deletion.body;
-};
-
 test("where nothing was ever issued for want of a seller, a draft is no reason to wait", async () => {
   await world.makeTenant("unbilled");
   await world.deps.invoices.append("unbilled-2026-10", 0, { body: draftOf("unbilled"), change: CHANGE });
 
   await world.runAt(INVOICED_AT_MS);
 
-  expect(await stateOf("unbilled")).toMatchObject({ state: "erased" });
+  expect(await world.stateOf("unbilled")).toMatchObject({ state: "erased" });
   expect(STEPS.map((name) => stepOf({ ...newDeletion("x", 0, 10), steps: {} }, name).erased)).toEqual(STEPS.map(() => 0));
 });
 
@@ -38,13 +31,13 @@ test("an invoice that may still be issued is waited for, but not for ever; the s
   const dueAtMs = INVOICED_AT_MS + 30 * DAY_MS;
 
   await world.runAt(INVOICED_AT_MS);
-  expect(await stateOf("globex")).toMatchObject({
+  expect(await world.stateOf("globex")).toMatchObject({
     ...{ state: "waiting", waitingFor: "the invoice globex-2026-10, which is not issued, until 2026-12-04T00:00:00.000Z" },
   });
   expect((await world.deps.tenants.current("globex"))?.body.name).toBe("Jane Doe");
   await world.runAt(dueAtMs);
 
-  expect(await stateOf("globex")).toMatchObject({ state: "erased", keptUntil: "2033-01-01T00:00:00.000Z" });
+  expect(await world.stateOf("globex")).toMatchObject({ state: "erased", keptUntil: "2033-01-01T00:00:00.000Z" });
 });
 
 /** A void invoice of long ago, and what was asked in its place before its tenant was deleted. */
@@ -70,7 +63,7 @@ test("what was asked for in place of a void invoice is waited for until it is ma
   const { taken, asked } = await askAnew("anew");
 
   await world.runAt(INVOICED_AT_MS);
-  expect(await stateOf("anew")).toMatchObject({
+  expect(await world.stateOf("anew")).toMatchObject({
     ...{ state: "waiting", waitingFor: "the invoice anew-2026-08-r2, which is not issued, until 2026-12-04T00:00:00.000Z" },
   });
   expect((await world.deps.tenants.current("anew"))?.body.name).toBe("Jane Doe");
@@ -79,7 +72,7 @@ test("what was asked for in place of a void invoice is waited for until it is ma
   await world.deps.replacements.append(asked.id, 1, { body: { ...asked, state: "issued", issued }, change: CHANGE });
   await world.runAt(INVOICED_AT_MS + DAY_MS);
 
-  expect(await stateOf("anew")).toMatchObject({ state: "erased" });
+  expect(await world.stateOf("anew")).toMatchObject({ state: "erased" });
 });
 
 test("it is not waited for for ever either", async () => {
@@ -88,7 +81,7 @@ test("it is not waited for for ever either", async () => {
 
   await world.runAt(INVOICED_AT_MS + 30 * DAY_MS);
 
-  expect(await stateOf("never")).toMatchObject({ state: "erased" });
+  expect(await world.stateOf("never")).toMatchObject({ state: "erased" });
 });
 
 function draftOf(tenant: string): Invoice {

@@ -1,36 +1,26 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import * as z from "zod";
-import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
-import { type StoreValve, startStoreValve } from "../../test/harness/store-valve.ts";
+import { startValvedDynamo, type ValvedDynamo } from "../../test/harness/valved-dynamo.ts";
 import type { Page } from "../base/page.ts";
 import { createRevisionLog, REVISION_BYTES_MAX, type Revision, type RevisionLog } from "./revision-log.ts";
-import { createSdkDynamo, type SdkDynamo } from "./sdk.ts";
 
 const Boat = z.object({ name: z.string(), harbour: z.string(), oars: z.int().min(0) });
 type Boat = z.infer<typeof Boat>;
 
-let store: TestDynamo;
-let valve: StoreValve;
-let dynamo: SdkDynamo;
+let store: ValvedDynamo;
 beforeAll(async () => {
-  store = await startDynamo();
-  valve = await startStoreValve(store.endpoint);
-  dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
+  store = await startValvedDynamo();
 });
-afterAll(async () => {
-  await dynamo.close();
-  await valve.close();
-  await store.close();
-});
+afterAll(() => store.close());
 
 /** Each test sails from its own harbour, in one store for all. */
 let harbour: string;
 let boats: RevisionLog<Boat>;
 beforeEach(() => {
-  valve.turn("open");
+  store.valve.turn("open");
   harbour = randomUUID();
-  boats = createRevisionLog(dynamo, { name: `boat-${harbour}`, schema: Boat, groupOf: (boat) => boat.harbour });
+  boats = createRevisionLog(store.dynamo, { name: `boat-${harbour}`, schema: Boat, groupOf: (boat) => boat.harbour });
 });
 
 const change = (why = "") => ({ by: "ann", why, atMs: Date.UTC(2026, 10, 23, 19) });
@@ -72,7 +62,7 @@ test("of many who change the same revision exactly one does", async () => {
 });
 
 test("a change whose acknowledgement is lost is not a conflict with itself", async () => {
-  valve.once("lost", "PutItem");
+  store.valve.once("lost", "PutItem");
 
   const appended = await boats.append("b", 0, boat(2)); // the SDK repeats the put and finds it done
 
@@ -121,7 +111,7 @@ test("a group lists the current revision of each of its ids once, by id, page by
 
 test("ids that share a partition are listed highest first, each by its newest revision", async () => {
   const addressOf = (id: string) => ({ pk: harbour, skPrefix: `${id.padStart(3, "0")}#` });
-  const moored = createRevisionLog(dynamo, { name: "moored", schema: Boat, addressOf });
+  const moored = createRevisionLog(store.dynamo, { name: "moored", schema: Boat, addressOf });
   for (const id of ["9", "10", "2"]) await moored.append(id, 0, boat(Number(id)));
   for (let revision = 1; revision < 7; revision += 1) await moored.append("9", revision, boat(100 + revision));
 
@@ -134,7 +124,7 @@ test("ids that share a partition are listed highest first, each by its newest re
 
 test("a partition of more than one page of the store is read to its end", async () => {
   const addressOf = (id: string) => ({ pk: harbour, skPrefix: `${id}#` });
-  const heavy = createRevisionLog(dynamo, { name: "heavy", schema: Boat, addressOf });
+  const heavy = createRevisionLog(store.dynamo, { name: "heavy", schema: Boat, addressOf });
   const freight = "f".repeat(200_000); // six of them are more than DynamoDB's page of 1 MB
   await Promise.all(
     ["a", "b", "c", "d", "e", "f", "g"].map((id) => heavy.append(id, 0, { ...boat(1), body: { name: id, harbour: freight, oars: 1 } })),
@@ -152,7 +142,7 @@ test.each(["", "x", "0", "-1", "1.5"])("the cursor '%s', which no list gave, is 
 });
 
 test.each(["closed", "throttled"] as const)("a store that is %s is unavailable, not a crash", async (state) => {
-  valve.turn(state);
+  store.valve.turn(state);
 
   const outcomes = await Promise.allSettled([boats.current("b"), boats.append("b", 0, boat(1))]);
 

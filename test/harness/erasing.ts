@@ -9,13 +9,14 @@ import { TABLES, tableName } from "../../shared/dynamo/tables.ts";
 import type { Key } from "../../shared/keys/key.ts";
 import { keyUsesKey } from "../../shared/keys/key-uses.ts";
 import type { Log } from "../../shared/log/log.ts";
-import { newDeletion } from "../../shared/tenants/deletion.ts";
+import { type Deletion, newDeletion } from "../../shared/tenants/deletion.ts";
 import { OPERATORS } from "../../shared/tenants/tenant.ts";
 import { SELLER_OF_TESTS } from "./invoices.ts";
 
 export const ASKED_AT_MS = Date.UTC(2026, 9, 20, 12);
 export const INVOICED_AT_MS = Date.UTC(2026, 10, 4);
-const CHANGE = { by: "key of ann", person: "ann", why: "as agreed", atMs: Date.UTC(2026, 8, 1) };
+/** By whom and why everything of these worlds was changed. */
+export const CHANGE = { by: "key of ann", person: "ann", why: "as agreed", atMs: Date.UTC(2026, 8, 1) };
 const AT = "2026-10-01T00:00:00.000Z";
 /** Whatever a person of the tenant could be known by. */
 export const PERSONAL = /Jane|Doe|203\.0\.113|DE123|hook\.example|hmac of/;
@@ -30,6 +31,8 @@ export type ErasingWorld = {
   readonly makeTenant: (id: string) => Promise<Key>;
   readonly setSeller: (retentionYears?: number) => Promise<void>;
   readonly runAt: (nowMs: number) => Promise<void>;
+  /** How far the deletion is that was asked for. */
+  readonly stateOf: (tenant: string) => Promise<Deletion>;
   /** Items and objects that say both. */
   readonly saying: (tenant: string, pattern: RegExp) => Promise<string[]>;
   readonly items: () => Promise<{ store: string; pk: string }[]>;
@@ -71,6 +74,11 @@ export function createErasingWorld(dynamo: Dynamo, touch: (isDone: boolean) => v
     },
     async runAt(nowMs) {
       for (let turn = 0; turn < 50 && (await round({ nowMs, signal: new AbortController().signal })).hasMore; turn += 1);
+    },
+    async stateOf(tenant) {
+      const deletion = await deps.deletions.current(tenant);
+      if (deletion === undefined) throw new Error(`nobody has asked for the deletion of ${tenant}`);
+      return deletion.body;
     },
     async saying(tenant, pattern) {
       const texts = [...(await all()).map(({ text }) => text), ...[...objects].map(([key, text]) => `${key} ${text}`)];

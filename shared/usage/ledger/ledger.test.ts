@@ -1,11 +1,9 @@
 import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type StoppedClock, stopClock } from "../../../test/harness/clock.ts";
-import { startDynamo, type TestDynamo } from "../../../test/harness/dynamo.ts";
-import { type StoreValve, startStoreValve } from "../../../test/harness/store-valve.ts";
+import { startValvedDynamo, type ValvedDynamo } from "../../../test/harness/valved-dynamo.ts";
 import { systemIds } from "../../base/id.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../dynamo/lean-client.ts";
-import { createSdkDynamo, type SdkDynamo } from "../../dynamo/sdk.ts";
 import type { ShardSchedule, UsageRow } from "../row.ts";
 import { createUsageReader } from "../totals/usage-reader.dynamo.ts";
 import { createLedger } from "./ledger.dynamo.ts";
@@ -14,9 +12,7 @@ import type { Ledger, UsageReader } from "./ledger.ts";
 const SCHEDULE: ShardSchedule = [{ fromMinute: "", shardCount: 3 }];
 const TIMEOUT_MS = 10_000;
 
-let store: TestDynamo;
-let valve: StoreValve;
-let dynamo: SdkDynamo;
+let store: ValvedDynamo;
 let lean: LeanDynamo;
 let clock: StoppedClock;
 let ledger: Ledger;
@@ -25,18 +21,12 @@ let complaints: string[];
 /** Each test has its own, in one store for all. */
 let tenant: string;
 beforeAll(async () => {
-  store = await startDynamo();
-  valve = await startStoreValve(store.endpoint);
-  dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
+  store = await startValvedDynamo();
 });
-afterAll(async () => {
-  await dynamo.close();
-  await valve.close();
-  await store.close();
-});
+afterAll(() => store.close());
 beforeEach(() => {
   clock = stopClock();
-  lean = createLeanDynamo(dynamo.settings, clock);
+  lean = createLeanDynamo(store.dynamo.settings, clock);
   complaints = [];
   tenant = `tenant-${systemIds.base62(8)}`;
   const settings = { lean, tablePrefix: "weir", schedule: SCHEDULE };
@@ -44,7 +34,7 @@ beforeEach(() => {
   usage = createUsageReader(settings);
 });
 afterEach(async () => {
-  valve.turn("open");
+  store.valve.turn("open");
   await ledger.drain();
   await lean.close();
 });
@@ -64,7 +54,7 @@ const sums = (of = tenant) => usage.read(of, { fromMs: clock.nowMs() - 60_000, t
 
 /** What the table holds of this test's tenant. */
 async function items() {
-  const { Items = [] } = await store.dynamo.client.send(new ScanCommand({ TableName: "weir-ledger" }));
+  const { Items = [] } = await store.direct.client.send(new ScanCommand({ TableName: "weir-ledger" }));
   return Items.filter((item) => item["sk"]?.S?.startsWith(`${tenant}#`));
 }
 
@@ -89,16 +79,16 @@ test("settling the same row again changes nothing", async () => {
 });
 
 test("many rows at once become few writes, and every row is there", async () => {
-  const before = valve.callsOf("BatchWriteItem");
+  const before = store.valve.callsOf("BatchWriteItem");
 
   await Promise.all(Array.from({ length: 200 }, () => ledger.settle(newRow(), TIMEOUT_MS)));
 
   expect(await sums()).toMatchObject([{ requests: 200, inputs: 400, inputTokens: 1_400, computeMs: 600 }]);
-  expect(valve.callsOf("BatchWriteItem") - before).toBeLessThan(15);
+  expect(store.valve.callsOf("BatchWriteItem") - before).toBeLessThan(15);
 });
 
 test("an acknowledgement that is lost is asked for again, and the row is there once", async () => {
-  valve.once("lost", "BatchWriteItem");
+  store.valve.once("lost", "BatchWriteItem");
 
   await ledger.settle(newRow(), TIMEOUT_MS);
 
@@ -106,14 +96,14 @@ test("an acknowledgement that is lost is asked for again, and the row is there o
 });
 
 test("a row that is there although nobody said so is voided, and does not count", async () => {
-  valve.turn("lost", "BatchWriteItem");
+  store.valve.turn("lost", "BatchWriteItem");
   const refused = expect(ledger.settle(newRow(), TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
   await expect.poll(() => items()).toHaveLength(1);
 
   clock.advance(TIMEOUT_MS);
 
   await refused;
-  valve.turn("open");
+  store.valve.turn("open");
   await ledger.drain();
   expect((await items()).map((item) => item["st"]?.S).toSorted()).toEqual(["S", "X"]);
   expect(await sums()).toEqual([]);
@@ -122,17 +112,17 @@ test("a row that is there although nobody said so is voided, and does not count"
 const HOUR_MS = 3_600_000;
 
 test("a store that is away for hours gets the marker all the same, and nobody is billed for what was refused", async () => {
-  valve.turn("lost", "BatchWriteItem");
+  store.valve.turn("lost", "BatchWriteItem");
   const refused = expect(ledger.settle(newRow(), TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
   await expect.poll(() => items()).toHaveLength(1);
-  valve.turn("closed");
+  store.valve.turn("closed");
   clock.advance(TIMEOUT_MS);
   await refused;
 
   clock.advance(22 * HOUR_MS);
-  const before = valve.callsOf("BatchWriteItem");
-  await expect.poll(() => valve.callsOf("BatchWriteItem")).toBeGreaterThan(before + 1);
-  valve.turn("open");
+  const before = store.valve.callsOf("BatchWriteItem");
+  await expect.poll(() => store.valve.callsOf("BatchWriteItem")).toBeGreaterThan(before + 1);
+  store.valve.turn("open");
 
   await ledger.drain();
   expect(complaints).toEqual([]);
@@ -140,10 +130,10 @@ test("a store that is away for hours gets the marker all the same, and nobody is
 });
 
 test("a marker that cannot be written in its time is complained of, and ends nothing else", async () => {
-  const before = valve.callsOf("BatchWriteItem");
-  valve.turn("closed");
+  const before = store.valve.callsOf("BatchWriteItem");
+  store.valve.turn("closed");
   const refused = expect(ledger.settle(newRow(), TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
-  await expect.poll(() => valve.callsOf("BatchWriteItem")).toBeGreaterThan(before);
+  await expect.poll(() => store.valve.callsOf("BatchWriteItem")).toBeGreaterThan(before);
   clock.advance(TIMEOUT_MS);
   await refused;
 
@@ -224,7 +214,7 @@ test("a bucket of more than one page is read to its end", async () => {
 });
 
 test("a store that is away is said to be so, not an empty report", async () => {
-  valve.turn("closed");
+  store.valve.turn("closed");
 
   await expect(sums()).rejects.toMatchObject({ code: "unavailable" });
 });

@@ -1,11 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type StoppedClock, stopClock } from "../../../test/harness/clock.ts";
-import { startDynamo, type TestDynamo } from "../../../test/harness/dynamo.ts";
-import { type StoreState, type StoreValve, startStoreValve } from "../../../test/harness/store-valve.ts";
-import { systemIds } from "../../base/id.ts";
+import { newReservation, settledRow } from "../../../test/harness/reservations.ts";
+import type { StoreState } from "../../../test/harness/store-valve.ts";
+import { startValvedDynamo, type ValvedDynamo } from "../../../test/harness/valved-dynamo.ts";
 import { createLeanDynamo, type LeanDynamo, type WireItem } from "../../dynamo/lean-client.ts";
-import { createSdkDynamo, type SdkDynamo } from "../../dynamo/sdk.ts";
-import { ledgerAddress, type ShardSchedule, type UsageRow } from "../row.ts";
+import { ledgerAddress, type ShardSchedule } from "../row.ts";
 import { createUsageReader } from "../totals/usage-reader.dynamo.ts";
 import { createLedger } from "./ledger.dynamo.ts";
 import type { Checkpoint, Ledger, Reservation, ReservedRow } from "./ledger.ts";
@@ -14,36 +13,23 @@ const SCHEDULE: ShardSchedule = [{ fromMinute: "", shardCount: 1 }];
 const TIMEOUT_MS = 10_000;
 const STEPS_BACK_OFF_MS = 100;
 
-let store: TestDynamo;
-let valve: StoreValve;
-let dynamo: SdkDynamo;
+let store: ValvedDynamo;
 let lean: LeanDynamo;
 let clock: StoppedClock;
 let ledger: Ledger;
 let reservation: Reservation;
 beforeAll(async () => {
-  store = await startDynamo();
-  valve = await startStoreValve(store.endpoint);
-  dynamo = createSdkDynamo({ region: "eu-central-1", tablePrefix: "weir", endpoint: valve.endpoint });
+  store = await startValvedDynamo();
 });
-afterAll(async () => {
-  await dynamo.close();
-  await valve.close();
-  await store.close();
-});
+afterAll(() => store.close());
 beforeEach(() => {
   clock = stopClock();
-  lean = createLeanDynamo(dynamo.settings, clock);
+  lean = createLeanDynamo(store.dynamo.settings, clock);
   ledger = createLedger({ lean, tablePrefix: "weir", schedule: SCHEDULE, clock, log: () => {} });
-  reservation = {
-    requestId: systemIds.requestId(clock.nowMs()),
-    tenant: `tenant-${systemIds.base62(8)}`,
-    ...{ keyId: "k", model: "gpt", version: 1, arm: "stable", dialect: "openai", task: "generate", inputs: 1 },
-    ...{ priceVersion: 0, fingerprint: "f", epoch: 1, expiresInMs: 60_000 },
-  };
+  reservation = newReservation(clock);
 });
 afterEach(async () => {
-  valve.turn("open");
+  store.valve.turn("open");
   await ledger.drain();
   await lean.close();
 });
@@ -53,14 +39,10 @@ const checkpointOf = (outputTokens: number): Checkpoint => ({
   outputTokens,
 });
 
-function rowOf({ epoch: _, expiresInMs: __, ...known }: Reservation): UsageRow {
-  return { ...known, servedVersion: 1, tier: "cpu", outcome: "ok", inputTokens: 7, outputTokens: 90, computeMs: 12 };
-}
-
 /** The row as the store has it, past the valve. */
 async function stored(): Promise<WireItem | undefined> {
   const { pk, sk } = ledgerAddress(reservation, SCHEDULE);
-  const direct = createLeanDynamo(store.dynamo.settings, clock);
+  const direct = createLeanDynamo(store.direct.settings, clock);
   const input = { TableName: "weir-ledger", Key: { pk: { S: pk }, sk: { S: sk } }, ConsistentRead: true };
   const { Item } = await direct.call<{ Item?: WireItem }>("GetItem", input, 5_000);
   await direct.close();
@@ -80,16 +62,16 @@ async function failsWhileTimePasses(step: Promise<unknown>) {
 }
 
 test.each<StoreState>(["lost", "throttled", "closed"])("a step whose first attempt is %s is done once", async (state) => {
-  valve.once(state, "PutItem");
+  store.valve.once(state, "PutItem");
   const row = await ledger.reserve(reservation, TIMEOUT_MS);
   expect(await stored()).toMatchObject({ st: { S: "P" }, e: { N: "1" }, pg: { N: "0" } });
 
-  valve.once(state, "UpdateItem");
+  store.valve.once(state, "UpdateItem");
   await row.checkpoint(checkpointOf(64), TIMEOUT_MS);
   expect(await stored()).toMatchObject({ st: { S: "P" }, pg: { N: "64" }, tr: { S: "cpu" } });
 
-  valve.once(state, "UpdateItem");
-  await row.settle(rowOf(reservation), TIMEOUT_MS);
+  store.valve.once(state, "UpdateItem");
+  await row.settle(settledRow(reservation), TIMEOUT_MS);
   expect(await stored()).toMatchObject({ st: { S: "S" }, to: { N: "90" } });
   expect(await billedRequests()).toBe(1);
 });
@@ -98,7 +80,7 @@ test.each<StoreState>(["lost", "throttled", "closed"])(
   "giving up whose first attempt is %s leaves nothing that is billed",
   async (state) => {
     const row = await ledger.reserve(reservation, TIMEOUT_MS);
-    valve.once(state, "UpdateItem");
+    store.valve.once(state, "UpdateItem");
 
     await row.void();
 
@@ -108,16 +90,16 @@ test.each<StoreState>(["lost", "throttled", "closed"])(
 
 test("an acknowledgement that is lost, and the look at the row after it, too, are made up for", async () => {
   const row = await ledger.reserve(reservation, TIMEOUT_MS);
-  valve.once("lost", "UpdateItem");
-  valve.once("throttled", "GetItem");
+  store.valve.once("lost", "UpdateItem");
+  store.valve.once("throttled", "GetItem");
 
-  await row.settle(rowOf(reservation), TIMEOUT_MS);
+  await row.settle(settledRow(reservation), TIMEOUT_MS);
 
   expect(await billedRequests()).toBe(1);
 });
 
 test("a reservation that the store never acknowledges fails, and what is there is void or expires", async () => {
-  valve.turn("lost", "PutItem");
+  store.valve.turn("lost", "PutItem");
 
   await failsWhileTimePasses(ledger.reserve(reservation, TIMEOUT_MS));
 
@@ -127,15 +109,15 @@ test("a reservation that the store never acknowledges fails, and what is there i
 
 test("a settled row that nobody was answered for is voided, even while nothing can be learned of it", async () => {
   const row = await ledger.reserve(reservation, TIMEOUT_MS);
-  valve.turn("lost", "UpdateItem");
-  await failsWhileTimePasses(row.settle(rowOf(reservation), TIMEOUT_MS));
+  store.valve.turn("lost", "UpdateItem");
+  await failsWhileTimePasses(row.settle(settledRow(reservation), TIMEOUT_MS));
   expect(await stored()).toMatchObject({ st: { S: "S" } });
 
   // The row is settled, but each look at it fails as well.
-  valve.turn("throttled", "GetItem");
+  store.valve.turn("throttled", "GetItem");
   const timer = setInterval(() => clock.advance(TIMEOUT_MS), STEPS_BACK_OFF_MS);
   await row.void().finally(() => clearInterval(timer));
-  valve.turn("open");
+  store.valve.turn("open");
   await ledger.drain();
 
   expect(await billedRequests()).toBe(0);
@@ -152,7 +134,7 @@ test("counts never fall: an earlier checkpoint that comes late changes nothing, 
 
 test.each<[name: string, step: (row: ReservedRow) => Promise<void>]>([
   ["checkpointed", (row) => row.checkpoint(checkpointOf(64), TIMEOUT_MS)],
-  ["settled", (row) => row.settle(rowOf(reservation), TIMEOUT_MS)],
+  ["settled", (row) => row.settle(settledRow(reservation), TIMEOUT_MS)],
 ])("a row that the sealer has expired meanwhile cannot be %s", async (_, step) => {
   const row = await ledger.reserve(reservation, TIMEOUT_MS);
   const { pk, sk } = ledgerAddress(reservation, SCHEDULE);

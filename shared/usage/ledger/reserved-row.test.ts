@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type StoppedClock, stopClock } from "../../../test/harness/clock.ts";
 import { startDynamo, type TestDynamo } from "../../../test/harness/dynamo.ts";
+import { newReservation, settledRow } from "../../../test/harness/reservations.ts";
 import { systemIds } from "../../base/id.ts";
 import { createLeanDynamo, type LeanDynamo } from "../../dynamo/lean-client.ts";
-import type { ShardSchedule, UsageRow } from "../row.ts";
+import type { ShardSchedule } from "../row.ts";
 import { createUsageReader } from "../totals/usage-reader.dynamo.ts";
 import { createLedger } from "./ledger.dynamo.ts";
 import type { Checkpoint, Ledger, Reservation } from "./ledger.ts";
@@ -25,18 +26,9 @@ beforeEach(() => {
   clock = stopClock();
   lean = createLeanDynamo(store.dynamo.settings, clock);
   ledger = createLedger({ lean, tablePrefix: "weir", schedule: SCHEDULE, clock, log: () => {} });
-  reservation = {
-    requestId: systemIds.requestId(clock.nowMs()),
-    tenant: `tenant-${systemIds.base62(8)}`,
-    ...{ keyId: "k", model: "gpt", version: 1, arm: "stable", dialect: "openai", task: "generate", inputs: 1 },
-    ...{ priceVersion: 0, fingerprint: "f", epoch: 1, expiresInMs: 60_000 },
-  };
+  reservation = newReservation(clock);
 });
 afterEach(() => lean.close());
-
-function rowOf({ epoch: _, expiresInMs: __, ...known }: Reservation): UsageRow {
-  return { ...known, servedVersion: 1, tier: "cpu", outcome: "ok", inputTokens: 7, outputTokens: 90, computeMs: 12 };
-}
 
 function billed() {
   const usage = createUsageReader({ lean, tablePrefix: "weir", schedule: SCHEDULE });
@@ -48,7 +40,7 @@ test("a reserved row is billed once it is settled, with its final quantities", a
   await row.checkpoint(CHECKPOINT, TIMEOUT_MS);
   expect(await billed()).toEqual([]);
 
-  await row.settle(rowOf(reservation), TIMEOUT_MS);
+  await row.settle(settledRow(reservation), TIMEOUT_MS);
 
   expect(await billed()).toMatchObject([{ requests: 1, inputTokens: 7, outputTokens: 90 }]);
 });
@@ -59,7 +51,7 @@ test("a row that is void can be neither checkpointed nor settled", async () => {
   await row.void();
 
   await expect(row.checkpoint(CHECKPOINT, TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
-  await expect(row.settle(rowOf(reservation), TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
+  await expect(row.settle(settledRow(reservation), TIMEOUT_MS)).rejects.toMatchObject({ code: "unavailable" });
   expect(await billed()).toEqual([]);
 });
 
@@ -68,8 +60,8 @@ test("a step that is repeated changes nothing and is no failure", async () => {
   await row.checkpoint(CHECKPOINT, TIMEOUT_MS);
 
   await row.checkpoint(CHECKPOINT, TIMEOUT_MS);
-  await row.settle(rowOf(reservation), TIMEOUT_MS);
-  await row.settle(rowOf(reservation), TIMEOUT_MS);
+  await row.settle(settledRow(reservation), TIMEOUT_MS);
+  await row.settle(settledRow(reservation), TIMEOUT_MS);
 
   expect(await billed()).toMatchObject([{ requests: 1 }]);
 });
@@ -82,7 +74,7 @@ test("another epoch does not take a row that is there", async () => {
 
 test("giving up after settling leaves a marker, so that nobody is billed for what did not leave", async () => {
   const row = await ledger.reserve(reservation, TIMEOUT_MS);
-  await row.settle(rowOf(reservation), TIMEOUT_MS);
+  await row.settle(settledRow(reservation), TIMEOUT_MS);
 
   await row.void();
   await ledger.drain();
@@ -92,7 +84,7 @@ test("giving up after settling leaves a marker, so that nobody is billed for wha
 
 test("a drain waits for steps that are under way", async () => {
   const row = await ledger.reserve(reservation, TIMEOUT_MS);
-  void row.settle(rowOf(reservation), TIMEOUT_MS);
+  void row.settle(settledRow(reservation), TIMEOUT_MS);
 
   await ledger.drain();
 
@@ -101,7 +93,7 @@ test("a drain waits for steps that are under way", async () => {
 
 test("a released row is void, unless it turns out to be settled", async () => {
   const settled = await ledger.reserve(reservation, TIMEOUT_MS);
-  await settled.settle(rowOf(reservation), TIMEOUT_MS);
+  await settled.settle(settledRow(reservation), TIMEOUT_MS);
   const other = { ...reservation, requestId: systemIds.requestId(clock.nowMs()) };
   const pending = await ledger.reserve(other, TIMEOUT_MS);
 
