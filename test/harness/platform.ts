@@ -50,7 +50,7 @@ const RESTART_TIMEOUT_MS = 30_000;
 const POLL_MS = 20;
 
 export async function startPlatform({ stateDir, environment }: PlatformOptions = {}): Promise<TestPlatform> {
-  const dir = stateDir ?? join(await mkdtemp(join(tmpdir(), "weir-platform-")), ".weir");
+  const dir = stateDir ?? (await mkdtemp(join(tmpdir(), "weir-platform-")));
   const { child, printed } = startSupervisor({ WEIR_STATE_DIR: dir, WEIR_PORT: "0", ...environment });
   await untilReady(child, printed);
   const [operator, demo] = await Promise.all([keyIn(dir, "operator.json"), keyIn(dir, "demo.json")]);
