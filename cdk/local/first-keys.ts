@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Clock } from "../../shared/base/clock.ts";
-import { Failure } from "../../shared/base/failure.ts";
+import { unlessConflict } from "../../shared/base/failure.ts";
 import type { RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { isSecretOf, type Key, type KeyMint, makeKey, parseKeyText, type Scope } from "../../shared/keys/key.ts";
 import { RATE_DEFAULT, type Tenant } from "../../shared/tenants/tenant.ts";
@@ -37,12 +37,9 @@ export async function provideKey(maker: KeyMaker, wanted: FirstKey, url: string)
 }
 
 async function provideTenant(maker: KeyMaker, { id, name }: FirstKey["tenant"]) {
-  try {
-    await maker.tenants.append(id, 0, { body: { id, name, isClosed: false, rate: RATE_DEFAULT }, change: changeOf(maker) });
-  } catch (error) {
-    // There since an earlier start, perhaps changed by an operator since then: it stays as it is.
-    if (!(error instanceof Failure && error.code === "conflict")) throw error;
-  }
+  const body = { id, name, isClosed: false, rate: RATE_DEFAULT };
+  // There since an earlier start, perhaps changed by an operator since then: it stays as it is.
+  await unlessConflict(maker.tenants.append(id, 0, { body, change: changeOf(maker) }));
 }
 
 async function works(maker: KeyMaker, text: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { Failure } from "../../shared/base/failure.ts";
+import { Failure, unlessConflict } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
 import { type BlobStore, bytesOfParts, type Content, type Part, partsOf } from "../../shared/models/blob-store.ts";
@@ -108,7 +108,7 @@ async function claimVersion(deps: PublishDeps, claim: Claim): Promise<Revision<V
     if (same && same.body.state !== "rejected") return same;
     const number = same?.body.number ?? lastNumber + 1;
     const version = newVersionOf(claim.body, { model: claim.model, number });
-    const put = await unlessTaken(deps.control.versions.append(version, same?.revision ?? 0, claim.change));
+    const put = await unlessConflict(deps.control.versions.append(version, same?.revision ?? 0, claim.change));
     if (put !== undefined) return put;
   }
   throw new Failure("conflict", `Too many versions of '${claim.model}' are published at once. Try again.`);
@@ -120,16 +120,7 @@ async function allowTenants(deps: PublishDeps, asked: { name: string; tenants: M
   const current = await models.current(asked.name);
   if (current && (asked.tenants === undefined || JSON.stringify(asked.tenants) === JSON.stringify(current.body.tenants))) return;
   const body = { name: asked.name, tenants: asked.tenants ?? ("*" as const) };
-  const put = await unlessTaken(models.append(asked.name, current?.revision ?? 0, { body, change }));
+  const put = await unlessConflict(models.append(asked.name, current?.revision ?? 0, { body, change }));
   // Somebody else has made the model meanwhile: without a wish of ours, theirs stands.
   if (put === undefined && asked.tenants !== undefined) await allowTenants(deps, asked, change);
-}
-
-async function unlessTaken<T>(put: Promise<T>): Promise<T | undefined> {
-  try {
-    return await put;
-  } catch (cause) {
-    if (cause instanceof Failure && cause.code === "conflict") return undefined;
-    throw cause;
-  }
 }

@@ -1,4 +1,4 @@
-import { Failure } from "../../shared/base/failure.ts";
+import { unlessConflict } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
 import { CONTROL, LIMITS } from "../../shared/dynamo/tables.ts";
@@ -29,11 +29,7 @@ export async function erasePerson(deps: ErasingDeps, { body, revision }: Revisio
   if (!own.isDone || (await remainingOf(deps, body.id)) > 0) return { hasMore: true };
   const finishedAt = new Date(nowMs).toISOString();
   const erasure = { requestedAt: finishedAt, ...body.erasure, finishedAt };
-  try {
-    await people.append(body.id, revision, { body: { ...scrubPerson(body), erasure }, change });
-  } catch (error) {
-    if (!(error instanceof Failure && error.code === "conflict")) throw error; // another round has written down the same
-  }
+  await unlessConflict(people.append(body.id, revision, { body: { ...scrubPerson(body), erasure }, change })); // another round may have written down the same
   return { hasMore: false };
 }
 

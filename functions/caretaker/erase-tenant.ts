@@ -1,4 +1,4 @@
-import { Failure } from "../../shared/base/failure.ts";
+import { unlessConflict } from "../../shared/base/failure.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
 import type { Swept } from "../../shared/dynamo/eraser.ts";
 import type { Change, Revision } from "../../shared/dynamo/revision-log.ts";
@@ -32,11 +32,7 @@ export async function eraseTenant(deps: ErasingDeps, current: Revision<Deletion>
   const work = { deletion: current.body, nowMs };
   const { deletion, hasMore } = current.body.state === "erased" ? await remove(deps, work) : await erase(deps, work, change);
   if (JSON.stringify(deletion) === JSON.stringify(current.body)) return { hasMore };
-  try {
-    await deps.deletions.append(deletion.tenant, current.revision, { body: deletion, change });
-  } catch (error) {
-    if (!(error instanceof Failure && error.code === "conflict")) throw error; // another round has written down the same
-  }
+  await unlessConflict(deps.deletions.append(deletion.tenant, current.revision, { body: deletion, change })); // another round may have written down the same
   return { hasMore };
 }
 

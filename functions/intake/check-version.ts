@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../shared/base/clock.ts";
-import { Failure } from "../../shared/base/failure.ts";
+import { unlessConflict } from "../../shared/base/failure.ts";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import type { Change, Revision, RevisionLog } from "../../shared/dynamo/revision-log.ts";
 import type { BlobStore } from "../../shared/models/blob-store.ts";
@@ -86,13 +86,9 @@ async function writeManifest(blobs: BlobStore, version: CheckingVersion, facts: 
 }
 
 async function settle(deps: CheckDeps, current: Revision<Version>, verdict: Verdict): Promise<Version> {
-  try {
-    return (await deps.versions.append(verdict.version, current.revision, changeOf(deps, verdict.why))).body;
-  } catch (cause) {
-    if (!(cause instanceof Failure && cause.code === "conflict")) throw cause;
-    // Another check of the same version was faster; its verdict stands.
-    return (await deps.versions.current(current.body.model, current.body.number))?.body ?? current.body;
-  }
+  const settled = await unlessConflict(deps.versions.append(verdict.version, current.revision, changeOf(deps, verdict.why)));
+  // Another check of the same version may have been faster; its verdict stands.
+  return (settled ?? (await deps.versions.current(current.body.model, current.body.number)) ?? current).body;
 }
 
 function changeOf(deps: CheckDeps, why: string): Change {

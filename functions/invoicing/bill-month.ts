@@ -1,4 +1,4 @@
-import { Failure } from "../../shared/base/failure.ts";
+import { unlessConflict } from "../../shared/base/failure.ts";
 import type { Adjustment, Closed, Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { type InvoiceIn, invoiceId, isIssued, type Totals } from "../../shared/billing/invoices/invoice.ts";
 import type { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
@@ -138,11 +138,6 @@ async function append(
   current: Revision<Invoice> | undefined,
   { body, nowMs, why }: { body: Invoice; nowMs: number; why: string },
 ): Promise<boolean> {
-  try {
-    await deps.invoices.append(body.id, current?.revision ?? 0, { body, change: changeAt(nowMs, why) });
-    return true;
-  } catch (error) {
-    if (error instanceof Failure && error.code === "conflict") return false;
-    throw error;
-  }
+  const put = deps.invoices.append(body.id, current?.revision ?? 0, { body, change: changeAt(nowMs, why) });
+  return (await unlessConflict(put)) !== undefined;
 }

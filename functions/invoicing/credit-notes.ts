@@ -1,4 +1,4 @@
-import { Failure } from "../../shared/base/failure.ts";
+import { unlessConflict } from "../../shared/base/failure.ts";
 import { eachItem } from "../../shared/base/page.ts";
 import { acceptCredit } from "../../shared/billing/invoices/accept-credit.ts";
 import { makeCreditDocument } from "../../shared/billing/invoices/credit-document.ts";
@@ -68,14 +68,11 @@ async function assign(deps: InvoicingDeps, slot: Slot): Promise<Issued> {
   if (body.state === "issued") return body;
   if (body.state !== "accepted") throw new Error(`the number ${slot.number} was taken for ${slot.bearer}, which is ${body.state}`);
   const issued = await issuedFrom(deps, body, slot);
-  try {
-    await deps.creditNotes.append(body.id, revision, { body: issued, change: changeAt(slot.atMs, `issued as ${issued.name}`) });
-    return issued;
-  } catch (error) {
-    const now = (await noteOf(deps, slot.bearer)).body;
-    if (error instanceof Failure && error.code === "conflict" && now.state === "issued") return now;
-    throw error;
-  }
+  const change = changeAt(slot.atMs, `issued as ${issued.name}`);
+  if (await unlessConflict(deps.creditNotes.append(body.id, revision, { body: issued, change }))) return issued;
+  const now = (await noteOf(deps, slot.bearer)).body;
+  if (now.state === "issued") return now;
+  throw new Error(`the credit note ${body.id} is ${now.state} and was changed while it got its number`);
 }
 
 async function issuedFrom(deps: InvoicingDeps, note: Accepted, { number, atMs }: Slot): Promise<Issued> {

@@ -1,4 +1,4 @@
-import { Failure } from "../../shared/base/failure.ts";
+import { unlessConflict } from "../../shared/base/failure.ts";
 import type { Invoice } from "../../shared/billing/invoices/invoice.ts";
 import { type InvoiceIn, type IssuedInvoice, isIssued, issue, numberName } from "../../shared/billing/invoices/invoice.ts";
 import { type Bearers, BOOKS, finishPending, issueNumber, type Slot } from "../../shared/billing/invoices/invoice-book.ts";
@@ -43,14 +43,11 @@ async function assign(deps: InvoicingDeps, slot: Slot): Promise<IssuedInvoice> {
   if (isIssued(body)) return body;
   if (body.state !== "frozen") throw new Error(`the number ${slot.number} was taken for ${slot.bearer}, which is a ${body.state}`);
   const issued = await issuedFrom(deps, body, slot);
-  try {
-    await deps.invoices.append(body.id, revision, { body: issued, change: changeAt(slot.atMs, `issued as ${issued.issue.name}`) });
-    return issued;
-  } catch (error) {
-    const now = (await invoiceOf(deps, slot.bearer)).body;
-    if (error instanceof Failure && error.code === "conflict" && isIssued(now)) return now;
-    throw error;
-  }
+  const change = changeAt(slot.atMs, `issued as ${issued.issue.name}`);
+  if (await unlessConflict(deps.invoices.append(body.id, revision, { body: issued, change }))) return issued;
+  const now = (await invoiceOf(deps, slot.bearer)).body;
+  if (isIssued(now)) return now;
+  throw new Error(`the invoice ${body.id} is ${now.state} and was changed while it got its number`);
 }
 
 async function issuedFrom(deps: InvoicingDeps, frozen: InvoiceIn<"frozen">, { number, atMs }: Slot) {

@@ -63,6 +63,16 @@ export class Failure extends Error {
   }
 }
 
+/** What was written, or undefined where somebody else was faster (`conflict`) and theirs is as good, or has to be looked at. */
+export async function unlessConflict<T>(write: Promise<T>): Promise<T | undefined> {
+  try {
+    return await write;
+  } catch (cause) {
+    if (cause instanceof Failure && cause.code === "conflict") return undefined;
+    throw cause;
+  }
+}
+
 export function isFailureCode(code: string): code is FailureCode {
   return Object.hasOwn(FAILURES, code);
 }

@@ -1,4 +1,4 @@
-import { Failure } from "../base/failure.ts";
+import { unlessConflict } from "../base/failure.ts";
 import type { Change, RevisionLog } from "../dynamo/revision-log.ts";
 import { reshare, SLOT_COUNT, type Split } from "./split.ts";
 
@@ -8,10 +8,6 @@ type FirstSplit = { readonly splits: RevisionLog<Split>; readonly change: Change
 export async function ensureFirstSplit({ splits, change }: FirstSplit, model: string, version: number): Promise<void> {
   if ((await splits.current(model)) !== undefined) return;
   const body = reshare(model, undefined, [{ version, shareBps: SLOT_COUNT }]);
-  try {
-    await splits.append(model, 0, { body, change });
-  } catch (cause) {
-    // Somebody else has put the first split in the meantime, which is as good.
-    if (!(cause instanceof Failure && cause.code === "conflict")) throw cause;
-  }
+  // Somebody else may have put the first split in the meantime, which is as good.
+  await unlessConflict(splits.append(model, 0, { body, change }));
 }

@@ -1,4 +1,4 @@
-import { Failure } from "../../base/failure.ts";
+import { Failure, unlessConflict } from "../../base/failure.ts";
 import type { Change, Revision, RevisionLog } from "../../dynamo/revision-log.ts";
 import { monthAt } from "../month.ts";
 import { type CreditNote, creditNoteId } from "./credit-note.ts";
@@ -61,13 +61,11 @@ export async function acceptCredit(logs: Logs, note: Revision<CreditNote>, chang
 
 /** Somebody else may have moved the note in the same way. */
 async function move(logs: Logs, { revision }: Revision<CreditNote>, entry: { body: CreditNote; change: Change }): Promise<CreditNote> {
-  try {
-    return (await logs.creditNotes.append(entry.body.id, revision, entry)).body;
-  } catch (error) {
-    const moved = error instanceof Failure && error.code === "conflict" ? await logs.creditNotes.current(entry.body.id) : undefined;
-    if (moved === undefined || moved.revision === revision) throw error;
-    return moved.body;
-  }
+  const { id } = entry.body;
+  const moved = (await unlessConflict(logs.creditNotes.append(id, revision, entry))) ?? (await logs.creditNotes.current(id));
+  if (moved === undefined || moved.revision === revision)
+    throw new Error(`the credit note ${id} was moved by somebody, and is where it was`);
+  return moved.body;
 }
 
 async function invoiceOf({ invoices }: Logs, id: string): Promise<Revision<Invoice>> {

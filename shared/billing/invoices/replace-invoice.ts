@@ -1,4 +1,4 @@
-import { Failure } from "../../base/failure.ts";
+import { Failure, unlessConflict } from "../../base/failure.ts";
 import type { Change, Revision, RevisionLog } from "../../dynamo/revision-log.ts";
 import { monthAt } from "../month.ts";
 import { type Adjustment, type Invoice, isIssued, isTakenBack, type OtherInvoice } from "./invoice.ts";
@@ -28,13 +28,11 @@ export async function askReplacement(
   const head = { id, replaces: nameOf(invoice), askedIn: monthAt(change.atMs), reason: ask.reason, by, at };
   const there = await logs.replacements.current(id);
   if (there !== undefined) return checkSame(there, head.reason, adjustments);
-  try {
-    return await logs.replacements.append(id, 0, { body: { ...head, adjustments, state: "asked" }, change });
-  } catch (error) {
-    const now = error instanceof Failure && error.code === "conflict" ? await logs.replacements.current(id) : undefined;
-    if (now === undefined) throw error;
-    return checkSame(now, head.reason, adjustments);
-  }
+  const asked = await unlessConflict(logs.replacements.append(id, 0, { body: { ...head, adjustments, state: "asked" }, change }));
+  if (asked !== undefined) return asked;
+  const now = await logs.replacements.current(id);
+  if (now === undefined) throw new Error(`the replacement ${id} is there and cannot be read`);
+  return checkSame(now, head.reason, adjustments);
 }
 
 /**
@@ -49,9 +47,7 @@ export async function linkReplacement(logs: Logs, replacement: Revision<Replacem
   const issued = nameOf(made);
   await linkOld(logs, { body, issued, change });
   // Of a replacement there is one revision more, and all who write it write the same.
-  await unlessChanged(() =>
-    logs.replacements.append(body.id, replacement.revision, { body: { ...body, state: "issued", issued }, change }),
-  );
+  await unlessConflict(logs.replacements.append(body.id, replacement.revision, { body: { ...body, state: "issued", issued }, change }));
 }
 
 type Link = { readonly body: Replacement; readonly issued: OtherInvoice; readonly change: Change };
@@ -63,20 +59,9 @@ async function linkOld({ invoices }: Logs, { body, issued, change }: Link): Prom
       throw new Error(`${body.id} replaces ${body.replaces.id}, which is ${before?.body.state}`);
     const { body: old, revision } = before;
     if (old.replacedBy !== undefined) return;
-    if (await unlessChanged(() => invoices.append(old.id, revision, { body: { ...old, replacedBy: issued }, change }))) return;
+    if (await unlessConflict(invoices.append(old.id, revision, { body: { ...old, replacedBy: issued }, change }))) return;
   }
   throw new Error(`${body.replaces.id} was changed all the time while ${body.id} was to be written into it`);
-}
-
-/** False if somebody else was faster. */
-async function unlessChanged(append: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await append();
-    return true;
-  } catch (error) {
-    if (error instanceof Failure && error.code === "conflict") return false;
-    throw error;
-  }
 }
 
 function nameOf(invoice: Invoice): OtherInvoice {
