@@ -5,7 +5,6 @@ import { type Page, PageQuery, pageOf } from "../../shared/base/page.ts";
 import { CreditDocument } from "../../shared/billing/invoices/credit-document.ts";
 import { CreditNoteRevision } from "../../shared/billing/invoices/credit-note.ts";
 import {
-  FORMATS,
   type Invoice,
   InvoiceRevision,
   invoiceGroupOf,
@@ -27,15 +26,7 @@ import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
 import { pricesOf } from "../own/invoice-prices.ts";
-import {
-  answerCreditDocument,
-  answerInvoiceDocument,
-  creditNoteOf,
-  type InvoiceDeps,
-  invoiceOf,
-  shownInvoice,
-  shownNote,
-} from "../own/invoice-reading.ts";
+import { type InvoiceDeps, invoiceOf, invoiceReads, shownInvoice } from "../own/invoice-reading.ts";
 import { documentPaths } from "../own/invoices.ts";
 import { askIssue } from "./ask-issue.ts";
 import { adjustInvoice, creditInvoice, type InvoiceChangeDeps, payInvoice, replaceInvoice, takeBack } from "./change-invoices.ts";
@@ -51,14 +42,11 @@ const InvoicesQuery = PageQuery.extend({
 /** `/admin/invoices`: what tenants owe. */
 export function invoiceRoutes(deps: InvoiceChangeDeps & Pick<Deps, "sealed">) {
   const asked = (c: EdgeContext) => invoiceOf(deps, c.req.param("id") ?? "");
-  const askedNote = async (c: EdgeContext) =>
-    creditNoteOf(deps, { invoice: (await asked(c)).body.id, credit: c.req.param("credit") ?? "" });
-  const routes = new Hono<EdgeEnv>()
+  return new Hono<EdgeEnv>()
     .get("/", async (c) => {
       const page = await listInvoices(deps, checked(c.req.query(), InvoicesQuery));
       return c.json({ ...page, items: page.items.map(shownInvoice) });
     })
-    .get("/:id", async (c) => c.json(shownInvoice(await asked(c))))
     .get("/:id/history", async (c) => {
       const page = await deps.control.invoices.history((await asked(c)).body.id, checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: page.items.map(shownInvoice) });
@@ -73,12 +61,7 @@ export function invoiceRoutes(deps: InvoiceChangeDeps & Pick<Deps, "sealed">) {
     .post("/:id/replace", async (c) => c.json(await replaceInvoice(deps, c), 201))
     .post("/:id/adjustments", async (c) => c.json(await adjustInvoice(deps, c), 201))
     .post("/:id/credits", async (c) => c.json(await creditInvoice(deps, c), 201))
-    .get("/:id/credits/:credit", async (c) => c.json(shownNote(await askedNote(c))));
-  for (const format of FORMATS) {
-    routes.get(`/:id/${format}`, async (c) => answerInvoiceDocument(deps, c, await asked(c), format));
-    routes.get(`/:id/credits/:credit/${format}`, async (c) => answerCreditDocument(deps, c, await askedNote(c), format));
-  }
-  return routes;
+    .route("/", invoiceReads(deps, asked));
 }
 
 async function listInvoices(

@@ -1,9 +1,11 @@
+import { Hono } from "hono";
 import { Failure } from "../../shared/base/failure.ts";
 import { sha256Hex } from "../../shared/base/hash.ts";
 import { type CreditNote, type CreditNoteRevision, creditNoteId } from "../../shared/billing/invoices/credit-note.ts";
 import { CONTENT_TYPES } from "../../shared/billing/invoices/document-store.ts";
 import {
   Credit,
+  FORMATS,
   type Format,
   type Invoice,
   type InvoiceRevision,
@@ -15,7 +17,7 @@ import {
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { stamped } from "../admin/change.ts";
 import type { Deps } from "../deps.ts";
-import type { EdgeContext } from "../env.ts";
+import type { EdgeContext, EdgeEnv } from "../env.ts";
 
 export type InvoiceDeps = Pick<Deps, "clock" | "documents"> & {
   readonly control: Pick<Deps["control"], "tenants" | "invoices" | "creditNotes" | "replacements" | "sellers" | "prices" | "models">;
@@ -54,25 +56,29 @@ export function draftGone(id: string): Failure {
   return new Failure("not_found", `The document of the draft ${id} is erased.`, { field: "id" });
 }
 
+/** What there is to read of one invoice, on both ways to it: its state, its credit notes and the documents of both. `asked` finds it, if it may be seen. */
+export function invoiceReads(deps: InvoiceDeps, asked: (c: EdgeContext) => Promise<Revision<Invoice>>) {
+  const askedNote = async (c: EdgeContext) =>
+    creditNoteOf(deps, { invoice: (await asked(c)).body.id, credit: c.req.param("credit") ?? "" });
+  const routes = new Hono<EdgeEnv>()
+    .get("/:id", async (c) => c.json(shownInvoice(await asked(c))))
+    .get("/:id/credits/:credit", async (c) => c.json(shownNote(await askedNote(c))));
+  for (const format of FORMATS) {
+    routes.get(`/:id/${format}`, async (c) => answerInvoiceDocument(deps, c, await asked(c), format));
+    routes.get(`/:id/credits/:credit/${format}`, async (c) => answerCreditDocument(deps, c, await askedNote(c), format));
+  }
+  return routes;
+}
+
 /** Answers an invoice's document; a draft has its JSON only. */
-export async function answerInvoiceDocument(
-  deps: InvoiceDeps,
-  c: EdgeContext,
-  { body }: Revision<Invoice>,
-  format: Format,
-): Promise<Response> {
+async function answerInvoiceDocument(deps: InvoiceDeps, c: EdgeContext, { body }: Revision<Invoice>, format: Format): Promise<Response> {
   if (isIssued(body)) return answerDocument(deps, c, { stored: body.issue.documents[format], format, name: body.issue.name });
   if (format !== "json")
     throw new Failure("conflict", `The invoice ${body.id} is not issued yet, so there is no ${format.toUpperCase()} of it.`);
   return answerDocument(deps, c, { stored: body.document, format, name: body.id, isDraft: body.state === "draft" });
 }
 
-export async function answerCreditDocument(
-  deps: InvoiceDeps,
-  c: EdgeContext,
-  { body }: Revision<CreditNote>,
-  format: Format,
-): Promise<Response> {
+async function answerCreditDocument(deps: InvoiceDeps, c: EdgeContext, { body }: Revision<CreditNote>, format: Format): Promise<Response> {
   if (body.state !== "issued") throw new Failure("conflict", `The credit note ${body.id} is ${body.state}: it has no documents yet.`);
   return answerDocument(deps, c, { stored: body.documents[format], format, name: body.name });
 }

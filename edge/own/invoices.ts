@@ -12,34 +12,19 @@ import { checked } from "../http.ts";
 import { requireScope } from "../middleware/authenticate.ts";
 import type { PathDescription, PathGroup } from "../openapi.ts";
 import { ownPricesOf } from "./invoice-prices.ts";
-import {
-  answerCreditDocument,
-  answerInvoiceDocument,
-  creditNoteOf,
-  type InvoiceDeps,
-  invoiceOf,
-  shownInvoice,
-  shownNote,
-} from "./invoice-reading.ts";
+import { type InvoiceDeps, invoiceOf, invoiceReads, shownInvoice } from "./invoice-reading.ts";
 
 /** `/v1/invoices`: a tenant's own. */
 export function ownInvoiceRoutes(deps: InvoiceDeps) {
   const own = (c: EdgeContext) => invoiceOf(deps, c.req.param("id") ?? "", c.get("principal").tenant);
-  const ownNote = async (c: EdgeContext) => creditNoteOf(deps, { invoice: (await own(c)).body.id, credit: c.req.param("credit") ?? "" });
-  const routes = new Hono<EdgeEnv>()
+  return new Hono<EdgeEnv>()
     .use(requireScope("usage", "billing"))
     .get("/", async (c) => {
       const page = await deps.control.invoices.list(invoiceGroupOf(c.get("principal").tenant), checked(c.req.query(), PageQuery));
       return c.json({ ...page, items: page.items.map(shownInvoice) });
     })
-    .get("/:id", async (c) => c.json(shownInvoice(await own(c))))
     .get("/:id/prices", async (c) => c.json(await ownPricesOf(deps, await own(c))))
-    .get("/:id/credits/:credit", async (c) => c.json(shownNote(await ownNote(c))));
-  for (const format of FORMATS) {
-    routes.get(`/:id/${format}`, async (c) => answerInvoiceDocument(deps, c, await own(c), format));
-    routes.get(`/:id/credits/:credit/${format}`, async (c) => answerCreditDocument(deps, c, await ownNote(c), format));
-  }
-  return routes;
+    .route("/", invoiceReads(deps, own));
 }
 
 export const ownInvoicePaths: PathGroup = {
