@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommand } from "../../test/harness/command.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
-import { runCli } from "./program.ts";
 
 let weir: Serving;
 let folder: string;
@@ -19,14 +19,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function run(as: keyof typeof keys, ...words: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const streams = { stdout: (text: string) => void out.push(text), stderr: (text: string) => void err.push(text) };
-  const environment = { WEIR_STATE_DIR: folder, WEIR_URL: weir.url, WEIR_KEY: keys[as] };
-  const code = await runCli({ words, environment, ...streams });
-  return { code, out: out.join(""), err: err.join("") };
-}
+const run = (as: keyof typeof keys, ...words: string[]) =>
+  runCommand(words, { WEIR_STATE_DIR: folder, WEIR_URL: weir.url, WEIR_KEY: keys[as] });
 
 test("credits are given and taken back, and the balance is shown to both sides", async () => {
   const granted = await run("operator", "balance", "grant", "acme", "25.00", "--id", "payment-17", "--why", "paid", "--priority", "3");

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommand } from "../../test/harness/command.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
-import { runCli } from "./program.ts";
 
 let weir: Serving;
 let folder: string;
@@ -21,13 +21,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function run(...words: string[]) {
-  const out: string[] = [];
-  const err: string[] = [];
-  const streams = { stdout: (text: string) => void out.push(text), stderr: (text: string) => void err.push(text) };
-  const code = await runCli({ words, environment: { WEIR_STATE_DIR: folder, WEIR_URL: weir.url, WEIR_KEY: key }, ...streams });
-  return { code, out: out.join(""), err: err.join("") };
-}
+const run = (...words: string[]) => runCommand(words, { WEIR_STATE_DIR: folder, WEIR_URL: weir.url, WEIR_KEY: key });
 
 const billing = async () => (await weir.deps.control.tenants.current("acme"))?.body.billing;
 

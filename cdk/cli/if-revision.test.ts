@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommand } from "../../test/harness/command.ts";
 import { CHANGE, startGateway, type TestGateway } from "../../test/harness/gateway.ts";
-import { runCli } from "./program.ts";
 
 const BOOK = { name: "standard", currency: "EUR", effectiveFrom: "2026-11-01T00:00:00Z", entries: [{ perRequest: { price: "0.001" } }] };
 
@@ -39,12 +39,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function weir(...words: string[]) {
-  const [out, err]: [string[], string[]] = [[], []];
-  const streams = { stdout: (text: string) => void out.push(text), stderr: (text: string) => void err.push(text) };
-  const code = await runCli({ words, ...streams, environment });
-  return { code, out: out.join(""), err: err.join("") };
-}
+const weir = (...words: string[]) => runCommand(words, environment);
 
 function fileOf(json: unknown): string {
   const path = join(folder, "file.json");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommand } from "../../test/harness/command.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
-import { runCli } from "./program.ts";
 
 let gateway: TestGateway;
 let url: string;
@@ -11,20 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-async function weir(line: string, key = gateway.operatorKey) {
-  const said = { out: "", err: "" };
-  const code = await runCli({
-    words: line.split(" "),
-    stdout: (text) => {
-      said.out += text;
-    },
-    stderr: (text) => {
-      said.err += text;
-    },
-    environment: { WEIR_URL: url, WEIR_KEY: key },
-  });
-  return { code, ...said };
-}
+const weir = (line: string, key = gateway.operatorKey) => runCommand(line.split(" "), { WEIR_URL: url, WEIR_KEY: key });
 
 const stored = async () => (await gateway.deps.control.tenants.current("acme"))?.body.limits;
 

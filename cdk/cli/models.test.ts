@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { blobKey } from "../../shared/models/version.ts";
+import { runCommand } from "../../test/harness/command.ts";
 import { startPublishing, type TestPublishing } from "../../test/harness/publishing.ts";
-import { runCli } from "./program.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../test/fixtures");
 let publishing: TestPublishing;
@@ -12,20 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => publishing.close());
 
-async function weir(line: string) {
-  const said = { out: "", err: "" };
-  const code = await runCli({
-    words: line.split(" "),
-    stdout: (text) => {
-      said.out += text;
-    },
-    stderr: (text) => {
-      said.err += text;
-    },
-    environment: { WEIR_URL: publishing.url, WEIR_KEY: publishing.operatorKey },
-  });
-  return { code, ...said };
-}
+const weir = (line: string) => runCommand(line.split(" "), { WEIR_URL: publishing.url, WEIR_KEY: publishing.operatorKey });
 
 test("a folder is published, and published again without sending a byte", async () => {
   const first = await weir(`models publish ${FIXTURES}/models/tiny-bert-embed --name embed --tenants acme`);

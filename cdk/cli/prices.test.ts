@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { runCommand } from "../../test/harness/command.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
-import { runCli } from "./program.ts";
 
 const BOOK = { name: "standard", currency: "EUR", effectiveFrom: "2026-11-01T00:00:00Z", entries: [{ perRequest: { price: "0.001" } }] };
 
@@ -24,16 +24,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function weir(...words: string[]) {
-  const said = { out: "", err: "" };
-  const stdout = (text: string) => {
-    said.out += text;
-  };
-  const stderr = (text: string) => {
-    said.err += text;
-  };
-  return { code: await runCli({ words, stdout, stderr, environment }), ...said };
-}
+const weir = (...words: string[]) => runCommand(words, environment);
 
 function fileOf(book: unknown): string {
   const path = join(folder, "prices.json");

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import * as z from "zod";
+import { runCommand } from "../../test/harness/command.ts";
 import { startGateway, type TestGateway } from "../../test/harness/gateway.ts";
-import { runCli } from "./program.ts";
 
 const CHANGE = { by: "test", why: "", atMs: 0 };
 
@@ -27,20 +27,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function weir(line: string, environment: NodeJS.ProcessEnv = { WEIR_URL: url, WEIR_KEY: gateway.operatorKey }) {
-  const said = { out: "", err: "" };
-  const code = await runCli({
-    words: line.split(" ").map((word) => word.replaceAll("+", " ")),
-    stdout: (text) => {
-      said.out += text;
-    },
-    stderr: (text) => {
-      said.err += text;
-    },
-    environment: { WEIR_STATE_DIR: folder, ...environment },
-  });
-  return { code, ...said };
-}
+const weir = (line: string, environment: NodeJS.ProcessEnv = { WEIR_URL: url, WEIR_KEY: gateway.operatorKey }) =>
+  runCommand(
+    line.split(" ").map((word) => word.replaceAll("+", " ")),
+    { WEIR_STATE_DIR: folder, ...environment },
+  );
 
 test("tenants are made, listed, shown and closed", async () => {
   expect((await weir("tenants create acme --name Acme+Ltd --rate 2.5 --burst 7")).code).toBe(0);

@@ -4,10 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runCli } from "../../cdk/cli/program.ts";
 import { Corrections } from "../../shared/billing/invoices/verify-corrections.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import { runCommand } from "../harness/command.ts";
 import { type GatewayOverWorld, gatewayOver } from "../harness/gateway-over-world.ts";
 import { createInvoicingWorld } from "../harness/invoicing.ts";
 import { rowAt } from "../harness/sealing.ts";
@@ -60,16 +60,7 @@ afterAll(async () => {
 
 const weir = (...words: string[]) => weirBy(gateway.operatorKey, ...words);
 
-async function weirBy(key: string, ...words: string[]) {
-  const [out, err]: [string[], string[]] = [[], []];
-  const streams = { stdout: (text: string) => void out.push(text), stderr: (text: string) => void err.push(text) };
-  const code = await runCli({
-    words: ["invoices", ...words],
-    ...streams,
-    environment: { WEIR_URL: gateway.url, WEIR_KEY: key },
-  });
-  return { code, out: out.join(""), err: err.join("") };
-}
+const weirBy = (key: string, ...words: string[]) => runCommand(["invoices", ...words], { WEIR_URL: gateway.url, WEIR_KEY: key });
 
 async function done(...words: string[]) {
   expect(await weir(...words)).toMatchObject({ code: 0, err: "" });

@@ -4,10 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { runCli } from "../../cdk/cli/program.ts";
 import { InvoiceDocument, totalsOf } from "../../shared/billing/invoices/invoice-document.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
+import { runCommand } from "../harness/command.ts";
 import { type GatewayOverWorld, gatewayOver } from "../harness/gateway-over-world.ts";
 import { createInvoicingWorld } from "../harness/invoicing.ts";
 import { rowAt } from "../harness/sealing.ts";
@@ -49,20 +49,7 @@ beforeEach(() => {
   cpSync(join(root, "sound"), place, { recursive: true });
 });
 
-async function weir(...words: string[]) {
-  const said = { out: "", err: "" };
-  const code = await runCli({
-    words: ["invoices", ...words],
-    stdout: (text) => {
-      said.out += text;
-    },
-    stderr: (text) => {
-      said.err += text;
-    },
-    environment: { WEIR_URL: gateway.url, WEIR_KEY: gateway.operatorKey },
-  });
-  return { code, ...said };
-}
+const weir = (...words: string[]) => runCommand(["invoices", ...words], { WEIR_URL: gateway.url, WEIR_KEY: gateway.operatorKey });
 
 const verify = () => weir("verify", place);
 const reRate = () => weir("re-rate", place, "--prices", join(place, "prices.json"));

@@ -3,13 +3,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runCli } from "../../cdk/cli/program.ts";
 import { InvoiceDocument } from "../../shared/billing/invoices/invoice-document.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { receiptKeySetOf, receiptKeysOf, signReceipt } from "../../shared/billing/receipts/receipt.ts";
 import { ExportedRow } from "../../shared/usage/export.ts";
 import { DAY_MS, HOUR_MS } from "../../shared/usage/period.ts";
 import type { UsageRow } from "../../shared/usage/row.ts";
+import { runCommand } from "../harness/command.ts";
 import { type GatewayOverWorld, gatewayOver } from "../harness/gateway-over-world.ts";
 import { createInvoicingWorld, type InvoicingWorld } from "../harness/invoicing.ts";
 import { rowAt } from "../harness/sealing.ts";
@@ -111,20 +111,11 @@ async function useAMonth() {
   await world.mark(voided);
 }
 
-async function weir(line: string, key = gateway.operatorKey) {
-  const said = { out: "", err: "" };
-  const code = await runCli({
-    words: line.split(" ").map((word) => word.replaceAll("+", " ")),
-    stdout: (text) => {
-      said.out += text;
-    },
-    stderr: (text) => {
-      said.err += text;
-    },
-    environment: { WEIR_URL: gateway.url, WEIR_KEY: key },
-  });
-  return { code, ...said };
-}
+const weir = (line: string, key = gateway.operatorKey) =>
+  runCommand(
+    line.split(" ").map((word) => word.replaceAll("+", " ")),
+    { WEIR_URL: gateway.url, WEIR_KEY: key },
+  );
 
 test("a simulated month of three tenants is sealed, invoiced, exported, verified, and recomputed by a script that shares no code", async () => {
   await world.sealAt(TO + HOUR_MS);
