@@ -1,4 +1,4 @@
-import { fork } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { identityOf } from "./process-identity.ts";
+import { STATE_SCHEMA } from "./state.ts";
 
 let parent: string;
 let dir: string;
@@ -30,6 +32,27 @@ test("a port in use is said in one line, and nothing is left running", async () 
   );
   expect(readdirSync(dir)).toEqual(["state.json"]);
 });
+
+test("what is left of a run that was killed is waited for before its port is asked for", async () => {
+  const left = spawn(process.execPath, ["-e", LISTENS_FOR_A_MOMENT], { stdio: ["ignore", "pipe", "ignore"], detached: true });
+  const [port] = await once(left.stdout.setEncoding("utf8"), "data");
+  mkdirSync(dir, { mode: 0o700 });
+  const gateway = { pid: left.pid, identity: identityOf(left.pid ?? 0) };
+  writeFileSync(join(dir, "parts.json"), JSON.stringify({ gateway }), { mode: 0o600 });
+  writeFileSync(join(dir, "state.json"), JSON.stringify({ schema: STATE_SCHEMA, createdAt: "2026-11-01T00:00:00.000Z", isSetUp: true }), {
+    mode: 0o600,
+  });
+  writeFileSync(join(dir, "secrets.json"), "{", { mode: 0o600 }); // where this start ends, once it comes to it
+
+  const { code, said } = await start({ WEIR_PORT: port });
+
+  expect(code).toBe(1);
+  expect(said).toMatch(/^Waiting for what is left of the last run to end\.\nweir: .*secrets\.json is damaged/);
+});
+
+const LISTENS_FOR_A_MOMENT = `
+  const server = require("node:net").createServer().listen(0, "127.0.0.1", () => process.stdout.write(String(server.address().port)));
+  setTimeout(() => process.exit(), 2_000);`;
 
 test.each([
   ["a corrupt state file", () => corrupt(), /^weir: .*state\.json is damaged: [^\n]*\n$/],

@@ -26,9 +26,10 @@ export function createPartsFile(path: string): PartsFile {
 }
 
 /** After a supervisor was killed: waits until its parts have drained and gone, for they still hold the stores, and ends those that do not go. */
-export async function endOrphans(path: string): Promise<void> {
+export async function endOrphans(path: string, say: (line: string) => void): Promise<void> {
   const orphans = Object.values(readPrivateJson(path, Parts, "delete it") ?? {});
   const isAlive = (part: { pid: number; identity: string }) => identityOf(part.pid) === part.identity;
+  if (orphans.some(isAlive)) say("Waiting for what is left of the last run to end.");
   for (let waitedMs = 0; waitedMs < ORPHAN_WAIT_MS_MAX && orphans.some(isAlive); waitedMs += ORPHAN_POLL_MS) await sleep(ORPHAN_POLL_MS);
   for (const part of orphans.filter(isAlive)) killGroup(part.pid);
 }

@@ -63,8 +63,9 @@ async function run(machine: Machine, stopping: AbortSignal) {
 
 async function start(machine: Machine) {
   const { config, folder } = machine;
+  // In this order: a gateway that outlives its supervisor, for it drains or hangs, is what holds the address.
+  await endOrphans(folder.path("parts.json"), say);
   await refuseTakenAddress(config);
-  await endOrphans(folder.path("parts.json"));
   const secrets = openSecrets(folder);
   rmSync(workDirIn(folder.dir), { recursive: true, force: true });
   mkdirSync(workDirIn(folder.dir));
