@@ -84,7 +84,7 @@ function grantGateway({ role }: FunctionRole, { dynamo, models, records, pools, 
     "dynamodb:Query",
   ]);
   grantTable(dynamo.idempotency, role, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
-  grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:PutItem"]);
+  grantTable(dynamo.limits, role, ["dynamodb:GetItem", "dynamodb:UpdateItem"]);
   grantTable(dynamo.events, role, ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem"]);
   grantTable(dynamo.seals, role, ["dynamodb:GetItem", "dynamodb:Query"]);
   grantTable(dynamo.balances, role, ["dynamodb:GetItem", "dynamodb:PutItem"]);

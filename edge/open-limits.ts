@@ -17,7 +17,8 @@ export type LimitSettings = { readonly leases: LeaseStore; readonly slotStore: S
 export function openLimits({ leases, slotStore, clock }: LimitSettings): OpenLimits {
   const random = Math.random;
   const limiter = createCreditLimiter({ store: leases, clock, random });
-  const slots = createSlotLimiter({ store: slotStore, clock, random });
+  const later = (ms: number, work: () => void) => void setTimeout(work, ms).unref();
+  const slots = createSlotLimiter({ store: slotStore, clock, random, later });
   const timers = [
     setInterval(() => void limiter.flush(), CORRECTION_MS).unref(),
     setInterval(() => void slots.renew(), SLOT_RENEW_MS).unref(),

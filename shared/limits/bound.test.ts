@@ -5,8 +5,6 @@ import { stopClock } from "../../test/harness/clock.ts";
 import { createMemoryLimits, type Fate } from "../../test/harness/memory-limits.ts";
 import { createCreditLimiter, type Refused, type Taken } from "./limiter.ts";
 import { type CreditPolicy, policiesOf } from "./policy.ts";
-import { SLOT_GRACE_MS, SLOT_LIFE_MS } from "./slot-entries.ts";
-import { createSlotLimiter, type HeldSlots } from "./slots.ts";
 
 /** What several processes do, one after the other and at once. A process that is paused simply asks nothing, or gets a late answer. */
 const anyFate = fc.oneof({ weight: 6, arbitrary: fc.constant<Fate>("works") }, fc.constantFrom<Fate>("lost", "fails", "late"));
@@ -189,64 +187,5 @@ test("estimates that are too low are paid back: nothing more is admitted while w
       },
     ),
     { numRuns: 100, endOnFailure: true },
-  );
-});
-
-test("slots in use never exceed the limit but by those of processes that could not renew, and none is lost for longer than its life", async () => {
-  const anySlotStep = fc.record({
-    waitMs: fc.oneof({ weight: 4, arbitrary: fc.integer({ min: 0, max: 400 }) }, fc.integer({ min: 0, max: 20_000 })),
-    process: fc.nat(3),
-    act: fc.constantFrom("take", "take", "take", "release", "renew", "kill"),
-    fates: fc.array(anyFate, { maxLength: 3 }),
-  });
-  const anyLimit = fc.integer({ min: 1, max: 40 });
-
-  await fc.assert(
-    fc.asyncProperty(anyLimit, fc.array(anySlotStep, { minLength: 20, maxLength: 80 }), async (concurrentRequests, steps) => {
-      const rate = { requestsPerSecond: 1, burst: 1 };
-      const policies = policiesOf({ tenant: { id: "t", rate, limits: { concurrentRequests } }, key: { id: "k" } }).slots;
-      const [clock, store] = [stopClock(), createMemoryLimits()];
-      let born = 0;
-      const newProcess = () => {
-        born += 1;
-        const name = `process-${born}`;
-        const limiter = createSlotLimiter({ store: store.slotsOf(name), clock, random: () => 0 });
-        /** Lapsed: its lease's life was over while it held some. */
-        return { name, limiter, held: [] as HeldSlots[], hasLapsed: false };
-      };
-      const processes = [0, 1, 2, 3].map(newProcess);
-
-      for (const { waitMs, process: number, act, fates } of steps) {
-        clock.advance(waitMs);
-        const alive = new Set(
-          store.entriesOf("t#concurrency").flatMap(({ holder, endsAtMs }) => (endsAtMs + SLOT_GRACE_MS > clock.nowMs() ? [holder] : [])),
-        );
-        for (const each of processes) each.hasLapsed = each.held.length > 0 && (each.hasLapsed || !alive.has(each.name));
-        store.deliver();
-        await settle();
-        const process = processes[number] ?? newProcess();
-        store.fates.splice(0, store.fates.length, ...fates);
-        if (act === "take") {
-          const noted = (verdict: HeldSlots | Refused) => {
-            if (verdict.isAdmitted) process.held.push(verdict);
-          };
-          Promise.resolve(process.limiter.take(policies)).then(noted, () => {});
-        }
-        const released = act === "release" ? process.held.shift() : undefined;
-        if (released !== undefined) process.limiter.release(released);
-        if (act === "renew") void process.limiter.renew();
-        if (act === "kill") processes[number] = newProcess();
-        await settle();
-        const inTime = processes.filter(({ hasLapsed }) => !hasLapsed).reduce((sum, { held }) => sum + held.length, 0);
-        expect(inTime).toBeLessThanOrEqual(concurrentRequests);
-      }
-
-      // Everybody dies: after a life and its grace all slots can be had again.
-      clock.advance(SLOT_LIFE_MS + SLOT_GRACE_MS);
-      store.deliver();
-      store.fates.splice(0);
-      expect(await newProcess().limiter.look(policies[0] as (typeof policies)[number])).toBe(concurrentRequests);
-    }),
-    { numRuns: 60, endOnFailure: true },
   );
 });

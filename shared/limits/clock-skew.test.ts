@@ -9,7 +9,7 @@ import { createLeaseStore } from "./lease-store.dynamo.ts";
 import { believed, type Level } from "./level.ts";
 import { createCreditLimiter } from "./limiter.ts";
 import { type CreditPolicy, policiesOf, type RequestRate } from "./policy.ts";
-import { holdSlots, SLOT_GRACE_MS, SLOT_LIFE_MS } from "./slot-entries.ts";
+import { SLOT_GRACE_MS, SLOT_LIFE_MS } from "./slot-entries.ts";
 import { createSlotStore } from "./slot-store.dynamo.ts";
 
 const HOUR_MS = 3_600_000;
@@ -205,26 +205,50 @@ test("a gateway whose clock is off neither holds slots nor takes others' for lap
   const { store, gateway } = start();
   const { slot: policy } = policyOf({ requestsPerSecond: 1, burst: 1 });
   const [ahead, honest] = [gateway(HOUR_MS), gateway(0)];
-  await honest.slots.hold({ policy, atLeast: 4, want: 4, nowMs: honest.own.nowMs() });
+  await honest.slots.hold({ policy, atLeast: 4, need: 4, want: 4, clock: honest.own });
   const before = store.items("limits");
 
-  await expect(ahead.slots.hold({ policy, atLeast: 0, want: 4, nowMs: ahead.own.nowMs() })).rejects.toMatchObject({ code: "unavailable" });
+  await expect(ahead.slots.hold({ policy, atLeast: 0, need: 4, want: 4, clock: ahead.own })).rejects.toMatchObject({ code: "unavailable" });
 
   expect(store.items("limits")).toEqual(before);
 });
 
-test("slots that were held by a clock an hour ahead come back as if they had been taken when they were first seen", () => {
+test("slots that were held by a clock which has jumped ahead come back as if they had been taken when they were first seen", async () => {
+  const { clock, gateway } = start();
   const { slot: policy } = policyOf({ requestsPerSecond: 1, burst: 1 });
-  const nowMs = Date.UTC(2026, 10, 26);
-  const off = [{ holder: "off", slots: 4, endsAtMs: nowMs + HOUR_MS }];
-  const ask = (entries: typeof off, atMs: number) => holdSlots(entries, { policy, holder: "me", atLeast: 0, want: 4, nowMs: atMs });
+  const [off, honest] = [gateway(28_000), gateway(0)];
+  const { view } = await off.slots.hold({ policy, atLeast: 0, need: 4, want: 4, clock: off.own });
+  off.setAhead(42_000); // by less than a life, so that it sees it only by the store's answer
+  await expect(off.slots.hold({ policy, view, atLeast: 4, need: 4, want: 4, clock: off.own })).rejects.toMatchObject({
+    code: "unavailable",
+  });
+  const ask = async () => (await honest.slots.hold({ policy, atLeast: 0, need: 4, want: 4, clock: honest.own })).granted;
 
-  const first = ask(off, nowMs);
-  const lifeMs = SLOT_LIFE_MS + 2 * SLOT_GRACE_MS;
+  expect(await ask()).toBe(0);
+  clock.advance(SLOT_LIFE_MS + 2 * SLOT_GRACE_MS - 1);
+  expect(await ask()).toBe(0);
+  clock.advance(1);
 
-  expect(first).toMatchObject({ isNew: true, holding: { granted: 0 } });
-  expect(ask([...first.entries], nowMs + lifeMs - 1).holding.granted).toBe(0);
-  expect(ask([...first.entries], nowMs + lifeMs).holding.granted).toBe(4);
+  expect(await ask()).toBe(4);
+});
+
+test("a clock that has jumped by more than a life is compared before it writes", async () => {
+  const { store, gateway } = start();
+  const { slot: policy } = policyOf({ requestsPerSecond: 1, burst: 1 });
+  const one = gateway(0);
+  const { view } = await one.slots.hold({ policy, atLeast: 0, need: 4, want: 4, clock: one.own });
+  const before = store.items("limits");
+
+  for (const aheadMs of [HOUR_MS, -HOUR_MS]) {
+    one.setAhead(aheadMs);
+    await expect(one.slots.hold({ policy, view, atLeast: 4, need: 4, want: 4, clock: one.own })).rejects.toMatchObject({
+      code: "unavailable",
+    });
+    one.setAhead(0);
+    await one.slots.free(policy, one.own.nowMs()); // its clock is right again, and it knows
+  }
+
+  expect(store.items("limits")).toEqual(before);
 });
 
 test("a correction does not make its own what a clock an hour ahead has written in between", async () => {

@@ -1,7 +1,10 @@
 import { dayOf } from "./level.ts";
 
-/** The policies that an owner may have, as policy.ts names them; a day's has an item of its own each day. */
-const POLICIES = ["requests", "tokens", "concurrency", "webhooks"] as const;
+/**
+ * The items of the policies that an owner may have, as policy.ts names them; a day's has an item of its own each day. Those of `concurrency` are what a version of
+ * another form has left, which replaced the whole item: two forms in one item would undo each other for as long as gateways of both versions serve.
+ */
+const POLICIES = ["requests", "tokens", "slots", "concurrency", "webhooks"] as const;
 const DAILY = "daily";
 /** Older ones were tidied away by their `ttl`, which stores follow within days. */
 const DAYS_BACK = 7;

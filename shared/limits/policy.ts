@@ -129,7 +129,9 @@ function policiesOfOwner({ itemKey, revision, prefix, whose }: Owner, limits: Ke
     ],
     tokens: tokensPerMinute === undefined ? [] : [tokenPolicy(base("tokens", tokensPerMinute, `${tokensPerMinute} tokens per minute`))],
     slots:
-      concurrentRequests === undefined ? [] : [base("concurrency", concurrentRequests, `${concurrentRequests} requests at the same time`)],
+      concurrentRequests === undefined
+        ? []
+        : [{ ...base("concurrency", concurrentRequests, `${concurrentRequests} requests at the same time`), itemKey: `${itemKey}#slots` }],
   };
 }
 

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { setImmediate as turn } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { stopClock } from "../../test/harness/clock.ts";
 import { startDynamo, type TestDynamo } from "../../test/harness/dynamo.ts";
-import { createMemoryLimits } from "../../test/harness/memory-limits.ts";
+import { slotPolicies } from "../../test/harness/slot-crowd.ts";
+import { createSlotWorld } from "../../test/harness/slot-world.ts";
 import { createLeanDynamo, type LeanDynamo } from "../dynamo/lean-client.ts";
 import { policiesOf, type SlotPolicy } from "./policy.ts";
 import { SLOT_GRACE_MS, SLOT_LIFE_MS } from "./slot-entries.ts";
@@ -21,20 +21,10 @@ afterAll(async () => {
   await dynamo.close();
 });
 
-function slotsOf(concurrentRequests: number, id = "t"): SlotPolicy[] {
-  const rate = { requestsPerSecond: 1, burst: 1 };
-  return [...policiesOf({ tenant: { id, rate, limits: { concurrentRequests } }, key: { id: "k" } }).slots];
-}
-
 function start(holders = ["a"]) {
-  const [clock, memory] = [stopClock(), createMemoryLimits()];
-  const limiters = holders.map((holder) => createSlotLimiter({ store: memory.slotsOf(holder), clock, random: () => 0 }));
-  return { clock, memory, limiters, limiter: limiters[0] as SlotLimiter };
-}
-
-/** Lets what happens in the background happen. */
-async function settle() {
-  for (let count = 0; count < 5; count += 1) await turn();
+  const world = createSlotWorld();
+  const limiters = holders.map((holder) => world.start(holder).limiter);
+  return { ...world, limiters, limiter: limiters[0] as SlotLimiter };
 }
 
 async function take(limiter: SlotLimiter, policies: readonly SlotPolicy[]): Promise<HeldSlots> {
@@ -44,8 +34,8 @@ async function take(limiter: SlotLimiter, policies: readonly SlotPolicy[]): Prom
 }
 
 test("as many run as the limit says, the next one is refused by name, and a slot that is given back serves again", async () => {
-  const { clock, limiter } = start();
-  const policies = slotsOf(2);
+  const { pass, limiter } = start();
+  const policies = slotPolicies(2);
   const first = await take(limiter, policies);
   await take(limiter, policies);
 
@@ -53,44 +43,137 @@ test("as many run as the limit says, the next one is refused by name, and a slot
   expect(limiter.remaining(policies[0] as SlotPolicy)).toBe(0);
   limiter.release(first);
   limiter.release(first); // the second time changes nothing
-  await settle();
-  clock.advance(100);
+  await pass(100);
   await take(limiter, policies);
   expect((await limiter.take(policies)).isAdmitted).toBe(false);
 });
 
 test("the slots of a small limit go back at once, so that another process can have them", async () => {
-  const { clock, limiters } = start(["a", "b"]);
+  const { pass, limiters } = start(["a", "b"]);
   const [a, b] = limiters as [SlotLimiter, SlotLimiter];
-  const policies = slotsOf(1);
+  const policies = slotPolicies(1);
   const held = await take(a, policies);
   expect((await b.take(policies)).isAdmitted).toBe(false);
 
   a.release(held);
-  await settle();
-  clock.advance(50);
+  await pass(50);
 
   await take(b, policies);
 });
 
 test("a large limit costs a write now and then, not two a request", async () => {
-  const { clock, memory, limiter } = start();
-  const policies = slotsOf(100);
+  const { pass, calls, limiter } = start();
+  const policies = slotPolicies(100);
 
   for (let count = 0; count < 1_000; count += 1) {
     const held = await Promise.all(Array.from({ length: 10 }, () => take(limiter, policies)));
     for (const each of held) limiter.release(each);
-    await settle();
-    clock.advance(1);
+    await pass(1);
   }
 
-  expect(memory.callCount()).toBeLessThan(10);
+  expect(calls.length).toBeLessThan(10);
+});
+
+test("where little is held, a request that ends leaves its slot to the next one here, which asks the store nothing; what nobody takes goes back soon", async () => {
+  const { pass, calls, entriesOf, limiters } = start(["other", "a"]);
+  const [other, a] = limiters as [SlotLimiter, SlotLimiter];
+  const policies = slotPolicies(8);
+  await take(other, policies);
+  const before = calls.length;
+  for (let count = 0; count < 10; count += 1) {
+    a.release(await take(a, policies));
+    await pass(20);
+  }
+  expect(calls.slice(before)).toEqual(["GetItem", "UpdateItem"]);
+
+  await pass(50);
+  await pass(50);
+
+  expect(entriesOf(policies[0] as SlotPolicy)).toMatchObject([{ holder: "other" }]);
+});
+
+test("where more than a quarter is held, each slot goes back at once", async () => {
+  const { pass, limiters } = start(["a", "b"]);
+  const [a, b] = limiters as [SlotLimiter, SlotLimiter];
+  const policies = slotPolicies(8);
+  const held: HeldSlots[] = [];
+  for (let count = 0; count < 8; count += 1) held.push(await take(a, policies));
+
+  for (const each of held) a.release(each);
+  await pass(0);
+
+  const taken = await Promise.all(Array.from({ length: 8 }, () => b.take(policies)));
+  expect(taken.filter(({ isAdmitted }) => isAdmitted).length).toBeGreaterThanOrEqual(6); // a quarter at most lies idle
+});
+
+test("what one holder writes does not make another's next write fail: one call each, whatever others do", async () => {
+  const { calls, limiters } = start(["a", "b", "c"]);
+  const policies = slotPolicies(7);
+  for (const limiter of limiters) await take(limiter, policies);
+  const before = calls.length;
+
+  await Promise.all(limiters.map((limiter) => take(limiter, policies)));
+
+  expect(calls.slice(before)).toEqual(["UpdateItem", "UpdateItem", "UpdateItem"]);
+});
+
+test("who is refused has written nothing, and asks once", async () => {
+  const { store, calls, limiters } = start(["a", "b"]);
+  const [a, b] = limiters as [SlotLimiter, SlotLimiter];
+  const policies = slotPolicies(1);
+  await take(a, policies);
+  const [before, asked] = [store.items("limits"), calls.length];
+
+  const refused = await Promise.all(Array.from({ length: 10 }, () => b.take(policies)));
+
+  expect(refused.map((each) => !each.isAdmitted && each.retryAfterMs)).toEqual(new Array(10).fill(50));
+  expect(calls.slice(asked)).toEqual(["GetItem"]);
+  expect(store.items("limits")).toEqual(before);
+});
+
+test("a slot whose taking was not acknowledged comes back with the next renewal, and not with the end of its life", async () => {
+  const { entriesOf, fates, limiter } = start();
+  const policies = slotPolicies(1);
+  fates.push("works", "lost");
+  await expect(take(limiter, policies)).rejects.toMatchObject({ code: "unavailable" });
+  expect(entriesOf(policies[0] as SlotPolicy)).toHaveLength(1);
+
+  await limiter.renew();
+
+  expect(entriesOf(policies[0] as SlotPolicy)).toEqual([]);
+});
+
+test("a return that arrives after it was given up takes nothing from the request that has begun since, be it in the same millisecond", async () => {
+  const { pass, deliver, entriesOf, fates, limiter } = start();
+  const policies = slotPolicies(1);
+  const held = await take(limiter, policies);
+  fates.push("strays");
+  limiter.release(held);
+  await pass(0);
+  await take(limiter, policies);
+
+  deliver();
+  await pass(0);
+
+  expect(entriesOf(policies[0] as SlotPolicy)).toMatchObject([{ slots: 1 }]);
+});
+
+test("what a version of another form has left of a policy locks nobody out", async () => {
+  const { store, limiter } = start();
+  const policies = slotPolicies(2);
+  const old = { pk: { S: "t#concurrency" }, v: { N: "7" }, h: { SS: ["dead:2:99999999999999"] } };
+  store.apply("PutItem", { TableName: "weir-limits", Item: old }, { nowMs: 0, lagMs: 0 });
+
+  await take(limiter, policies);
+  await take(limiter, policies);
+
+  expect((await limiter.take(policies)).isAdmitted).toBe(false);
 });
 
 test("a process that was killed loses its slots after a life and its grace, and not before", async () => {
   const { clock, limiters } = start(["killed", "b"]);
   const [killed, b] = limiters as [SlotLimiter, SlotLimiter];
-  const policies = slotsOf(1);
+  const policies = slotPolicies(1);
   await take(killed, policies);
 
   clock.advance(SLOT_LIFE_MS + SLOT_GRACE_MS - 1);
@@ -101,9 +184,9 @@ test("a process that was killed loses its slots after a life and its grace, and 
 });
 
 test("what runs long is renewed, and a process that rests gives back what it kept", async () => {
-  const { clock, memory, limiters } = start(["a", "b"]);
+  const { clock, entriesOf, limiters } = start(["a", "b"]);
   const [a, b] = limiters as [SlotLimiter, SlotLimiter];
-  const policies = slotsOf(1);
+  const policies = slotPolicies(1);
   const held = await take(a, policies);
 
   for (let count = 0; count < 20; count += 1) {
@@ -114,50 +197,49 @@ test("what runs long is renewed, and a process that rests gives back what it kep
   a.release(held);
   await a.renew();
 
-  expect(memory.entriesOf("t#concurrency")).toEqual([]);
+  expect(entriesOf(policies[0] as SlotPolicy)).toEqual([]);
 });
 
 test("a process that was paused beyond its lease says what it still runs, and gets no more until there is room", async () => {
-  const { clock, memory, limiters } = start(["paused", "b"]);
+  const { clock, pass, totalOf, limiters } = start(["paused", "b"]);
   const [paused, b] = limiters as [SlotLimiter, SlotLimiter];
-  const policies = slotsOf(2);
+  const policies = slotPolicies(2);
   const held = [await take(paused, policies), await take(paused, policies)];
   clock.advance(SLOT_LIFE_MS + SLOT_GRACE_MS);
   const others = [await take(b, policies), await take(b, policies)];
 
   expect((await paused.take(policies)).isAdmitted).toBe(false);
 
-  expect(memory.entriesOf("t#concurrency").reduce((sum, { slots }) => sum + slots, 0)).toBe(4); // the limit and what the paused one still runs
+  expect(totalOf(policies[0] as SlotPolicy)).toBe(4); // the limit and what the paused one still runs
   for (const each of others) b.release(each);
-  await settle();
-  clock.advance(100);
+  await pass(100);
   expect((await b.take(policies)).isAdmitted).toBe(false);
   for (const each of held) paused.release(each);
-  await settle();
-  clock.advance(100);
+  await pass(100);
   await take(b, policies);
 });
 
 test("a store that is away refuses whoever needs it, and what is held serves until its life is over", async () => {
-  const { clock, memory, limiter } = start();
-  const policies = slotsOf(8);
-  const held = await take(limiter, policies); // with two more to keep
-  const away = () => memory.fates.push("fails", "fails", "fails");
+  const { clock, fates, limiter } = start();
+  const policies = slotPolicies(16);
+  const held = await take(limiter, policies);
+  await take(limiter, policies); // with two more to keep
+  const away = () => fates.push("fails", "fails", "fails");
 
   away();
   await take(limiter, policies);
   await take(limiter, policies);
-  await expect(take(limiter, policies)).rejects.toThrow("away");
+  await expect(take(limiter, policies)).rejects.toMatchObject({ code: "unavailable" });
   clock.advance(SLOT_LIFE_MS);
   limiter.release(held);
-  await expect(take(limiter, policies)).rejects.toThrow("away");
-  memory.fates.splice(0);
+  await expect(take(limiter, policies)).rejects.toMatchObject({ code: "unavailable" });
+  fates.splice(0);
 
   await take(limiter, policies);
 });
 
 test("a refusal by the second policy gives the first one's slot back", async () => {
-  const { limiter } = start();
+  const { pass, limiter } = start();
   const rate = { requestsPerSecond: 1, burst: 1 };
   const both = policiesOf({
     tenant: { id: "t", rate, limits: { concurrentRequests: 2 } },
@@ -167,15 +249,15 @@ test("a refusal by the second policy gives the first one's slot back", async () 
 
   expect(await limiter.take(both)).toMatchObject({ isAdmitted: false, policy: { name: "key-concurrency" } });
 
-  await settle();
+  await pass(0);
   await take(limiter, both.slice(0, 1));
 });
 
 test("four processes on one real store never hold more than the limit, and nothing is left when they are done", async () => {
   const clock = stopClock();
-  const policies = slotsOf(10, `t-${randomUUID()}`);
+  const policies = slotPolicies(10, `t-${randomUUID()}`);
   const limiters = ["a", "b", "c", "d"].map((holder) =>
-    createSlotLimiter({ store: createSlotStore({ lean, tablePrefix: "weir", holder }), clock, random: () => 0 }),
+    createSlotLimiter({ store: createSlotStore({ lean, tablePrefix: "weir", holder }), clock, random: () => 0, later: () => {} }),
   );
 
   const taken = await Promise.all(Array.from({ length: 60 }, (_, index) => (limiters[index % 4] as SlotLimiter).take(policies)));

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { systemClock } from "../../shared/base/clock.ts";
+import { type Clock, systemClock } from "../../shared/base/clock.ts";
 import { Failure } from "../../shared/base/failure.ts";
 import { systemIds } from "../../shared/base/id.ts";
 import { EMPTY_BALANCE } from "../../shared/billing/balances/balance.ts";
@@ -12,7 +12,8 @@ import { createRevisionLog } from "../../shared/dynamo/revision-log.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { createLeaseStore } from "../../shared/limits/lease-store.dynamo.ts";
 import { wholeLevel } from "../../shared/limits/level.ts";
-import { policiesOf } from "../../shared/limits/policy.ts";
+import { policiesOf, type SlotPolicy } from "../../shared/limits/policy.ts";
+import { SLOT_GRACE_MS, SLOT_LIFE_MS, type SlotView } from "../../shared/limits/slot-entries.ts";
 import { createSlotStore } from "../../shared/limits/slot-store.dynamo.ts";
 import { createLedger } from "../../shared/usage/ledger/ledger.dynamo.ts";
 import { MINUTE_MS } from "../../shared/usage/period.ts";
@@ -167,13 +168,32 @@ export const CONTRACTS: readonly Contract[] = [
   },
   {
     name: "limits: hold the last slot",
-    operation: "PutItem",
+    operation: "UpdateItem",
     async step({ lean }) {
       const { slot: policy } = onePolicies();
-      return async (writer) => {
-        const store = createSlotStore({ lean, tablePrefix: "weir", holder: `holder-${writer}` });
-        return (await store.hold({ policy, atLeast: 0, want: 1, nowMs: systemClock.nowMs() })).granted === 1;
-      };
+      const hold = slotHolder(lean, policy);
+      return async (writer) => (await hold(`holder-${writer}`, { need: 1 })).granted === 1;
+    },
+  },
+  {
+    name: "limits: hold the slot that another has given back",
+    operation: "UpdateItem",
+    async step({ lean }) {
+      const { slot: policy } = onePolicies();
+      const hold = slotHolder(lean, policy);
+      const { view } = await hold("other", { need: 1 });
+      await hold("other", { need: 0, view });
+      return async (writer) => (await hold(`holder-${writer}`, { need: 1 })).granted === 1;
+    },
+  },
+  {
+    name: "limits: hold the slot of a process that was killed",
+    operation: "UpdateItem",
+    async step({ lean }) {
+      const { slot: policy } = onePolicies();
+      const hold = slotHolder(lean, policy);
+      await hold("killed", { need: 1, clock: { nowMs: () => systemClock.nowMs() - SLOT_LIFE_MS - SLOT_GRACE_MS } });
+      return async (writer) => (await hold(`holder-${writer}`, { need: 1 })).granted === 1;
     },
   },
   {
@@ -208,6 +228,13 @@ function onePolicies() {
   const [[perSecond, perDay], [slot]] = [requests, slots];
   if (perSecond === undefined || perDay === undefined || slot === undefined) throw new Error("three policies were asked for");
   return { perSecond, perDay, slot };
+}
+
+type Holds = { readonly need: number; readonly view?: SlotView; readonly clock?: Clock };
+
+function slotHolder(lean: LeanDynamo, policy: SlotPolicy) {
+  return (holder: string, { need, view, clock = systemClock }: Holds) =>
+    createSlotStore({ lean, tablePrefix: "weir", holder }).hold({ policy, view, atLeast: 0, need, want: need, clock });
 }
 
 function ledgerOver(lean: LeanDynamo) {

@@ -199,7 +199,7 @@ async function makeTraces({ dynamo, objects }: Place, tenant: string, key: Key) 
   }
   await put(dynamo, "control", { pk: keyUsesKey(tenant), sk: key.id, usedAt: AT });
   for (const owner of [tenant, `key#${key.id}`]) {
-    for (const policy of ["requests", "tokens", "concurrency", "daily#20746"]) await put(dynamo, "limits", { pk: `${owner}#${policy}` });
+    for (const policy of ["requests", "tokens", "slots", "daily#20746"]) await put(dynamo, "limits", { pk: `${owner}#${policy}` });
   }
   await put(dynamo, "idempotency", { pk: `${tenant}#abc`, bk: `bodies/${tenant}/request`, hd: "Jane Doe" });
   objects.set(`bodies/${tenant}/request`, "Jane Doe");

@@ -2,8 +2,6 @@ import { corrected } from "../../shared/limits/correction.ts";
 import { believed, itemKeyAt, type Level, roomIn, spent, wholeLevel } from "../../shared/limits/level.ts";
 import type { LeaseStore } from "../../shared/limits/limiter.ts";
 import type { CreditPolicy } from "../../shared/limits/policy.ts";
-import { freeSlots, holdSlots, type SlotEntry } from "../../shared/limits/slot-entries.ts";
-import type { SlotStore } from "../../shared/limits/slots.ts";
 
 /** What becomes of a call: it works; it is applied and nobody hears of it; it never arrives; or its answer waits until `deliver`. */
 export type Fate = "works" | "lost" | "fails" | "late";
@@ -11,9 +9,7 @@ export type Fate = "works" | "lost" | "fails" | "late";
 /** The rules of the real stores, in memory, for simulations of many thousand requests. */
 export type MemoryLimits = {
   readonly leases: LeaseStore;
-  readonly slotsOf: (holder: string) => SlotStore;
   readonly levelOf: (policy: CreditPolicy, nowUs: number) => Level;
-  readonly entriesOf: (itemKey: string) => readonly SlotEntry[];
   /** Of the calls to come, in turn; all work when there are no more. */
   readonly fates: Fate[];
   readonly callCount: () => number;
@@ -23,7 +19,6 @@ export type MemoryLimits = {
 
 export function createMemoryLimits(lesseeCount = 3): MemoryLimits {
   const levels = new Map<string, Level>();
-  const slots = new Map<string, readonly SlotEntry[]>();
   const fates: Fate[] = [];
   const late: (() => void)[] = [];
   let callCount = 0;
@@ -45,7 +40,6 @@ export function createMemoryLimits(lesseeCount = 3): MemoryLimits {
   return {
     fates,
     levelOf,
-    entriesOf: (itemKey) => slots.get(itemKey) ?? [],
     callCount: () => callCount,
     deliver() {
       for (const resolve of late.splice(0)) resolve();
@@ -68,14 +62,5 @@ export function createMemoryLimits(lesseeCount = 3): MemoryLimits {
         }),
       look: (policy, nowUs) => answered(() => levelOf(policy, nowUs)),
     },
-    slotsOf: (holder) => ({
-      hold: (request) =>
-        answered(() => {
-          const { entries, holding } = holdSlots(slots.get(request.policy.itemKey) ?? [], { ...request, holder });
-          slots.set(request.policy.itemKey, entries);
-          return holding;
-        }),
-      free: (policy, nowMs) => answered(() => freeSlots(policy, slots.get(policy.itemKey) ?? [], nowMs)),
-    }),
   };
 }
