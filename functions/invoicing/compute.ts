@@ -4,9 +4,7 @@ import { prepaidLine } from "../../shared/billing/invoices/prepaid-line.ts";
 import type { Replacement } from "../../shared/billing/invoices/replacement.ts";
 import { createSealsDigest } from "../../shared/billing/invoices/seals-digest.ts";
 import type { Seller } from "../../shared/billing/invoices/seller.ts";
-import type { Component } from "../../shared/billing/line.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
-import type { Rated } from "../../shared/billing/prices/rating.ts";
 import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { Tenant } from "../../shared/tenants/tenant.ts";
 import type { InvoicingDeps } from "./deps.ts";
@@ -14,7 +12,7 @@ import { rateMonth } from "./rate-month.ts";
 
 export type Bill = {
   readonly tenant: Tenant;
-  /** The tenant was closed before the month began. */
+  /** The tenant was closed before the month began: nothing is due in it but what was used. */
   readonly isOver?: boolean;
   readonly month: string;
   readonly adjustments: readonly Adjustment[];
@@ -35,8 +33,9 @@ export async function compute(
   if (billing === undefined) return undefined;
   const book = await readBook(deps.books, billing.priceBook);
   if (book.length === 0) throw new Error(`the tenant ${tenant.id} has the price book ${billing.priceBook}, which does not exist`);
-  const { rated, paid } = await rateMonth(deps, { tenant: tenant.id, month }, { book, discountBps: billing.discountBps });
-  const isNothing = (isOver ? isUnused(rated) : rated.lines.length === 0) && rated.unpriced.length === 0 && adjustments.length === 0;
+  const agreed = { discountBps: billing.discountBps, ...(isOver ? { withoutDues: true as const } : {}) };
+  const { rated, paid } = await rateMonth(deps, { tenant: tenant.id, month }, { book, ...agreed });
+  const isNothing = rated.lines.length === 0 && rated.unpriced.length === 0 && adjustments.length === 0;
   if (isNothing && replacement === undefined) return undefined;
   const { address, taxId, name = tenant.name } = billing;
   const buyer = { tenant: tenant.id, name, ...(address === undefined ? {} : { address }), ...(taxId === undefined ? {} : { taxId }) };
@@ -48,20 +47,13 @@ export async function compute(
     buyer,
     currency: rated.currency,
     taxRateBps: billing.taxRateBps,
-    priceBook: { name: billing.priceBook, revisions: revisionsIn(rated.lines), discountBps: billing.discountBps },
+    priceBook: { name: billing.priceBook, revisions: revisionsIn(rated.lines), ...agreed },
     lines: [...rated.lines, ...prepaidLine({ paid, month: rated })],
     adjustments,
     unpriced: rated.unpriced,
     closed,
     evidence: final === undefined ? null : await evidenceOf(deps, { tenant: tenant.id, month, closed }),
   });
-}
-
-/** What a month charges whether anything was used in it or not, and the discount on that. */
-const DUES: ReadonlySet<Component> = new Set<Component>(["reservedRate", "commitment", "discount"]);
-
-function isUnused({ lines }: Rated): boolean {
-  return lines.every(({ component }) => DUES.has(component));
 }
 
 function revisionsIn(lines: readonly { readonly priceVersion: number }[]): number[] {

@@ -1,20 +1,20 @@
 import { acceptedAtMsOf } from "../../shared/base/id.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { PriceRevision } from "../../shared/billing/prices/price-book.ts";
-import { createRater, needsRows, type Rated, type Rater } from "../../shared/billing/prices/rating.ts";
+import { createRater, needsRows, type Rated, type Rater, type RatingTerms } from "../../shared/billing/prices/rating.ts";
 import { periodAt, startOf } from "../../shared/usage/period.ts";
 import type { InvoicingDeps } from "./deps.ts";
 
 export type Month = { readonly tenant: string; readonly month: string };
-export type Pricing = { readonly book: readonly PriceRevision[]; readonly discountBps: number };
+export type Pricing = { readonly book: readonly PriceRevision[] } & Omit<RatingTerms, "month">;
 type Sources = Pick<InvoicingDeps, "totals" | "rows" | "seals">;
 
 /**
  * A month of one tenant, as far as it is sealed: from its hours' totals, or row by row where the book wants that. `paid` is what of it drew from a
  * prepaid balance. Memory does not grow with the rows.
  */
-export async function rateMonth(deps: Sources, usage: Month, { book, discountBps }: Pricing): Promise<{ rated: Rated; paid: Rated }> {
-  const terms = { month: usage.month, discountBps };
+export async function rateMonth(deps: Sources, usage: Month, { book, ...agreed }: Pricing): Promise<{ rated: Rated; paid: Rated }> {
+  const terms = { month: usage.month, ...agreed };
   const [rater, paid] = [createRater(book, terms), createRater(book, terms)];
   if (needsRows(book, usage.month)) await addRows(deps, { rater, paid }, usage);
   else {

@@ -7,6 +7,7 @@ import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { isolated } from "../../shared/schedule/isolated.ts";
 import { billMonth } from "./bill-month.ts";
 import { changeAt, type InvoicingDeps } from "./deps.ts";
+import { wasClosedBefore } from "./terms.ts";
 
 type Call = { readonly nowMs: number; readonly signal: AbortSignal };
 
@@ -42,8 +43,9 @@ async function isMade({ invoices }: InvoicingDeps, { id }: Replacement): Promise
 
 async function bill(deps: InvoicingDeps, replacement: Replacement, nowMs: number) {
   const parts = partsOfInvoiceId(replacement.id);
-  const tenant = parts && (await deps.tenants.current(parts.tenant))?.body;
+  const tenant = parts && (await deps.tenants.current(parts.tenant));
   if (parts === undefined || tenant === undefined) throw new Error(`the replacement ${replacement.id} is nobody's`);
   const closed = await deps.seals.completeness(rangeOfMonth(parts.month));
-  return billMonth(deps, { tenant, month: parts.month, closed, nowMs, replacement });
+  const isOver = await wasClosedBefore(deps, tenant, parts.month);
+  return billMonth(deps, { tenant: tenant.body, isOver, month: parts.month, closed, nowMs, replacement });
 }

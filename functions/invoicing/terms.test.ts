@@ -1,9 +1,13 @@
 import { beforeEach, expect, test } from "vitest";
+import { verifyInvoice } from "../../shared/billing/invoices/verify-invoice.ts";
+import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
+import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
 import { HOUR_MS } from "../../shared/usage/period.ts";
 import { AUDITED, BOOK, createOctober, NOVEMBER, OCTOBER, type October } from "../../test/harness/october.ts";
+import { rowAt } from "../../test/harness/sealing.ts";
 
 let world: October;
 beforeEach(async () => {
@@ -82,18 +86,25 @@ test("a commitment is not due for months before its tenant was there", async () 
   expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-10" });
 });
 
+const DUES: PriceBook = {
+  ...BOOK,
+  name: "committed",
+  commitment: "50",
+  entries: [...BOOK.entries, { model: "minilm", perSecond: { reserved: { requestsPerSecond: 1, price: "3", overage: "1" } } }],
+};
+
+async function close(id: string, atMs: number) {
+  const current = await world.deps.tenants.current(id);
+  if (current === undefined) throw new Error("there is no tenant");
+  const change = { by: "test", why: "", atMs };
+  await world.deps.tenants.append(id, current.revision, { body: { ...current.body, isClosed: true }, change });
+}
+
 test("a tenant that is closed owes no commitment for the months after it, and what it used until then", async () => {
-  const dues = {
-    ...BOOK,
-    entries: [...BOOK.entries, { model: "minilm", perSecond: { reserved: { requestsPerSecond: 1, price: "3", overage: "1" } } }],
-  };
-  await world.setPrices({ ...dues, name: "committed", commitment: "50" });
+  await world.setPrices(DUES);
   await world.makeTenant("gone", { priceBook: "committed", taxRateBps: 0 });
   await world.setSeller();
-  const first = await world.deps.tenants.current("gone");
-  if (first === undefined) throw new Error("there is no tenant");
-  const change = { by: "test", why: "", atMs: OCTOBER + 9 * HOUR_MS };
-  await world.deps.tenants.append("gone", first.revision, { body: { ...first.body, isClosed: true }, change });
+  await close("gone", OCTOBER + 9 * HOUR_MS);
   const late = Date.UTC(2026, 11, 2, 3);
   await world.sealAt(late);
 
@@ -102,4 +113,30 @@ test("a tenant that is closed owes no commitment for the months after it, and wh
   expect((await world.issued("gone-2026-10")).totals.totalMinor).toBe("5000");
   expect([await world.invoice("gone-2026-11"), await world.invoice("gone-2026-12")]).toEqual([undefined, undefined]);
   expect(await world.deps.progress.read()).toMatchObject({ doneThrough: "2026-11" });
+});
+
+test("what a tenant used in the last seconds in which its keys were good is billed in the next month, and no dues with it", async () => {
+  await world.setPrices(DUES);
+  await world.makeTenant("gone", { priceBook: "committed", taxRateBps: 0, discountBps: 1_000 });
+  await world.setSeller();
+  await close("gone", NOVEMBER - 10_000);
+  // Gateways know it within 30 s.
+  for (const model of ["minilm", "smollm2"]) await world.settle(rowAt(NOVEMBER + 5_000, { tenant: "gone", model }));
+  const late = Date.UTC(2026, 11, 2, 3);
+  await world.sealAt(late);
+
+  await world.invoiceAt(late);
+
+  expect((await world.issued("gone-2026-10")).totals.totalMinor).toBe("5000");
+  const document = await world.documentOf("gone-2026-11");
+  expect(document.lines.map(({ component, amountMinor }) => [component, amountMinor])).toEqual([
+    ["requests", "50"],
+    ["inputTokens", "1"],
+    ["discount", "-5"],
+  ]);
+  const { seals, rows, books } = world.deps;
+  const [range, book] = [rangeOfMonth("2026-11"), await readBook(books, "committed")];
+  const basis = { document, adjustments: [], book, seals: seals.ofTenant("gone", range), rows: rows.rows("gone", range) };
+  expect((await verifyInvoice(basis)).flatMap(({ differences }) => differences)).toEqual([]);
+  expect(await world.invoice("gone-2026-12")).toBeUndefined();
 });

@@ -57,15 +57,15 @@ export function recomputeInvoice(folder: string): Recomputed {
   const sealsDigest = digestOf(rows, lines("seals.ndjson"));
   const unit = 10n ** BigInt(12 - (DIGITS[invoice.currency] ?? 2));
   const month = { from: Date.parse(invoice.period.from), to: Date.parse(invoice.period.to) };
-  const priced = [...countedLines(rows, revisions, month), ...rateLines(rows, revisions, month)].map((line) => ({
-    ...line,
-    minor: round(line.pico, unit),
-  }));
+  const hasDues = invoice.priceBook.withoutDues !== true; // of whoever was closed before the month
+  const priced = [...countedLines(rows, revisions, month), ...rateLines(rows, revisions, month)]
+    .filter(({ component }) => hasDues || component !== "reservedRate")
+    .map((line) => ({ ...line, minor: round(line.pico, unit) }));
   const discountPico = -round(sum(priced.map(({ pico }) => pico)) * BigInt(invoice.priceBook.discountBps), 10_000n);
   const most = -sum(priced.map(({ minor }) => minor)); // no more comes off than the lines bill
   const discountMinor = round(discountPico, unit);
   if (discountPico !== 0n) priced.push({ component: "discount", pico: discountPico, minor: discountMinor < most ? most : discountMinor });
-  const committed = round(commitmentOf(revisions, month), unit);
+  const committed = hasDues ? round(commitmentOf(revisions, month), unit) : 0n;
   const lacking = committed - sum(priced.map(({ minor }) => minor));
   if (committed > 0n && lacking > 0n) priced.push({ component: "commitment", pico: lacking * unit, minor: lacking });
   const adjustments = (invoice.lines as Line[]).filter(({ component }) => component === "adjustment");

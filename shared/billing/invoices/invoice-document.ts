@@ -70,7 +70,13 @@ export const InvoiceDocument = z
     period: z.object({ from: z.iso.datetime(), to: z.iso.datetime() }),
     currency: Currency,
     minorDigits: z.int(),
-    priceBook: z.object({ name: z.string(), revisions: z.array(z.int()).readonly(), discountBps: z.int() }),
+    priceBook: z.object({
+      name: z.string(),
+      revisions: z.array(z.int()).readonly(),
+      discountBps: z.int(),
+      /** The tenant was closed before the month began: neither reserved rates nor a commitment are due. */
+      withoutDues: z.literal(true).exactOptional(),
+    }),
     lines: z.array(DocumentLine).readonly(),
     /** Requests that no price covers: they cost nothing, and do not go unseen. */
     unpriced: z.array(z.object({ model: z.string(), version: z.int(), requests: Whole })).readonly(),

@@ -43,7 +43,8 @@ type Rating = Pick<Basis, "document" | "book" | "seals" | "rows">;
 
 /** Rates rows as they are walked through. */
 export async function rateHeld({ document, book, ...held }: Rating, differs: (what: string) => void) {
-  const terms = { month: document.month, discountBps: document.priceBook.discountBps };
+  const { discountBps, withoutDues = false } = document.priceBook;
+  const terms = { month: document.month, discountBps, withoutDues };
   const [rater, paidRater] = [createRater(book, terms), createRater(book, terms)];
   const walk = walkRows({ document, ...held }, differs);
   for await (const row of walk.rows) {

@@ -33,6 +33,8 @@ export type RatingTerms = {
   /** The UTC month, such as `2026-11`. Everything that is added must have been accepted in it. */
   readonly month: string;
   readonly discountBps: number;
+  /** Whoever was closed before the month began owes what was used in it, and neither reserved rates nor a commitment. */
+  readonly withoutDues?: boolean;
 };
 
 export type Rated = {
@@ -109,13 +111,16 @@ export function createRater(book: readonly PriceRevision[], terms: RatingTerms):
   };
 }
 
-function finish(plan: PricePlan, groups: UsageGroups, { discountBps }: RatingTerms): Rated {
+function finish(plan: PricePlan, groups: UsageGroups, { discountBps, withoutDues = false }: RatingTerms): Rated {
   const { currency } = plan;
   const cells = groups.cells();
-  const unrounded = [...cellLines(plan, cells), ...rateLines(plan, groups.seconds)].toSorted(byWhatIsPriced);
+  const unrounded = [...cellLines(plan, cells), ...rateLines(plan, groups.seconds)]
+    .filter(({ component }) => !withoutDues || component !== "reservedRate")
+    .toSorted(byWhatIsPriced);
   const charges = unrounded.map((line) => ({ ...line, amountMinor: minorOf(line.amountPico, currency) }));
   const discounted = [...charges, ...discountLine(plan, charges, discountBps)];
-  return { currency, lines: [...discounted, ...commitmentLine(plan, discounted)], unpriced: unpricedOf(cells) };
+  const committed = withoutDues ? [] : commitmentLine(plan, discounted);
+  return { currency, lines: [...discounted, ...committed], unpriced: unpricedOf(cells) };
 }
 
 /** Lines of one thing keep the order in which they came: by revision, then by step. */
