@@ -157,6 +157,27 @@ test("a draft's totals know of an adjustment after the next round", async () => 
   expect(await world.deps.invoices.current("acme-2026-10")).toEqual(adjusted);
 });
 
+test("a draft of which nothing changes any more, since sealing stands still, is computed each six hours and not in each round", async () => {
+  await world.makeTenant("acme", {});
+  await world.setSeller();
+  await world.use("acme");
+  await world.sealAt(OCTOBER + 10 * HOUR_MS);
+  const months: string[] = [];
+  const totals: TotalReader["totals"] = (tenant, kind, range) => {
+    if (range.fromMs < NOVEMBER) months.push(new Date(range.fromMs).toISOString());
+    return world.deps.totals.totals(tenant, kind, range);
+  };
+  const round = createRound({ ...world.deps, totals: { totals } });
+
+  // Minute by minute for a while, on two days after the month's end.
+  for (const fromMs of [NOVEMBER + 12 * HOUR_MS, NOVEMBER + 36 * HOUR_MS])
+    for (let minute = 0; minute < 10; minute += 1)
+      await round({ nowMs: fromMs + minute * MINUTE_MS, signal: new AbortController().signal });
+
+  expect((await world.invoice("acme-2026-10"))?.state).toBe("draft");
+  expect(months).toHaveLength(2);
+});
+
 test("one tenant whose book is not there does not keep the others from their invoices", async () => {
   await world.makeTenant("broken", { priceBook: "none" });
   await world.makeTenant("sound", {});
