@@ -137,3 +137,39 @@ test("a tenant is billed by a book that exists, in one currency, and by plain pr
   expect(missing.status).toBe(400);
   expect(await gateway.deps.control.tenants.current("globex")).toBeUndefined();
 });
+
+test("a tenant does not change to a book that begins later in the month, which would leave what it has used without a price", async () => {
+  clock.advance(Date.UTC(2027, 3, 20, 12, 30) - clock.nowMs());
+  await put(BOOK);
+  const make = (begins: string) =>
+    gateway.ask("PUT", `/admin/prices/${name}-${begins}`, { body: { ...BOOK, effectiveFrom: `${begins}T00:00:00Z` } });
+  for (const begins of ["2027-04-01", "2027-04-15", "2027-05-01"]) await make(begins);
+  const id = `of-${name}`;
+  const bill = (book: string) => gateway.ask("PUT", `/admin/tenants/${id}/billing`, { body: { priceBook: book } });
+  await gateway.ask("POST", "/admin/tenants", { body: { id, billing: { priceBook: name } } });
+
+  const late = await bill(`${name}-2027-04-15`);
+  const later = await bill(`${name}-2027-05-01`);
+
+  for (const { status, json } of [late, later])
+    expect([status, json]).toMatchObject([
+      400,
+      { error: { field: "billing.priceBook", message: expect.stringContaining("would be free") } },
+    ]);
+  expect((await gateway.deps.control.tenants.current(id))?.body.billing?.priceBook).toBe(name);
+  expect((await bill(`${name}-2027-04-01`)).status).toBe(200);
+  clock.advance(11 * 24 * HOUR_MS);
+  expect((await bill(`${name}-2027-05-01`)).status).toBe(200);
+});
+
+test("a tenant whose first prices begin in the middle of a month may change to others that do", async () => {
+  clock.advance(Date.UTC(2027, 5, 20, 12, 30) - clock.nowMs());
+  const begins = { ...BOOK, effectiveFrom: "2027-06-20T12:00:00Z" };
+  await put(begins);
+  await gateway.ask("PUT", `/admin/prices/${name}-other`, { body: begins });
+  await gateway.ask("POST", "/admin/tenants", { body: { id: `of-${name}`, billing: { priceBook: name } } });
+
+  const changed = await gateway.ask("PUT", `/admin/tenants/of-${name}/billing`, { body: { priceBook: `${name}-other` } });
+
+  expect(changed.status).toBe(200);
+});

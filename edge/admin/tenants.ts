@@ -2,10 +2,6 @@ import { Hono } from "hono";
 import { Failure, FailureAnswer } from "../../shared/base/failure.ts";
 import { PageQuery, pageOf } from "../../shared/base/page.ts";
 import { SELLER } from "../../shared/billing/invoices/seller.ts";
-import type { PriceRevision } from "../../shared/billing/prices/price-book.ts";
-import { effectiveMs } from "../../shared/billing/prices/price-plan.ts";
-import { readBook } from "../../shared/billing/prices/read-book.ts";
-import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Revision } from "../../shared/dynamo/revision-log.ts";
 import { DeletionRevision, newDeletion, RETENTION_YEARS_DEFAULT } from "../../shared/tenants/deletion.ts";
 import {
@@ -22,15 +18,15 @@ import type { Deps } from "../deps.ts";
 import type { EdgeContext, EdgeEnv } from "../env.ts";
 import { checked, readJson } from "../http.ts";
 import type { PathGroup } from "../openapi.ts";
+import { assertBillable, type BillableDeps } from "./billable.ts";
 import { changeOf, stamped } from "./change.ts";
 import { answerRevision, appendNext, ETAG, IF_MATCH } from "./if-match.ts";
-import { whyNotPrepaid } from "./prepaid-books.ts";
 
 /** Requests per second: whoever operates Weir by hand or by a script. */
 const OPERATORS_RATE_MIN = 1;
 
 type TenantDeps = Pick<Deps, "clock"> & { readonly control: Pick<Deps["control"], "tenants" | "deletions" | "sellers"> };
-type BillingDeps = TenantDeps & { readonly control: Pick<Deps["control"], "prices"> };
+type BillingDeps = TenantDeps & BillableDeps;
 
 /** `/admin/tenants`: who calls and who pays. */
 export function tenantRoutes(deps: BillingDeps) {
@@ -91,32 +87,6 @@ function assertReachable({ id, rate, limits }: Tenant) {
   if (id !== OPERATORS) return;
   if (limits?.requestsPerDay !== undefined) refuse("limits.requestsPerDay", "would be locked out until midnight");
   if (rate.requestsPerSecond < OPERATORS_RATE_MIN) refuse("rate.requestsPerSecond", `needs ${OPERATORS_RATE_MIN} a second at least`);
-}
-
-/** A tenant's book exists, stays in the currency of its invoices and balance, and prices each request by itself if the tenant pays before. */
-async function assertBillable({ clock, control: { prices } }: BillingDeps, billing: TenantBilling, before?: TenantBilling): Promise<void> {
-  const field = "billing.priceBook";
-  const refuse = (why: string): never => {
-    throw new Failure("invalid_request", `${field}: ${why}`, { field });
-  };
-  // What is in force now, and what is to come: a book whose newest prices are plain may still charge by others until then.
-  const revisions = await readBook(prices, billing.priceBook, clock.nowMs());
-  const book = revisions.at(-1)?.body;
-  if (book === undefined) return refuse(`there is no price book '${billing.priceBook}'`);
-  const charging = revisions.filter((each, place) => !isCorrected(each, revisions[place + 1]));
-  const unfit = billing.isPrepaid ? charging.map(({ body }) => whyNotPrepaid(body)).find((why) => why !== undefined) : undefined;
-  if (unfit !== undefined) refuse(unfit);
-  if (billing.isPrepaid && billing.discountBps !== 0) {
-    const message = "billing.discountBps: a prepaid tenant's discount is a larger grant";
-    throw new Failure("invalid_request", message, { field: "billing.discountBps" });
-  }
-  const old = before && (await prices.current(before.priceBook))?.body;
-  if (old !== undefined && old.currency !== book.currency) refuse(`is in ${book.currency}, and this tenant is billed in ${old.currency}`);
-}
-
-/** One that begins when the next does prices nothing. */
-function isCorrected(revision: PriceRevision, next: PriceRevision | undefined): boolean {
-  return next !== undefined && effectiveMs(next) <= effectiveMs(revision);
 }
 
 /** Closing twice changes nothing. */
