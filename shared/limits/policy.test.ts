@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { KeyLimits, policiesOf, TenantLimits } from "./policy.ts";
+import { counterKeysOf, counterOwner } from "./counter-keys.ts";
+import { itemKeyAt } from "./level.ts";
+import { KeyLimits, policiesOf, TenantLimits, webhookPolicyOf } from "./policy.ts";
 
 const rate = { requestsPerSecond: 10, burst: 25 };
 
@@ -32,6 +34,17 @@ test("a key's own limits stand beside its tenant's, with names and items of thei
     ...["tokens", "key-tokens", "concurrency", "key-concurrency"],
   ]);
   expect(new Set(all.map(({ itemKey }) => itemKey)).size).toBe(all.length);
+});
+
+test("the items of all policies are among those that are erased with their owner", () => {
+  const limits = { requestsPerDay: 1_000, tokensPerMinute: 60_000, concurrentRequests: 4 };
+  const { requests, tokens, slots } = policiesOf({ tenant: { id: "acme", rate, limits }, key: { id: "k", limits: { ...limits, rate } } });
+  const nowMs = Date.UTC(2026, 10, 26);
+
+  const credits = [...requests, ...tokens, webhookPolicyOf("acme")].map((policy) => itemKeyAt(policy, nowMs * 1_000));
+  const erased = new Set([counterOwner.tenant("acme"), counterOwner.key("k")].flatMap((owner) => counterKeysOf(owner, nowMs)));
+
+  expect([...credits, ...slots.map(({ itemKey }) => itemKey)].filter((itemKey) => !erased.has(itemKey))).toEqual([]);
 });
 
 test("limits that mean nothing are refused", () => {
