@@ -34,7 +34,7 @@ test("a key's own limits are set beside its tenant's", async () => {
 
   expect(set.code).toBe(0);
   expect(set.out).toMatch(/2\.5 \(3\) +10/);
-  expect((await weir("limits show", key)).out).toMatch(/^key-daily +requests +10 +86400 +9/m);
+  expect((await weir("limits show", key)).out).toMatch(/^key-daily +requests +10 +86400 +10/m);
 });
 
 test("what names no limit, or one that is none, is not understood, and nothing is sent", async () => {

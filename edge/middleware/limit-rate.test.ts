@@ -2,6 +2,7 @@ import OpenAI from "openai";
 import { parseList } from "structured-headers";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
+import { isOfADay } from "./limit-rate.ts";
 
 let weir: Serving;
 beforeAll(async () => {
@@ -96,6 +97,49 @@ test("the official client waits as it is told and then succeeds", async () => {
 
   expect(second.data).toHaveLength(1);
   expect(waits).toEqual(["1"]);
+});
+
+test("who has used up a day may look at it, and revoke the key that did", async () => {
+  await weir.makeTenant("spent", { requestsPerSecond: 100, burst: 100 }, { requestsPerDay: 1 });
+  const key = await weir.makeKey("spent", "infer", "usage", "keys");
+  const ask = (path: string, method: string) => fetch(`${weir.url}${path}`, { method, headers: { authorization: `Bearer ${key}` } });
+  await embed(key);
+
+  const refused = await embed(key);
+  const limits = await ask("/v1/limits", "GET");
+  const revoked = await ask(`/v1/keys/${key.split("_")[3]}`, "DELETE");
+
+  expect(await refused.json()).toMatchObject({ "violated-policies": ["daily"] });
+  expect(await limits.json()).toMatchObject({ items: [{ name: "requests" }, { name: "daily", remaining: 0 }] });
+  expect(await revoked.json()).toMatchObject({ isRevoked: true });
+});
+
+test("a day counts inferences: of all that is described, what needs the scope `infer` but a quote", async () => {
+  const { paths } = (await (await fetch(`${weir.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, object>> };
+  const needsKey = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.values(methods).flatMap((method) =>
+      "security" in method && "description" in method ? [{ path, said: method.description }] : [],
+    ),
+  );
+
+  const wrong = needsKey.filter(({ path, said }) => isOfADay(path) !== (`${said}`.includes("scope `infer`") && path !== "/v1/price"));
+
+  expect(needsKey.length).toBeGreaterThan(80);
+  expect(wrong).toEqual([]);
+});
+
+test("what another limit refuses is no request of the day", async () => {
+  await weir.makeTenant("eager", { requestsPerSecond: 100, burst: 100 }, { requestsPerDay: 2, tokensPerMinute: 20 });
+  const key = await weir.makeKey("eager", "infer");
+  const embedMuch = () => weir.post("/v1/embeddings", { model: "minilm", input: "x".repeat(47) }, { authorization: `Bearer ${key}` });
+  await embed(key);
+
+  const tooMuch = [await embedMuch(), await embedMuch()];
+  const later = [await embed(key), await embed(key)];
+
+  expect(await Promise.all(tooMuch.map((answer) => answer.json()))).toMatchObject(Array(2).fill({ "violated-policies": ["tokens"] }));
+  expect(later.map(({ status }) => status)).toEqual([200, 429]);
+  expect(await later[1]?.json()).toMatchObject({ "violated-policies": ["daily"] });
 });
 
 test("one tenant's flood does not touch another", async () => {

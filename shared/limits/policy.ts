@@ -23,7 +23,7 @@ export type RequestRate = z.infer<typeof RequestRate>;
 /** What a tenant may have besides its rate; a limit that is not named does not exist. */
 export const TenantLimits = z
   .strictObject({
-    requestsPerDay: z.int().min(1).max(1_000_000_000).optional().meta({ description: "Per day of UTC" }),
+    requestsPerDay: z.int().min(1).max(1_000_000_000).optional().meta({ description: "Per day of UTC, of inferences" }),
     tokensPerMinute: z
       .int()
       .min(1)
@@ -68,6 +68,8 @@ export type SlotPolicy = PolicyBase;
 export type Policies = {
   /** Checked before a body is read. */
   readonly requests: readonly CreditPolicy[];
+  /** Those of `requests` that come back at a rate: what requests are held to that ask for no inference. */
+  readonly rates: readonly CreditPolicy[];
   /** Checked once a request has been understood. */
   readonly tokens: readonly CreditPolicy[];
   readonly slots: readonly SlotPolicy[];
@@ -89,8 +91,10 @@ export function policiesOf({ tenant, key }: Limited): Policies {
   const ofTenant = { itemKey: counterOwner.tenant(tenant.id), revision: tenant.revision ?? 0, prefix: "", whose: "your tenant" };
   const ofKey = { itemKey: counterOwner.key(key.id), revision: key.revision ?? 0, prefix: "key-", whose: "this key" };
   const all = [policiesOfOwner(ofTenant, { ...tenant.limits, rate: tenant.rate }), policiesOfOwner(ofKey, key.limits ?? {})];
+  const requests = all.flatMap((each) => each.requests);
   return {
-    requests: all.flatMap(({ requests }) => requests),
+    requests,
+    rates: requests.filter(({ refill }) => refill.kind === "rate"),
     tokens: all.flatMap(({ tokens }) => tokens),
     slots: all.flatMap(({ slots }) => slots),
   };
@@ -113,7 +117,7 @@ export function webhookPolicyOf(owner: string): CreditPolicy {
 
 type Owner = { readonly itemKey: string; readonly revision: number; readonly prefix: string; readonly whose: string };
 
-function policiesOfOwner({ itemKey, revision, prefix, whose }: Owner, limits: KeyLimits): Policies {
+function policiesOfOwner({ itemKey, revision, prefix, whose }: Owner, limits: KeyLimits): Omit<Policies, "rates"> {
   const base = (name: string, quota: number, says: string): PolicyBase => ({
     name: `${prefix}${name}`,
     itemKey: `${itemKey}#${name}`,
