@@ -2,7 +2,7 @@ import { Failure } from "../../shared/base/failure.ts";
 import { monthAt, rangeOfMonth } from "../../shared/billing/month.ts";
 import type { PriceRevision } from "../../shared/billing/prices/price-book.ts";
 import { effectiveMs } from "../../shared/billing/prices/price-plan.ts";
-import { readBook } from "../../shared/billing/prices/read-book.ts";
+import { type PriceHistory, readBook } from "../../shared/billing/prices/read-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import type { Deps } from "../deps.ts";
 import { whyNotPrepaid } from "./prepaid-books.ts";
@@ -31,21 +31,33 @@ function isCorrected(revision: PriceRevision, next: PriceRevision | undefined): 
   return next !== undefined && effectiveMs(next) <= effectiveMs(revision);
 }
 
-/**
- * Invoices and the balance stay in their currency. And since the book that a tenant has when a month ends prices all of it, what was used before that book's first
- * hour would be free.
- */
+/** Invoices and the balance stay in their currency, and no use of the running month becomes free. */
 async function assertReplaces({ clock, control: { prices } }: BillableDeps, before: string, next: string): Promise<void> {
-  const { fromMs } = rangeOfMonth(monthAt(clock.nowMs()));
-  const [old] = await readBook(prices, before, fromMs);
+  const [old, book] = await Promise.all([before, next].map(async (name) => (await prices.current(name))?.body));
+  if (old !== undefined && old.currency !== book?.currency)
+    throw refused(`is in ${book?.currency}, and this tenant is billed in ${old.currency}`);
+  const begins = await beginsTooLate(prices, { month: monthAt(clock.nowMs()), next, before: async () => before });
+  if (begins !== undefined)
+    throw refused(`begins at ${begins}, and what was used in this month before would be free: change in a month that it prices as a whole`);
+}
+
+type Change = {
+  readonly month: string;
+  readonly next: string;
+  /** The book so far; looked up if it matters. */
+  readonly before: () => Promise<string>;
+};
+
+/**
+ * When a book begins that is to price a month in place of another one, if that leaves without a price what the other one priced: rows from before a book's first hour
+ * are free.
+ */
+export async function beginsTooLate(prices: PriceHistory, { month, next, before }: Change): Promise<string | undefined> {
+  const { fromMs } = rangeOfMonth(month);
   const [first] = await readBook(prices, next, fromMs);
-  if (old === undefined || first === undefined) return;
-  if (old.body.currency !== first.body.currency)
-    throw refused(`is in ${first.body.currency}, and this tenant is billed in ${old.body.currency}`);
-  if (effectiveMs(first) <= Math.max(fromMs, effectiveMs(old))) return;
-  throw refused(
-    `begins at ${first.body.effectiveFrom}, and what was used in this month before would be free: change in a month that it prices as a whole`,
-  );
+  if (first === undefined || effectiveMs(first) <= fromMs) return undefined;
+  const [old] = await readBook(prices, await before(), fromMs);
+  return old !== undefined && effectiveMs(old) < effectiveMs(first) ? first.body.effectiveFrom : undefined;
 }
 
 function refused(why: string): Failure {

@@ -19,7 +19,9 @@ import type { Change } from "../../shared/dynamo/revision-log.ts";
 import type { Deps } from "../deps.ts";
 import type { EdgeContext } from "../env.ts";
 import { readJson } from "../http.ts";
+import { documentOf } from "../own/invoice-prices.ts";
 import { creditNoteOf, type InvoiceDeps, invoiceOf, shownInvoice, shownNote } from "../own/invoice-reading.ts";
+import { beginsTooLate } from "./billable.ts";
 import { changeOf, stamped } from "./change.ts";
 import { tenantOf } from "./tenants.ts";
 
@@ -61,6 +63,15 @@ export async function replaceInvoice(deps: InvoiceChangeDeps, c: EdgeContext): P
   }
   const { billing } = (await tenantOf(deps, invoice.tenant)).body;
   if (billing === undefined) throw new Failure("conflict", `The tenant ${invoice.tenant} has no price book: nothing would be billed.`);
+  const begins = await beginsTooLate(deps.control.prices, {
+    month: invoice.month,
+    next: billing.priceBook,
+    before: async () => (await documentOf(deps, invoice)).priceBook.name,
+  });
+  if (begins !== undefined) {
+    const message = `The price book '${billing.priceBook}' begins at ${begins}: what ${invoice.tenant} used before in ${invoice.month} would be free. Bill the tenant by a book that was there.`;
+    throw new Failure("conflict", message);
+  }
   const asked = await askReplacement(deps.control, { invoice, ask, change: changeOf(c, deps.clock, ask.reason) });
   return stamped(asked.body, asked);
 }

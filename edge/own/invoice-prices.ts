@@ -14,7 +14,7 @@ const MODELS_READ_AT_ONCE = 16;
 
 /** The revisions of the book that priced an invoice, for whoever computes it anew; of a draft, those of today. */
 export async function pricesOf(deps: PricesDeps, invoice: Revision<Invoice>): Promise<InvoicePrices> {
-  return pricesBehind(deps, await documentOf(deps, invoice));
+  return pricesBehind(deps, await documentOf(deps, invoice.body));
 }
 
 /**
@@ -22,7 +22,7 @@ export async function pricesOf(deps: PricesDeps, invoice: Revision<Invoice>): Pr
  * is due whether it is used or not, stays, so that the same lines follow.
  */
 export async function ownPricesOf(deps: PricesDeps, invoice: Revision<Invoice>): Promise<InvoicePrices> {
-  const document = await documentOf(deps, invoice);
+  const document = await documentOf(deps, invoice.body);
   const { name, revisions } = await pricesBehind(deps, document);
   const charged = new Set([...document.lines, ...document.unpriced].map(({ model }) => model));
   const others = await modelsOfOthers(deps, { revisions, tenant: document.buyer.tenant });
@@ -53,7 +53,8 @@ async function modelsOfOthers({ control }: PricesDeps, { revisions, tenant }: Wh
   return others;
 }
 
-async function documentOf({ documents }: PricesDeps, { body }: Revision<Invoice>): Promise<InvoiceDocument> {
+/** What an invoice says. */
+export async function documentOf({ documents }: Pick<PricesDeps, "documents">, body: Invoice): Promise<InvoiceDocument> {
   const stored = isIssued(body) ? body.issue.documents.json : body.document;
   const bytes = await documents.get(stored.key);
   if (bytes === undefined && body.state === "draft") throw draftGone(body.id);
