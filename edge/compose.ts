@@ -67,6 +67,8 @@ export type Composition = {
 };
 
 const READY_TIMEOUT_MS = 2_000;
+/** Of this process among those that lease and hold slots. They all stand in a policy's item, and each KB of it costs every write as much again. */
+const LIMITER_NAME_LENGTH = 8;
 
 /** Where time, chance, words for the operator and what is kept come from; tests bring their own. */
 export type World = Pick<Deps, "clock" | "ids" | "log"> & {
@@ -87,7 +89,7 @@ export function compose(config: EdgeConfig, world: Partial<World> = {}): Composi
   const resolveHost = createResolve(config.WEIR_WEBHOOK_TARGETS);
   const upstream = createUpstreamClient(config.engines, resolveHost);
   const pools = openPools(config, { clock, log });
-  const limits = openLimits({ ...limitStoresOf(lean, tablePrefix), clock });
+  const limits = openLimits({ ...limitStoresOf(lean, { tablePrefix, name: ids.base62(LIMITER_NAME_LENGTH) }), clock });
   const balances = createBalanceStore({ lean, tablePrefix });
   const spending = openSpender({ store: balances, clock, ids, lessee: randomUUID() });
   const blobs = createBlobStore({ region: config.AWS_REGION, bucket: config.WEIR_BUCKET, endpoint: config.WEIR_S3_ENDPOINT });
@@ -181,9 +183,7 @@ function openStore(config: EdgeConfig, clock: Clock): World["store"] {
   return { dynamo: createDynamo(settings, clock), lean: createLeanDynamo(settings, clock) };
 }
 
-/** This process has a name of its own among those that lease. */
-function limitStoresOf(lean: LeanDynamo, tablePrefix: string) {
-  const name = randomUUID();
+function limitStoresOf(lean: LeanDynamo, { tablePrefix, name }: { readonly tablePrefix: string; readonly name: string }) {
   return { leases: createLeaseStore({ lean, tablePrefix, lessee: name }), slotStore: createSlotStore({ lean, tablePrefix, holder: name }) };
 }
 
