@@ -62,6 +62,22 @@ test("who has no price book is told that nothing has a price", async () => {
   expect(json).toMatchObject({ amount: "0", currency: null, priceVersion: 0, assumes: ["nothing of this tenant has a price"] });
 });
 
+test("who will be billed by a book whose prices are still to come is told so", async () => {
+  const { prices, tenants } = weir.deps.control;
+  const entries = [{ perRequest: { price: "1" } }];
+  const body = PriceBook.parse({ name: "coming", currency: "EUR", effectiveFrom: "2099-01-01T00:00:00Z", entries });
+  await prices.append("coming", 0, { body, change: CHANGE });
+  const key = await weir.makeKey("early", "usage");
+  const early = await tenants.current("early");
+  if (early === undefined) throw new Error("no tenant");
+  const billing = { priceBook: "coming", discountBps: 0, taxRateBps: 0 };
+  await tenants.append("early", early.revision, { body: { ...early.body, billing }, change: CHANGE });
+
+  const { json } = await ask({ model: "minilm" }, { authorization: `Bearer ${key}` });
+
+  expect(json).toMatchObject({ amount: "0", priceBook: null, assumes: ["no prices of the book 'coming' are in force yet"] });
+});
+
 test.each<[body: object, status: number]>([
   [{ model: "hidden" }, 404],
   [{ model: "nothing" }, 404],

@@ -27,7 +27,8 @@ async function quoteRequest(deps: QuoteDeps, c: EdgeContext): Promise<PriceQuote
   const question = { model: `${model}@${number}`, tier: asked.tier ?? tierOf(deps, target), inputTokens, maxOutputTokens, computeMs };
   const { billing } = principal;
   const prices = billing && (await deps.prices.inForce(billing.priceBook, deps.clock.nowMs()));
-  return quote(question, prices && { ...prices, entry: prices.entryOf(model, number), discountBps: billing.discountBps });
+  const ofModel = prices && { ...prices, entry: prices.entryOf(model, number), discountBps: billing.discountBps };
+  return quote(question, ofModel, billing?.priceBook);
 }
 
 function inputTokensMax({ version }: Target, inputs: number): number {

@@ -30,7 +30,7 @@ export const PriceQuote = z
     amount: z.string().meta({ description: "In the currency's major unit, exact: an invoice rounds its lines, not requests" }),
     currency: z.string().nullable(),
     priceBook: z.string().nullable(),
-    priceVersion: z.int().min(0).meta({ description: "The price book's revision; 0 if nothing of this tenant has a price" }),
+    priceVersion: z.int().min(0).meta({ description: "The price book's revision; 0 if nothing of this tenant has a price now" }),
     inputTokens: z.int(),
     maxOutputTokens: z.int(),
     assumes: z.array(z.string()),
@@ -41,11 +41,12 @@ export type PriceQuote = z.infer<typeof PriceQuote>;
 type Asked = Pick<PriceQuote, "model" | "tier" | "inputTokens" | "maxOutputTokens"> & { readonly computeMs: number | undefined };
 type Prices = { readonly revision: number; readonly body: PriceBook; readonly entry: EntryPlan | undefined; readonly discountBps: number };
 
-/** Quotes by the prices in force, before discounts: they are taken off a month's sum. */
-export function quote(asked: Asked, prices: Prices | undefined): PriceQuote {
+/** Quotes by the prices in force, before discounts: they are taken off a month's sum. Where none are, the book that the tenant will be billed by, if there is one. */
+export function quote(asked: Asked, prices: Prices | undefined, bookToCome?: string): PriceQuote {
   const { computeMs, ...shown } = asked;
   if (prices === undefined) {
-    return { ...shown, amount: "0", currency: null, priceBook: null, priceVersion: 0, assumes: ["nothing of this tenant has a price"] };
+    const why = bookToCome === undefined ? "nothing of this tenant has a price" : `no prices of the book '${bookToCome}' are in force yet`;
+    return { ...shown, amount: "0", currency: null, priceBook: null, priceVersion: 0, assumes: [why] };
   }
   const { revision, body, entry } = prices;
   const usage = { tier: asked.tier, inputTokens: asked.inputTokens, outputTokens: asked.maxOutputTokens, computeMs: computeMs ?? 0 };
