@@ -166,6 +166,23 @@ test("an invoice that is asked for too early is refused with how much of its mon
   expect((await stored("acme-2026-09"))?.revision).toBe(1);
 });
 
+test("a month that has no draft yet is refused in the same words, and a month without usage has no invoice", async () => {
+  const current = await gateway.deps.control.tenants.current("acme");
+  if (current === undefined) throw new Error("no tenant");
+  const billing = { priceBook: "standard", discountBps: 0, taxRateBps: 0 };
+  await gateway.deps.control.tenants.append("acme", current.revision, { body: { ...current.body, billing }, change: CHANGE });
+  const ask = (id: string) => gateway.ask("POST", `/admin/invoices/${id}/issue`);
+
+  closed = { sealed: 0, audited: 0, of: 43_200 };
+  const [running, inPlace, unbilled] = await Promise.all([ask("acme-2026-06"), ask("acme-2026-06-r2"), ask("globex-2026-06")]);
+  closed = { sealed: 43_200, audited: 43_200, of: 43_200 };
+  const over = await ask("acme-2026-06");
+
+  expect(running).toMatchObject({ status: 409, text: expect.stringContaining("sealed 0 of 43,200, audited 0 of 43,200") });
+  expect([inPlace, unbilled, over].map(({ status }) => status)).toEqual([404, 404, 404]);
+  expect(await stored("acme-2026-06")).toBeUndefined();
+});
+
 test("the prices that an invoice follows from come with all their revisions, to its tenant alone", async () => {
   const id = await keepIssued("2025-12", canonicalJson(issuedOf(documentOf([]))));
   const book = { name: "standard", currency: "EUR", effectiveFrom: "2026-10-01T00:00:00Z", entries: [{ perRequest: { price: "0.5" } }] };
