@@ -84,6 +84,19 @@ test("a balance holds so many grants; one that is refused leaves nothing in it",
   expect(balancePico(deps.balances.peek("acme"))).toBe(BigInt(GRANTS_MAX));
 });
 
+test("grants that are over make room for others, though nobody has used the balance since", async () => {
+  const deps = { balances: createMemoryBalances(), credits: createMemoryLog<Credit>() };
+  const ends = { expiresAt: new Date(stamp.atMs + 1_000).toISOString() };
+  for (let index = 0; index < GRANTS_MAX; index += 1) await applyCredit(deps, { credit: creditOf("acme", `g${index}`, 1, ends), stamp });
+
+  const late = { credit: creditOf("acme", "new-year", 7), stamp: { ...stamp, atMs: stamp.atMs + 2_000 } };
+  const given = await applyCredit(deps, late);
+
+  expect(given.body.state).toBe("applied");
+  const balance = deps.balances.peek("acme");
+  expect([balancePico(balance), balance.expiredPico, balance.grantedPico]).toEqual([7n, BigInt(GRANTS_MAX), BigInt(GRANTS_MAX) + 7n]);
+});
+
 test("verdicts that records say leave the balance, and a credit sent again after that is still known", async () => {
   const deps = { balances: createMemoryBalances(), credits: createMemoryLog<Credit>() };
   const send = (index: number) => applyCredit(deps, { credit: creditOf("acme", `c${index}`, index % 2 === 0 ? 2 : -2), stamp });

@@ -56,7 +56,8 @@ async function decide(deps: CreditDeps, before: Balance, { credit, stamp }: Entr
   if (record !== undefined && record.body.state !== "requested") return { result: record.body.state };
   const known = before.verdicts.find(({ id }) => id === credit.id);
   if (known !== undefined) return { result: known.isApplied ? "applied" : "refused" };
-  const applied = put(sweep(balance, stamp.atMs), credit, stamp.atMs);
+  // What is over is let go of first: of a balance that nobody has used since, expired grants would be in the way of new ones for ever.
+  const applied = put(tidy(sweep(balance, stamp.atMs)), credit, stamp.atMs);
   const isApplied = applied !== undefined;
   const changed = applied ?? balance;
   return {
