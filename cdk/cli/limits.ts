@@ -41,7 +41,7 @@ export function registerLimitCommands(program: Command, context: CliContext) {
     });
   limits
     .command("set <tenant>")
-    .description("replace a tenant's limits besides its rate; what is not named is not limited")
+    .description("replace a tenant's limits besides its rate, which `tenants change` says; what is not named is not limited")
     .option("--per-day <requests>", "requests per day of UTC", parseCount)
     .option("--tokens <tokens>", "tokens per minute, in and out", parseCount)
     .option("--concurrent <requests>", "requests at the same time", parseCount)

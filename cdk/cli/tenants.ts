@@ -3,6 +3,7 @@ import { everyItem } from "../../shared/clients/http.ts";
 import type { DeletionRevision } from "../../shared/tenants/deletion.ts";
 import { RATE_DEFAULT, type TenantRevision } from "../../shared/tenants/tenant.ts";
 import { registerBillCommand, renderBilling } from "./billing.ts";
+import { registerChangeCommand } from "./change-tenant.ts";
 import type { CliContext } from "./context.ts";
 import { table } from "./output.ts";
 import { UsageError } from "./usage-error.ts";
@@ -34,6 +35,7 @@ export function registerTenantCommands(program: Command, context: CliContext) {
     .action(async (id: string) => {
       context.output.print(await context.admin().tenants.show(id), (each) => `${render([each])}\n\n${renderBilling(each)}`);
     });
+  registerChangeCommand(tenants, context, render);
   registerBillCommand(tenants, context);
   tenants
     .command("close <id>")
