@@ -15,7 +15,7 @@ export function registerAuditCommand(program: Command, context: CliContext) {
     .option("--actor <who>", "made by this person, key (its id) or part of Weir")
     .option("--from <time>", "a date or a time, such as 2026-11-23T19:00:00Z")
     .option("--to <time>", "until before this time")
-    .option("--limit <changes>", `how many at most (default: ${LINES_DEFAULT})`, parseCount, LINES_DEFAULT)
+    .option("--limit <changes>", "how many at most", parseCount, LINES_DEFAULT)
     .option("--diff", "show what was before and after")
     .action(async (noun: string | undefined, id: string | undefined, { diff, limit, ...range }: AuditOptions) => {
       const query = { ...range, ...(noun === undefined ? {} : { noun }), ...(id === undefined ? {} : { id }) };

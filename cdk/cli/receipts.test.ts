@@ -32,10 +32,12 @@ test("receipts are checked with keys of the gateway or of a file, as texts or in
   const asked = await verify(receipt);
   await gateway.close();
   const offline = await verify(kept, "--keys", keys);
+  const nowhere = await verify(join(folder, "receipts"), "--keys", keys);
   const changed = await verify(receipt.replace(".", ".A"), "--keys", keys);
 
   expect(asked).toMatchObject({ code: 0, said: expect.stringContaining(`valid: ${RECEIPT.requestId}`) });
   expect(offline).toEqual(asked);
   expect(changed).toMatchObject({ code: 1, said: expect.stringContaining("the receipt is not valid") });
+  expect(nowhere).toMatchObject({ code: 1, said: expect.stringContaining("neither one nor a file that is there") });
   rmSync(folder, { recursive: true });
 });

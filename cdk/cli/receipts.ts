@@ -12,6 +12,8 @@ type VerifyOptions = { readonly keys?: string };
 
 const RECEIPT_BYTES_MAX = 64 * 1024;
 const RECEIPTS_MAX = 1_000_000;
+/** Of a compact JWS. */
+const PARTS = 3;
 
 export function registerReceiptCommands(program: Command, context: CliContext) {
   const receipts = program.command("receipts").description("signed receipts of requests, as the answers' header Weir-Receipt brings them");
@@ -68,6 +70,8 @@ async function readKeys(path: string): Promise<ReceiptKeySet> {
 async function textOf(given: string): Promise<string> {
   const file = await stat(given).catch(() => undefined);
   if (file !== undefined && file.size > RECEIPT_BYTES_MAX) throw new UsageError(`${given} is too large to be a receipt.`);
+  if (file === undefined && bare(given).split(".").length !== PARTS)
+    throw new Error(`the receipt is not valid: '${given.slice(0, 100)}' is neither one nor a file that is there`);
   const text = file === undefined ? given : await readFile(given, "utf8");
   return bare(text);
 }

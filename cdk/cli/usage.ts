@@ -42,7 +42,8 @@ function render(report: UsageReport): string {
 function completenessOf({ completeTo, sealed, of, openHours, to }: UsageReport): string {
   if (sealed === of) return `complete: all ${of} minutes × shards are sealed`;
   const open = openHours.slice(-OPEN_HOURS_SHOWN).map((hour) => `${hour.hour} sealed ${hour.sealed} of ${hour.of}`);
-  const more = openHours.length > OPEN_HOURS_SHOWN ? `${openHours.length - OPEN_HOURS_SHOWN} hours before; ` : "";
+  const before = openHours.length - OPEN_HOURS_SHOWN;
+  const more = before > 0 ? `${before} ${before === 1 ? "hour" : "hours"} before; ` : "";
   return `complete to ${completeTo === to ? "the end" : completeTo}; sealed ${sealed} of ${of}; open: ${more}${open.join(", ")}`;
 }
 
