@@ -74,3 +74,32 @@ test("no page of models ends with one that the tenant may not see, so no cursor 
   expect(names).toEqual(["minilm", "moving", "sentiment", "smol"]);
   expect(cursors.join()).not.toContain("hidden");
 });
+
+test("a key that is limited to versions finds them, by the names that it may call, in the lists of all dialects", async () => {
+  const key = await weir.makeKey("acme", "infer");
+  const id = key.split("_")[3] ?? "";
+  const { keys } = weir.deps.control;
+  const stored = await keys.current(id);
+  if (stored === undefined) throw new Error("no key");
+  const body = { ...stored.body, models: ["minilm@2", "minilm@1", "minilm@9", "hidden@1", "sentiment"] };
+  await keys.append(id, stored.revision, { body, change: { by: "test", why: "", atMs: 0 } });
+  const headers = { authorization: `Bearer ${key}` };
+  const index = await weir.post("/v2/repository/index", {}, headers);
+
+  const { data } = (await (await weir.get("/v1/models", headers)).json()) as { data: { id: string; version: number }[] };
+  const { models } = (await (await weir.get("/v2/models", headers)).json()) as { models: string[] };
+
+  expect(data.map(({ id: name, version }) => [name, version])).toEqual([
+    ["minilm@2", 2],
+    ["minilm@1", 1],
+    ["sentiment", 1],
+  ]);
+  expect(models).toEqual(["minilm@2", "minilm@1", "sentiment"]);
+  expect(await index.json()).toMatchObject([
+    { name: "minilm", version: "2" },
+    { name: "minilm", version: "1" },
+    { name: "sentiment", version: "1" },
+  ]);
+  for (const name of models) expect((await weir.get(`/v1/models/${name}`, headers)).status).toBe(200);
+  expect((await weir.get("/v1/models/minilm", headers)).status).toBe(404);
+});

@@ -27,13 +27,13 @@ export type Target = { readonly version: ServableVersion; readonly arm: string }
 
 export type Asking = { readonly reference: string; readonly caller: Caller; readonly unit: string };
 
-/** A model as its users see it. */
-export type VisibleModel = { readonly model: Revision<Model>; readonly live: ServableVersion };
+/** A model as its users see it: by the name of its split, or by that of a version where the caller may name no more than that. */
+export type VisibleModel = { readonly name: string; readonly model: Revision<Model>; readonly live: ServableVersion };
 
 export type Catalog = {
   /** Decides which version answers. Fails with `not_found` for what does not exist, is not ready, or may not be seen: one answer for all. */
   readonly resolve: (asking: Asking) => Promise<Target>;
-  /** The models that a caller may name and that have a live version. Filtering comes after reading, so a page may be short. */
+  /** What a caller may name of models that have a live version. Filtering comes after reading, so a page may be short. */
   readonly list: (caller: Caller, page: PageQuery) => Promise<Page<VisibleModel>>;
   /** The versions of a model that can answer, of those that the caller may name; highest number first. */
   readonly versionsOf: (asking: Omit<Asking, "unit">) => Promise<ServableVersion[]>;
@@ -66,8 +66,8 @@ async function listVisible(from: { settings: CatalogSettings; caches: Caches }, 
   for (let query = page; ; ) {
     const models = await from.settings.models.list(MODEL_GROUP, query);
     const seen = await Promise.all(models.items.map((model) => visible(from.caches, model, caller)));
-    const items = seen.filter((each) => each !== undefined);
-    const lastVisible = seen.findLastIndex((each) => each !== undefined);
+    const items = seen.flat();
+    const lastVisible = seen.findLastIndex((each) => each.length > 0);
     if (models.nextCursor === undefined) return { items };
     if (lastVisible === seen.length - 1) return { items, nextCursor: models.nextCursor };
     query = lastVisible < 0 ? { ...query, cursor: models.nextCursor } : { ...query, limit: lastVisible + 1 };
@@ -126,13 +126,22 @@ async function visibleRoute(caches: Caches, asking: { reference: string; caller:
   return { model, split };
 }
 
-async function visible(caches: Caches, model: Revision<Model>, caller: Caller): Promise<VisibleModel | undefined> {
+async function visible(caches: Caches, model: Revision<Model>, caller: Caller): Promise<VisibleModel[]> {
   const { name } = model.body;
-  if (!isVisibleTo(model.body, caller.tenant) || !mayName(caller.models, { kind: "split", model: name })) return undefined;
+  if (!isVisibleTo(model.body, caller.tenant)) return [];
+  if (!mayName(caller.models, { kind: "split", model: name })) return pinned(caches, model, caller);
   const { split } = await caches.route(name);
-  if (split === undefined) return undefined;
-  const live = await caches.version(name, liveVersionOf(split));
-  return live && { model, live };
+  const live = split && (await caches.version(name, liveVersionOf(split)));
+  return live === undefined ? [] : [{ name, model, live }];
+}
+
+/** The versions that a key is limited to, where it may not name the split. */
+async function pinned(caches: Caches, model: Revision<Model>, { models: limit = new Set() }: Caller): Promise<VisibleModel[]> {
+  const named = [...limit]
+    .map(parseModelReference)
+    .flatMap((each) => (each.kind === "version" && each.model === model.body.name ? each.number : []));
+  const versions = await Promise.all(named.map((number) => caches.version(model.body.name, number)));
+  return versions.flatMap((live) => (live === undefined ? [] : [{ name: `${live.model}@${live.number}`, model, live }]));
 }
 
 function isServable(version: Version): version is ServableVersion {

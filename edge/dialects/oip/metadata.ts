@@ -32,7 +32,7 @@ export function answerServer() {
 export function answerModelNames(deps: Deps) {
   return async function answerModelNames(c: EdgeContext) {
     const { items, nextCursor } = await deps.catalog.list(c.get("principal"), checked(c.req.query(), PageQuery));
-    const models = items.filter(({ live }) => live.state === "ready").map(({ model }) => model.body.name);
+    const models = items.filter(({ live }) => live.state === "ready").map(({ name }) => name);
     return c.json({ models, ...(nextCursor === undefined ? {} : { nextCursor }) } satisfies z.infer<typeof ModelNames>);
   };
 }

@@ -64,6 +64,7 @@ async function readOptional<T>(c: EdgeContext, schema: z.ZodType<T>): Promise<T>
   return checked(body.byteLength === 0 ? {} : readFrame(body).json, schema);
 }
 
+/** A reference to each model, by which its versions may be asked for. */
 async function visibleModels(deps: Deps, caller: Caller): Promise<string[]> {
   const models: VisibleModel[] = [];
   let cursor: string | undefined;
@@ -72,15 +73,15 @@ async function visibleModels(deps: Deps, caller: Caller): Promise<string[]> {
     models.push(...page.items);
     cursor = page.nextCursor;
   } while (cursor !== undefined && models.length < MODELS_MAX);
-  return models.slice(0, MODELS_MAX).map(({ model }) => model.body.name);
+  return [...new Map(models.slice(0, MODELS_MAX).map(({ name, model }) => [model.body.name, name])).values()];
 }
 
-async function entriesOf(deps: Deps, caller: Caller, name: string): Promise<IndexEntry[]> {
-  const versions = await deps.catalog.versionsOf({ reference: name, caller });
+async function entriesOf(deps: Deps, caller: Caller, reference: string): Promise<IndexEntry[]> {
+  const versions = await deps.catalog.versionsOf({ reference, caller });
   return versions.flatMap((version) => {
     if (version.state !== "ready") return []; // a foreign engine is under /v1 only
     const reason = whyNotReady(deps, version);
     const state = reason === undefined ? "READY" : "UNAVAILABLE";
-    return [{ name, version: String(version.number), state, reason: reason ?? "" } satisfies IndexEntry];
+    return [{ name: version.model, version: String(version.number), state, reason: reason ?? "" } satisfies IndexEntry];
   });
 }

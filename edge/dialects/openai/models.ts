@@ -51,12 +51,12 @@ export function answerModel(deps: Deps) {
     const target = await deps.catalog.resolve({ reference, caller, unit: `${caller.tenant}\n${caller.keyId}` });
     const model = await deps.control.models.current(parseModelReference(reference).model);
     if (model === undefined) throw modelNotFound(reference);
-    return c.json({ ...renderModel({ model, live: target.version }), id: reference });
+    return c.json(renderModel({ name: reference, model, live: target.version }));
   };
 }
 
-function renderModel({ model, live }: VisibleModel): OpenaiModel {
+function renderModel({ name, model, live }: VisibleModel): OpenaiModel {
   const created = Math.floor(Date.parse(model.at) / 1000);
   const did = live.state === "ready" ? { task: live.facts.head, tasks: [...tasksOf(live.facts)] } : { task: "upstream", tasks: [] };
-  return { id: model.body.name, object: "model", created, owned_by: "weir", ...did, version: live.number };
+  return { id: name, object: "model", created, owned_by: "weir", ...did, version: live.number };
 }
