@@ -63,7 +63,8 @@ async function lease(settings: Settings, request: LeaseRequest): Promise<LeaseAn
     // What was seen before can only be more than there is, unless credits came back: without room by it, the item is read before it is tried.
     const granted = Math.min(request.want, roomIn(policy, level, nowUs));
     if (granted >= need) {
-      const moved = await write(settings, at, withLessee(settings, moveOf(policy, { level, granted, nowUs }), nowUs));
+      const others = lesseesOf(seen ?? {}, nowUs);
+      const moved = await write(settings, at, withLessee(settings, moveOf(policy, { level, granted, nowUs }), { nowUs, others }));
       if (moved !== undefined) {
         await tidyLessees(settings, at, moved);
         return { granted, level: levelOf(policy, moved, nowUs), lesseeCount: lesseesOf(moved, nowUs) };
@@ -158,9 +159,9 @@ function moveDay({ quota }: CreditPolicy, { granted, nowUs }: Move): Update {
   };
 }
 
-function withLessee({ lessee }: Settings, { set, when, values, names: known }: Update, nowUs: number): Update {
-  const { add, names, me } = lesseeUpdate(lessee, nowUs);
-  return { set: `${set} ${add}`, when, names: { ...known, ...names }, values: { ...values, ":me": me } };
+function withLessee({ lessee }: Settings, update: Update, known: { readonly nowUs: number; readonly others: number }): Update {
+  const { add, names, values } = lesseeUpdate(lessee, known);
+  return { set: `${update.set} ${add}`, when: update.when, names: { ...update.names, ...names }, values: { ...update.values, ...values } };
 }
 
 /**
