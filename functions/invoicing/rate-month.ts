@@ -1,4 +1,5 @@
 import { acceptedAtMsOf } from "../../shared/base/id.ts";
+import { countedOnly } from "../../shared/billing/invoices/prepaid-line.ts";
 import { rangeOfMonth } from "../../shared/billing/month.ts";
 import type { PriceRevision } from "../../shared/billing/prices/price-book.ts";
 import { createRater, needsRows, type Rated, type Rater, type RatingTerms } from "../../shared/billing/prices/rating.ts";
@@ -15,7 +16,7 @@ type Sources = Pick<InvoicingDeps, "totals" | "rows" | "seals">;
  */
 export async function rateMonth(deps: Sources, usage: Month, { book, ...agreed }: Pricing): Promise<{ rated: Rated; paid: Rated }> {
   const terms = { month: usage.month, ...agreed };
-  const [rater, paid] = [createRater(book, terms), createRater(book, terms)];
+  const [rater, paid] = [createRater(book, terms), createRater(countedOnly(book), terms)];
   if (needsRows(book, usage.month)) await addRows(deps, { rater, paid }, usage);
   else {
     await addTotals(deps, rater, usage);

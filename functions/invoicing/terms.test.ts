@@ -5,7 +5,7 @@ import type { PriceBook } from "../../shared/billing/prices/price-book.ts";
 import { readBook } from "../../shared/billing/prices/read-book.ts";
 import type { TenantBilling } from "../../shared/billing/tenant-billing.ts";
 import { RATE_DEFAULT } from "../../shared/tenants/tenant.ts";
-import { HOUR_MS } from "../../shared/usage/period.ts";
+import { HOUR_MS, MINUTE_MS } from "../../shared/usage/period.ts";
 import { AUDITED, BOOK, createOctober, NOVEMBER, OCTOBER, type October } from "../../test/harness/october.ts";
 import { rowAt } from "../../test/harness/sealing.ts";
 
@@ -128,15 +128,40 @@ test("what a tenant used in the last seconds in which its keys were good is bill
   await world.invoiceAt(late);
 
   expect((await world.issued("gone-2026-10")).totals.totalMinor).toBe("5000");
-  const document = await world.documentOf("gone-2026-11");
-  expect(document.lines.map(({ component, amountMinor }) => [component, amountMinor])).toEqual([
+  expect((await world.documentOf("gone-2026-11")).lines.map(({ component, amountMinor }) => [component, amountMinor])).toEqual([
     ["requests", "50"],
     ["inputTokens", "1"],
     ["discount", "-5"],
   ]);
-  const { seals, rows, books } = world.deps;
-  const [range, book] = [rangeOfMonth("2026-11"), await readBook(books, "committed")];
-  const basis = { document, adjustments: [], book, seals: seals.ofTenant("gone", range), rows: rows.rows("gone", range) };
-  expect((await verifyInvoice(basis)).flatMap(({ differences }) => differences)).toEqual([]);
+  expect(await differencesOf("gone", "2026-11", "committed")).toEqual([]);
   expect(await world.invoice("gone-2026-12")).toBeUndefined();
 });
+
+test("what a balance has paid is taken off with its own discount, where the month is rated by the second after it, too", async () => {
+  const perSecond = { peak: { of: "hour", price: "7.77" }, reserved: { requestsPerSecond: 1, price: "300", overage: "0.1" } } as const;
+  await world.setPrices({ ...BOOK, name: "rated", entries: [{ model: "minilm", perRequest: { price: "0.5" }, perSecond }] });
+  await world.makeTenant("mixed", { priceBook: "rated", discountBps: 1_000, taxRateBps: 0 });
+  await world.setSeller();
+  for (const minute of [0, 1, 2]) await world.settle(rowAt(OCTOBER + minute * MINUTE_MS, { tenant: "mixed", lease: "l1" }));
+  for (const minute of [90, 91]) await world.settle(rowAt(OCTOBER + minute * MINUTE_MS, { tenant: "mixed" }));
+  await world.sealAt(AUDITED);
+
+  await world.invoiceAt(AUDITED);
+
+  expect((await world.documentOf("mixed-2026-10")).lines.map(({ component, amountMinor }) => [component, amountMinor])).toEqual([
+    ["requests", "250"],
+    ["peakRate", "1554"],
+    ["reservedRate", "30000"],
+    ["discount", "-3180"],
+    ["credit", "-135"],
+  ]);
+  expect(await differencesOf("mixed", "2026-10", "rated")).toEqual([]);
+});
+
+/** What whoever computes an invoice anew from its rows finds in it. */
+async function differencesOf(tenant: string, month: string, name: string) {
+  const { seals, rows, books } = world.deps;
+  const [document, range, book] = [await world.documentOf(`${tenant}-${month}`), rangeOfMonth(month), await readBook(books, name)];
+  const basis = { document, adjustments: [], book, seals: seals.ofTenant(tenant, range), rows: rows.rows(tenant, range) };
+  return (await verifyInvoice(basis)).flatMap(({ differences }) => differences);
+}

@@ -10,7 +10,7 @@ import { type Check, startCheck } from "./check.ts";
 import { type SealsFound, walkRows } from "./held-rows.ts";
 import type { Adjustment } from "./invoice.ts";
 import { adjustmentLine, documentLine, type InvoiceDocument, taxesOf, totalsOf } from "./invoice-document.ts";
-import { prepaidLine } from "./prepaid-line.ts";
+import { countedOnly, prepaidLine } from "./prepaid-line.ts";
 
 /** What an invoice follows from, as it was exported. Rows and seals come one by one, by minute, shard and key. */
 export type Basis = {
@@ -45,7 +45,7 @@ type Rating = Pick<Basis, "document" | "book" | "seals" | "rows">;
 export async function rateHeld({ document, book, ...held }: Rating, differs: (what: string) => void) {
   const { discountBps, withoutDues = false } = document.priceBook;
   const terms = { month: document.month, discountBps, withoutDues };
-  const [rater, paidRater] = [createRater(book, terms), createRater(book, terms)];
+  const [rater, paidRater] = [createRater(book, terms), createRater(countedOnly(book), terms)];
   const walk = walkRows({ document, ...held }, differs);
   for await (const row of walk.rows) {
     const rateable = { ...row, acceptedAtMs: acceptedAtMsOf(row.requestId) };
