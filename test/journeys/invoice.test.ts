@@ -202,7 +202,7 @@ test("a void month is invoiced again under the next number; both verify, and the
       .trimEnd()
       .split("\r\n")
       .slice(1)
-      .every((row) => /,INV-00000\d$/.test(row)),
+      .every((row) => /,INV-00000\d,$/.test(row)),
   ).toBe(true);
 });
 

@@ -19,6 +19,8 @@ export const CreditDocument = z
     minorDigits: z.int(),
     reason: z.string(),
     netMinor: Minor,
+    /** Absent where the invoice taxes at several rates, or none, and on notes from before it was said. */
+    taxRateBps: z.int().min(0).exactOptional(),
     taxMinor: Minor,
     totalMinor: Minor,
   })
@@ -32,6 +34,7 @@ export function makeCreditDocument(
   note: { readonly id: string; readonly name: string; readonly issuedAt: string },
 ): CreditDocument {
   const { name, issuedAt } = invoice;
+  const [tax, ...others] = invoice.taxes;
   if (name === null || issuedAt === null) throw new Error(`the invoice ${invoice.id} has a credit note and no number`);
   return {
     schema: CREDIT_SCHEMA,
@@ -43,6 +46,7 @@ export function makeCreditDocument(
     minorDigits: minorDigitsOf(invoice.currency),
     reason,
     netMinor: `${BigInt(amountMinor) - BigInt(taxMinor)}`,
+    ...(tax === undefined || others.length > 0 ? {} : { taxRateBps: tax.rateBps }),
     taxMinor,
     totalMinor: amountMinor,
   };

@@ -23,6 +23,7 @@ const COLUMNS = [
   "amount_minor",
   "amount_pico",
   "replaces",
+  "tax_minor",
 ] as const;
 
 type Cells = Partial<Record<(typeof COLUMNS)[number], string | number | bigint | null>>;
@@ -49,12 +50,12 @@ export function invoiceCsv(document: InvoiceDocument): string {
   ]);
 }
 
-/** A credit note as one row, below zero as accounts take it. */
-export function creditCsv({ name, invoice, currency, reason, totalMinor, issuedAt }: CreditDocument): string {
+/** A credit note as one row, below zero as accounts take it, with what of it is tax. */
+export function creditCsv({ name, invoice, currency, reason, taxRateBps, taxMinor, totalMinor, issuedAt }: CreditDocument): string {
   const minor = -BigInt(totalMinor);
-  const note = `${invoice.name}: ${reason}`;
-  const month = issuedAt.slice(0, 7);
-  return write([{ kind: "credit", invoice: name, month, currency, note, amount: amount(minor, currency), amount_minor: minor }]);
+  const head = { kind: "credit", invoice: name, month: issuedAt.slice(0, 7), currency, note: `${invoice.name}: ${reason}` };
+  const tax = { ...(taxRateBps === undefined ? {} : { tax_rate_bps: taxRateBps }), tax_minor: -BigInt(taxMinor) };
+  return write([{ ...head, ...tax, amount: amount(minor, currency), amount_minor: minor }]);
 }
 
 function cellsOf(line: DocumentLine): Cells {

@@ -130,12 +130,15 @@ test("a draft has no PDF, since it has no number", async () => {
   await expect(invoicePdf(documentOf([]))).rejects.toThrow("no number");
 });
 
-test("a credit note names its invoice and what is given back", async () => {
+test("a credit note names its invoice, what is given back, and the rate of its tax where that is one", async () => {
   const credit = { id: "r", reason: "wrong price", amountMinor: "1190", taxMinor: "190", by: "k", at: "2026-12-05T00:00:00.000Z" };
   const note = { id: "acme-2026-11.r", name: "CN-000003", issuedAt: "2026-12-05T00:00:00.000Z" };
   const document = makeCreditDocument(issuedOf(documentOf([lineOf(1_000n)])), credit, note);
 
   const text = textOf(await creditPdf(document));
 
-  for (const part of ["CN-000003", "INV-000017 of 2026-12-02", "wrong price", "10.00", "1.90", "11.90"]) expect(text).toContain(part);
+  for (const part of ["CN-000003", "INV-000017 of 2026-12-02", "wrong price", "10.00", "Tax 19 %", "1.90", "11.90"])
+    expect(text).toContain(part);
+  const taxes = [document.taxRateBps, 700].map((rateBps = 0) => ({ rateBps, netMinor: "500", taxMinor: "1" }));
+  expect(makeCreditDocument({ ...issuedOf(documentOf([])), taxes }, credit, note)).not.toHaveProperty("taxRateBps");
 });

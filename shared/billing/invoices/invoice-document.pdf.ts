@@ -67,7 +67,7 @@ export async function invoicePdf(document: InvoiceDocument, fonts?: PdfFonts): P
 }
 
 export async function creditPdf(document: CreditDocument, fonts?: PdfFonts): Promise<Uint8Array> {
-  const { name, issuedAt, invoice, currency } = document;
+  const { name, issuedAt, invoice, currency, taxRateBps } = document;
   const sheet = openSheet({ title: `Credit note ${name}`, atMs: Date.parse(issuedAt) }, fonts);
   writeHead(sheet, "Credit note", document, [
     ["Number", name],
@@ -80,7 +80,7 @@ export async function creditPdf(document: CreditDocument, fonts?: PdfFonts): Pro
   sheet.y += 10;
   drawLine(sheet);
   writeSum(sheet, "Net", document.netMinor, currency);
-  writeSum(sheet, "Tax", document.taxMinor, currency);
+  writeSum(sheet, taxRateBps === undefined ? "Tax" : `Tax ${percent(taxRateBps)}`, document.taxMinor, currency);
   drawLine(sheet);
   writeSum(sheet, "Total credited", document.totalMinor, currency, BOLD);
   return finishSheet(sheet, `Credit note ${name}`);
