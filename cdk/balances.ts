@@ -1,5 +1,6 @@
 import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
+import type { Alarms } from "./alarms.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import { ScheduledFunction } from "./scheduled-function.ts";
@@ -11,10 +12,11 @@ const GROUP_INDEX = "group";
 
 /** Settles prepaid balances by sealed rows, and tells of budgets. It reads seals, and writes balances and events. */
 export class Balances extends Construct {
-  constructor(scope: Construct, id: string, { stage, dynamo }: { stage: StageConfig; dynamo: Dynamo }) {
+  constructor(scope: Construct, id: string, { stage, alarms, dynamo }: { stage: StageConfig; alarms: Alarms; dynamo: Dynamo }) {
     super(scope, id);
     const { role } = new ScheduledFunction(this, "Scheduled", {
       stage,
+      alarms,
       name: "balances",
       description: "Weir: settles prepaid balances and watches budgets",
       every: EVERY,

@@ -1,6 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
+import type { Alarms } from "./alarms.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import type { RecordsBucket } from "./records-bucket.ts";
@@ -12,6 +13,7 @@ const MEMORY_MIB = 512;
 
 export type CaretakerProps = {
   readonly stage: StageConfig;
+  readonly alarms: Alarms;
   readonly dynamo: Dynamo;
   readonly secrets: Secrets;
   readonly records: RecordsBucket;
@@ -23,10 +25,11 @@ export type CaretakerProps = {
  * change or delete what is written in the control plane. Of bills it removes what the law does not want kept any more, and it never touches the ledger.
  */
 export class Caretaker extends Construct {
-  constructor(scope: Construct, id: string, { stage, dynamo, secrets, records, gatewayUrl }: CaretakerProps) {
+  constructor(scope: Construct, id: string, { stage, alarms, dynamo, secrets, records, gatewayUrl }: CaretakerProps) {
     super(scope, id);
     const { role } = new ScheduledFunction(this, "Scheduled", {
       stage,
+      alarms,
       name: "caretaker",
       description: "Weir: erases deleted tenants and measures revocation",
       every: EVERY,

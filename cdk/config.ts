@@ -82,6 +82,8 @@ export const StageConfig = z
     }),
     intake: z.strictObject({ memoryMiB: z.int().min(MEMORY_MIB_MIN).max(FUNCTION_MEMORY_MIB_MAX) }),
     logRetentionDays: z.literal([7, 14, 30, 90, 180, 365]),
+    /** Who is told of alarms; each confirms once, by the link that AWS sends. */
+    alarmEmails: z.array(z.email()).max(10).default([]),
     /** How secrets are rotated is in this folder's README. */
     secrets: z.strictObject({ revision: z.int().min(1), origin: z.enum(["a", "b"]) }),
     domain: Domain.optional(),

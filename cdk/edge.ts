@@ -9,10 +9,12 @@ import {
   WebFunctionCode,
   WebFunctionRuntime,
 } from "aws-cdk-lib/aws-lambda";
+import { FilterPattern } from "aws-cdk-lib/aws-logs";
 import { Bucket, type IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
 import { acknowledge, acknowledgeBootstrapBucket, acknowledgeFolder } from "./acknowledgements.ts";
+import { type Alarms, alarmOfErrors, countLines } from "./alarms.ts";
 import { bundleGateway, DOCS_FOLDER, PROCESS_ENVIRONMENT } from "./bundle.ts";
 import type { EdgePool, StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
@@ -34,11 +36,15 @@ const EDGE_CACHE = { cacheDir: "/tmp/weir-edge", cacheMib: 384 } as const;
 /** Streams may last this long; CloudFront bounds the silence between two packets. */
 const TIMEOUT = Duration.seconds(900);
 const CONCURRENCY_PER_ENVIRONMENT = 64;
+const UNSERVED_PERIOD = Duration.minutes(5);
+const UNSERVED_PERIODS = 3;
+const UNSERVED_MIN = 20;
 /** A whole generation: CloudFront bounds the silence before its answer, see front.ts. What takes longer is streamed, or ends with what there is. */
 const GENERATION_SECONDS = 60;
 
 export type EdgeProps = {
   readonly stage: StageConfig;
+  readonly alarms: Alarms;
   readonly dynamo: Dynamo;
   readonly models: ModelsBucket;
   readonly records: RecordsBucket;
@@ -68,8 +74,22 @@ export class Edge extends Construct {
       defaultEndpointAuth: WebFunctionAuthType.APPLICATION_MANAGED,
       defaultEndpoint: { maxEnvironments: props.stage.gateway.environmentsMax },
     });
+    alarmOfGateway(this, props.alarms, role);
     acknowledge(this.function, "Construct-Annotations::@aws-cdk/aws-lambda:webFunctionPublicEndpoint");
   }
+}
+
+function alarmOfGateway(scope: Construct, alarms: Alarms, { log: logGroup }: FunctionRole) {
+  alarmOfErrors(alarms, scope, { logGroup, name: "gateway" });
+  const pattern = FilterPattern.all(FilterPattern.stringValue("$.level", "=", "warn"), FilterPattern.exists("$.code"));
+  alarms.ofMuch(scope, "Unserved", {
+    title: "gateway cannot serve",
+    meaning:
+      "Callers get 5xx for a quarter of an hour, or fallbacks serve them, because a store, a pool or an engine does not answer. The gateway's log has a line for each, with its code and cause.",
+    metric: countLines(scope, "FailedByOthers", { logGroup, metricName: "Unserved-gateway", pattern, period: UNSERVED_PERIOD }),
+    atLeast: UNSERVED_MIN,
+    periods: UNSERVED_PERIODS,
+  });
 }
 
 /** It runs the control plane, writes the ledger, takes leases of limits and hands out upload URLs; it cannot change what intake has checked. */

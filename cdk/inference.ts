@@ -3,6 +3,7 @@ import { Platform } from "aws-cdk-lib/aws-ecr-assets";
 import { Architecture, CfnFunction, DockerImageFunction, type IFunction, LoggingFormat } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledgements.ts";
+import { type Alarms, alarmOfErrors } from "./alarms.ts";
 import type { CpuPool, GpuPool, StageConfig } from "./config.ts";
 import { containerOf } from "./container.ts";
 import { FunctionRole } from "./function-role.ts";
@@ -18,6 +19,10 @@ const DISK_SPARE_MIB = 512;
 /** Lambda's longest, since a generation may be read for as long as a stream lasts. Each call brings its own time, and is ended with it. */
 const TIMEOUT = Duration.seconds(900);
 
+const FAILING_PERIOD = Duration.minutes(5);
+const FAILING_PERIODS = 3;
+const FAILING_MIN = 5;
+
 type FunctionPool = CpuPool | GpuPool;
 
 export type DeployedPool = {
@@ -32,7 +37,7 @@ export type DeployedPool = {
 export class Inference extends Construct {
   readonly pools: readonly DeployedPool[];
 
-  constructor(scope: Construct, id: string, props: { stage: StageConfig; models: ModelsBucket }) {
+  constructor(scope: Construct, id: string, props: { stage: StageConfig; alarms: Alarms; models: ModelsBucket }) {
     super(scope, id);
     const capacity = props.stage.pools.some((pool) => pool.tier === "gpu") ? new GpuCapacity(this, "GpuCapacity", props.stage) : undefined;
     this.pools = props.stage.pools.filter(isFunction).map((pool) => {
@@ -42,10 +47,24 @@ export class Inference extends Construct {
       props.models.grantList(role.role);
       const environment = environmentOf(pool, props.models);
       const created = pool.tier === "cpu" ? createCpu(this, pool, { role, environment }) : createGpu(this, pool, { role, environment });
+      alarmOfPool(new Construct(this, `${pool.name}-alarms`), props.alarms, { pool, created, role });
       if (pool.tier === "gpu") capacity?.add(created, pool);
       return { name: pool.name, tier: pool.tier, function: created, invokedArns: invokedArnsOf(pool, created) };
     });
   }
+}
+
+type Watched = { readonly pool: FunctionPool; readonly created: IFunction; readonly role: FunctionRole };
+
+function alarmOfPool(scope: Construct, alarms: Alarms, { pool, created, role }: Watched) {
+  alarms.ofMuch(scope, "Failing", {
+    title: `pool ${pool.name} fails`,
+    meaning: `Calls of the inference function of pool ${pool.name} fail: callers get 502, or a fallback where the version has one. Its log says why; a version that brings its process down is marked unhealthy with its reason (weir models show).`,
+    metric: created.metricErrors({ period: FAILING_PERIOD, statistic: "Sum" }),
+    atLeast: FAILING_MIN,
+    periods: FAILING_PERIODS,
+  });
+  alarmOfErrors(alarms, scope, { logGroup: role.log, name: `pool ${pool.name}` });
 }
 
 const isFunction = (pool: StageConfig["pools"][number]): pool is FunctionPool => pool.tier !== "edge";

@@ -5,6 +5,7 @@ import { SqsDestination } from "aws-cdk-lib/aws-lambda-destinations";
 import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { acknowledge } from "./acknowledgements.ts";
+import { type Alarms, alarmOfErrors } from "./alarms.ts";
 import type { StageConfig } from "./config.ts";
 import { containerOf } from "./container.ts";
 import { type Dynamo, grantTable } from "./dynamo.ts";
@@ -17,15 +18,16 @@ const DISK_SPARE_MIB = 512;
 const RUNTIME_MEMORY_MIB = 512;
 const TIMEOUT = Duration.minutes(15);
 const RETRIES_MAX = 2;
+const FAILED_PERIOD = Duration.minutes(5);
 const WAIT_MAX = Duration.hours(1);
 
 /** Checks an uploaded version. The gateway starts it and does not wait; what it could not do even when tried again lies in its queue. */
 export class Intake extends Construct {
   readonly function: IFunction;
 
-  constructor(scope: Construct, id: string, props: { stage: StageConfig; dynamo: Dynamo; models: ModelsBucket }) {
+  constructor(scope: Construct, id: string, props: { stage: StageConfig; alarms: Alarms; dynamo: Dynamo; models: ModelsBucket }) {
     super(scope, id);
-    const { stage, dynamo, models } = props;
+    const { stage, alarms, dynamo, models } = props;
     const role = new FunctionRole(this, "Role", stage.logRetentionDays);
     grantIntake(role, dynamo, models);
     const failed = new Queue(this, "Failed", {
@@ -34,6 +36,14 @@ export class Intake extends Construct {
       retentionPeriod: Duration.days(14),
     });
     acknowledge(failed, "AwsSolutions-SQS3");
+    alarms.ofMuch(this, "Unchecked", {
+      title: "intake gave a version up",
+      meaning:
+        "A version was published and could not be checked, though it was tried three times: its publisher waits. The queue holds the call and its error; publishing again resumes.",
+      metric: failed.metricApproximateNumberOfMessagesVisible({ period: FAILED_PERIOD, statistic: "Maximum" }),
+      atLeast: 1,
+    });
+    alarmOfErrors(alarms, this, { logGroup: role.log, name: "intake" });
     this.function = new DockerImageFunction(this, "Function", {
       description: "Weir: checks an uploaded version and makes it ready or rejected",
       code: containerOf("intake", { platform: Platform.LINUX_ARM64 }),

@@ -2,6 +2,7 @@ import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
 import { ROWS_ENVIRONMENT } from "../shared/schedule/process.ts";
+import type { Alarms } from "./alarms.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import type { RecordsBucket } from "./records-bucket.ts";
@@ -12,11 +13,12 @@ const MEMORY_MIB = 1024;
 
 /** Makes invoices of what is sealed. It reads rows, seals and prices, and writes invoices, their numbers and documents, and events; it deletes nothing. */
 export class Invoicing extends Construct {
-  constructor(scope: Construct, id: string, props: { stage: StageConfig; dynamo: Dynamo; records: RecordsBucket }) {
+  constructor(scope: Construct, id: string, props: { stage: StageConfig; alarms: Alarms; dynamo: Dynamo; records: RecordsBucket }) {
     super(scope, id);
-    const { stage, dynamo, records } = props;
+    const { stage, alarms, dynamo, records } = props;
     const { role } = new ScheduledFunction(this, "Scheduled", {
       stage,
+      alarms,
       name: "invoicing",
       description: "Weir: makes and issues invoices and credit notes",
       every: EVERY,

@@ -1,6 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
+import type { Alarms } from "./alarms.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import { ScheduledFunction } from "./scheduled-function.ts";
@@ -10,10 +11,11 @@ const MEMORY_MIB = 1024;
 
 /** Closes the ledger's minutes. It reads rows, expires those that nobody came back to, writes seals and totals, and forgets Idempotency-Keys. */
 export class Sealer extends Construct {
-  constructor(scope: Construct, id: string, { stage, dynamo }: { stage: StageConfig; dynamo: Dynamo }) {
+  constructor(scope: Construct, id: string, { stage, alarms, dynamo }: { stage: StageConfig; alarms: Alarms; dynamo: Dynamo }) {
     super(scope, id);
     const { role } = new ScheduledFunction(this, "Scheduled", {
       stage,
+      alarms,
       name: "sealer",
       description: "Weir: seals the ledger's minutes and adds them up",
       every: EVERY,

@@ -16,6 +16,7 @@ export const stages = CloudConfig.parse([
     gateway: { environmentsMax: 20 },
     intake: { memoryMiB: 3538 },
     logRetentionDays: 30,
+    // Who is told of alarms: alarmEmails: ["ops@example.com"],
     secrets: { revision: 1, origin: "a" },
   },
 ]);

@@ -1,5 +1,6 @@
 import { Duration } from "aws-cdk-lib";
 import { Construct } from "constructs";
+import type { Alarms } from "./alarms.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import { ScheduledFunction } from "./scheduled-function.ts";
@@ -12,10 +13,15 @@ const GROUP_INDEX = "group";
 
 /** Delivers events to webhooks. It lies in no network of the account, so nothing private can be reached even by mistake. */
 export class Webhooks extends Construct {
-  constructor(scope: Construct, id: string, { stage, dynamo, secrets }: { stage: StageConfig; dynamo: Dynamo; secrets: Secrets }) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { stage, alarms, dynamo, secrets }: { stage: StageConfig; alarms: Alarms; dynamo: Dynamo; secrets: Secrets },
+  ) {
     super(scope, id);
     const { role } = new ScheduledFunction(this, "Scheduled", {
       stage,
+      alarms,
       name: "webhooks",
       description: "Weir: delivers events to webhooks",
       every: EVERY,

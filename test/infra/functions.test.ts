@@ -3,7 +3,6 @@ import type { StageConfig } from "../../cdk/config.ts";
 import { GENERATION_SECONDS_MAX, REQUEST_TIMEOUT_MS, SETTLE_TIMEOUT_MS, STREAM_TIMEOUT_MS } from "../../edge/limits.ts";
 import { SEAL_AFTER_MS } from "../../functions/sealer/sealer.ts";
 import { CLOCKS_APART_MS_MAX } from "../../shared/dynamo/sound-clock.ts";
-import { REFUSED_BY_CLOCK } from "../../shared/schedule/sound-time.ts";
 import { cpuStage, gpuStage, templateOf, validate } from "./synthesise.ts";
 import { at, resourceOf, resourcesOf, textOf } from "./template.ts";
 
@@ -58,19 +57,6 @@ test("the sealer is called every five minutes, and a call that failed is not rep
     Target: { RetryPolicy: { MaximumRetryAttempts: 0, MaximumEventAgeInSeconds: 300 } },
   });
   expect(resourceOf(template, "AWS::Lambda::EventInvokeConfig", "Sealer").properties).toMatchObject({ MaximumRetryAttempts: 0 });
-});
-
-test("every function that comes round by itself counts the rounds that its clock refused", () => {
-  const template = templateOf(cpuStage);
-
-  const filters = resourcesOf(template, "AWS::Logs::MetricFilter").map(({ properties }) => properties);
-
-  expect(filters).toHaveLength(resourcesOf(template, "AWS::Scheduler::Schedule").length);
-  expect(filters).toContainEqual({
-    FilterPattern: `{ $.message = "${REFUSED_BY_CLOCK}" }`,
-    LogGroupName: { Ref: expect.stringMatching(/^Caretaker/) },
-    MetricTransformations: [{ MetricName: "RoundsRefusedByClock-caretaker", MetricNamespace: "Weir", MetricValue: "1", DefaultValue: 0 }],
-  });
 });
 
 test("intake is tried again twice, within an hour", () => {
