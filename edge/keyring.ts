@@ -15,6 +15,9 @@ export type KeyringDeps = Pick<Deps, "clock" | "ids" | "config" | "directory" | 
 /** What operators do with every tenant's keys and tenants with their own; who may do it to which key is decided by the routes. */
 export type Keyring = ReturnType<typeof createKeyring>;
 
+/** Longer than requests that were sent at once are apart. */
+const JUST_ROTATED_MS = 60_000;
+
 type Asked = { readonly c: EdgeContext; readonly why: string | undefined };
 
 export function createKeyring(deps: KeyringDeps) {
@@ -60,11 +63,26 @@ async function rotate(
   const { id, isRevoked, expiresAt } = current.body;
   const isOver = isRevoked || (expiresAt !== undefined && Date.parse(expiresAt) <= nowMs);
   if (isOver) throw new Failure("conflict", "The key is revoked or has expired: make another one.", { field: "id" });
+  if (rotation.overlapSeconds > 0) assertNotJustRotated(current, nowMs);
   const { key, text } = rotateKey(mint, current.body, nowMs + rotation.overlapSeconds * 1000);
   const change = changeOf(c, deps.clock, rotation.why);
   const rotated = await deps.control.keys.append(id, current.revision, { body: key, change });
   deps.directory.forget(id);
   return withText(c, rotated, text);
+}
+
+/**
+ * Two who rotate within moments would both be answered, and end the secret that is in use although each was promised its overlap. After a minute it is meant: by
+ * whom the answer was lost to, say. Without an overlap it is meant at once, for a secret that leaked.
+ */
+function assertNotJustRotated({ body, at }: Revision<Key>, nowMs: number) {
+  const endsAt = body.previous?.endsAt;
+  if (endsAt === undefined || Date.parse(endsAt) <= nowMs || nowMs - Date.parse(at) >= JUST_ROTATED_MS) return;
+  throw new Failure(
+    "conflict",
+    `The key was rotated within this minute, and its secret before is good until ${endsAt}: rotating again would end that now. Do it in a minute, or say overlapSeconds 0.`,
+    { field: "overlapSeconds" },
+  );
 }
 
 /** Revoking twice changes nothing. */

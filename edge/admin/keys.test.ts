@@ -174,6 +174,21 @@ test("of two rotations at once one is refused, and the other's secret is the key
   expect((await gateway.deps.control.keys.current(created.id))?.revision).toBe(2);
 });
 
+test("who rotates moments after another does not end the secret that was promised its overlap, unless it is to end", async () => {
+  const created = await create();
+  const rotate = (overlapSeconds: number) => gateway.ask("POST", `/admin/keys/${created.id}/rotate`, { body: { overlapSeconds } });
+  await rotate(3600);
+
+  const again = await rotate(3600);
+  const inUse = await gateway.ask("GET", "/v1/usage", { key: created.key });
+  const ended = await rotate(0);
+
+  expect(again).toMatchObject({ status: 409, json: { error: { code: "conflict", field: "overlapSeconds" } } });
+  expect(inUse.status).toBe(200);
+  expect(CreatedKey.parse(ended.json).revision.number).toBe(3);
+  expect((await gateway.ask("GET", "/v1/usage", { key: created.key })).status).toBe(401);
+});
+
 test("a key that is revoked or has expired is not rotated", async () => {
   const created = await create();
   await gateway.ask("DELETE", `/admin/keys/${created.id}`);
