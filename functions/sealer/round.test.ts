@@ -279,3 +279,14 @@ test("a row reader refuses rows that are not those of the seal", async () => {
 
   await expect(listed(world.rows.rows("acme", HOUR))).rejects.toThrow("it holds 2 rows, not 1");
 });
+
+test("a clock that went back by more than a day is said, since its minutes are not read any more", async () => {
+  const world = worldOf();
+  await world.sealAt(AUDITED_MS + 2 * HOUR_MS);
+
+  await world.sealAt(AUDITED_MS);
+  expect(world.logged).toEqual([]);
+  await world.sealAt(START_MS);
+
+  expect(world.logged).toEqual([expect.stringMatching(/more than a day behind what is sealed.*2026-11-24T23/)]);
+});

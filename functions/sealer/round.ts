@@ -17,6 +17,9 @@ const AGENDA_HOURS_MAX = 10_000;
 /** An hour that is not complete this long after its end has totals of what there is. */
 const PARTIAL_TOTALS_AFTER_MS = 2 * HOUR_MS;
 
+/** The store's clock is believed, and on one machine it is the same one: so it can only be said. */
+const CLOCK_WENT_BACK = "the clock stands more than a day behind what is sealed: what is served meanwhile is in no report and no invoice";
+
 /** One round: expires, seals, reads again, adds up, forgets. What is done lies in the store, so any round goes on where any other ended. */
 export function createSealerRound(deps: SealerDeps): Round {
   return async (call) => {
@@ -38,6 +41,7 @@ async function fillAgenda(deps: SealerDeps, call: RoundCall): Promise<boolean | 
   const frontier = (await deps.sealing.frontier()) ?? (await begin(deps));
   assertSoundTime(deps, call); // else minutes would be closed while rows still come
   if (frontier === undefined) return undefined;
+  if (startOf(frontier.nextHour) > call.nowMs + AUDIT_AFTER_MS) deps.log("error", CLOCK_WENT_BACK, { sealedTo: frontier.nextHour });
   const nowHour = hourAt(call.nowMs);
   let hour = frontier.nextHour;
   for (let count = 0; hour <= nowHour && count < NEW_HOURS_PER_ROUND_MAX; count += 1) {
