@@ -1,7 +1,9 @@
 import { Duration } from "aws-cdk-lib";
+import { FilterPattern, type ILogGroup } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { CONTROL } from "../shared/dynamo/tables.ts";
-import type { Alarms } from "./alarms.ts";
+import { REVOCATION_UNMEASURED } from "../shared/keys/revocation.ts";
+import { type Alarms, countLines } from "./alarms.ts";
 import type { StageConfig } from "./config.ts";
 import { type Dynamo, grantIndex, grantTable } from "./dynamo.ts";
 import type { RecordsBucket } from "./records-bucket.ts";
@@ -10,6 +12,9 @@ import type { Secrets } from "./secrets.ts";
 
 const EVERY = Duration.minutes(60);
 const MEMORY_MIB = 512;
+const UNMEASURED_PERIOD = Duration.hours(3);
+/** Of the three rounds of a period: one that meets a deployment, or a gateway that is starting, is no trouble. */
+const UNMEASURED_MIN = 2;
 
 export type CaretakerProps = {
   readonly stage: StageConfig;
@@ -27,7 +32,7 @@ export type CaretakerProps = {
 export class Caretaker extends Construct {
   constructor(scope: Construct, id: string, { stage, alarms, dynamo, secrets, records, gatewayUrl }: CaretakerProps) {
     super(scope, id);
-    const { role } = new ScheduledFunction(this, "Scheduled", {
+    const { role, log } = new ScheduledFunction(this, "Scheduled", {
       stage,
       alarms,
       name: "caretaker",
@@ -52,5 +57,18 @@ export class Caretaker extends Construct {
     grantTable(dynamo.balances, role, ["dynamodb:GetItem", "dynamodb:DeleteItem"]);
     grantTable(dynamo.seals, role, ["dynamodb:Query", "dynamodb:DeleteItem"]);
     for (const folder of ["bodies", "invoices"] as const) records.grant(role, folder, ["s3:DeleteObject"]);
+    alarmOfCanary(this, alarms, log);
   }
+}
+
+/** A canary that cannot sing says nothing of a revoked key that is still taken: its silence is told, too. */
+function alarmOfCanary(scope: Construct, alarms: Alarms, logGroup: ILogGroup) {
+  const pattern = FilterPattern.stringValue("$.message", "=", REVOCATION_UNMEASURED);
+  alarms.ofMuch(scope, "CanarySilent", {
+    title: "revocation is not measured",
+    meaning:
+      "The caretaker could not measure how long a revoked key is taken, in two of three hours: nobody would notice one that is taken for longer than 30 seconds. Its log's lines say why, mostly that the gateway's public address does not answer it as it should.",
+    metric: countLines(scope, "Unmeasured", { logGroup, metricName: "RevocationUnmeasured", pattern, period: UNMEASURED_PERIOD }),
+    atLeast: UNMEASURED_MIN,
+  });
 }

@@ -37,11 +37,13 @@ export type ScheduledFunctionProps = {
 /** A Lambda function that EventBridge Scheduler calls again and again; what failed lies in its queue. Whoever makes one gives `role` its rights. */
 export class ScheduledFunction extends Construct {
   readonly role: Role;
+  readonly log: LogGroup;
 
   constructor(scope: Construct, id: string, props: ScheduledFunctionProps) {
     super(scope, id);
     const { role, log } = new FunctionRole(this, "Role", props.stage.logRetentionDays);
     this.role = role;
+    this.log = log;
     const failed = createQueue(this);
     const made = new LambdaFunction(this, "Function", {
       description: props.description,

@@ -1,4 +1,4 @@
-import { REVOCATION_BOUND_MS, type RevocationStore } from "../../shared/keys/revocation.ts";
+import { REVOCATION_BOUND_MS, REVOCATION_UNMEASURED, type RevocationStore } from "../../shared/keys/revocation.ts";
 import type { Log } from "../../shared/log/log.ts";
 import type { Round } from "../../shared/schedule/round.ts";
 import { type CanaryDeps, measureRevocation } from "./measure-revocation.ts";
@@ -18,7 +18,7 @@ export function createCanaryRound(deps: CanaryRoundDeps): Round {
     const measured = await measureRevocation(deps, signal);
     await deps.measurements.write(measured);
     const { acceptedForMs = 0, problem } = measured;
-    if (problem !== undefined) deps.log("warn", "the revocation of a key could not be measured", { problem, acceptedForMs });
+    if (problem !== undefined) deps.log("warn", REVOCATION_UNMEASURED, { problem, acceptedForMs });
     if (acceptedForMs > REVOCATION_BOUND_MS) deps.log("error", "a revoked key was taken for longer than is promised", { acceptedForMs });
     return { hasMore: false };
   };

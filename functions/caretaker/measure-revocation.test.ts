@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type KeyMint, peppersOf } from "../../shared/keys/key.ts";
-import { REVOCATION_BOUND_MS } from "../../shared/keys/revocation.ts";
+import { REVOCATION_BOUND_MS, REVOCATION_UNMEASURED } from "../../shared/keys/revocation.ts";
 import { createRevocationStore } from "../../shared/keys/revocation-store.dynamo.ts";
 import { type Serving, startServing } from "../../test/harness/serving.ts";
 import { createCanaryRound } from "./canary-round.ts";
@@ -93,4 +93,24 @@ test("a key that is never taken, or never refused, is a problem that is said, an
   expect(always).toMatchObject({ acceptedForMs: expect.any(Number), problem: expect.stringContaining("not refused") });
   expect(always.acceptedForMs).toBeGreaterThan(REVOCATION_BOUND_MS);
   expect((await weir.deps.control.keys.current(CANARY_ID))?.body.isRevoked).toBe(true);
+});
+
+test("a round that could not measure logs the line that the alarm counts, and one that did logs nothing of it", async () => {
+  const logged: string[] = [];
+  const measurements = { read: async () => undefined, write: async () => undefined };
+  const roundOf = (answer: "unclear" | "refused") => {
+    let isFirst = true;
+    const probe = async () => {
+      const told = isFirst && answer === "refused" ? "accepted" : answer;
+      isFirst = false;
+      return told;
+    };
+    return createCanaryRound({ ...depsWith(probe), measurements, log: (_, message) => logged.push(message) });
+  };
+
+  await roundOf("refused")({ nowMs: weir.clock.nowMs(), signal: RUNNING });
+  expect(logged).toEqual([]);
+  await roundOf("unclear")({ nowMs: weir.clock.nowMs(), signal: RUNNING });
+
+  expect(logged).toEqual([REVOCATION_UNMEASURED]);
 });

@@ -3,6 +3,9 @@ import * as z from "zod";
 /** What is promised of a revoked key: the age that no gateway's cache exceeds. */
 export const REVOCATION_BOUND_MS = 30_000;
 
+/** What the canary logs when it could not measure, and what an alarm counts. */
+export const REVOCATION_UNMEASURED = "the revocation of a key could not be measured";
+
 /** How long a revoked key was still taken somewhere, as the canary saw it through the gateway. */
 export const RevocationMeasurement = z.object({
   at: z.iso.datetime(),

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { StageConfig } from "../../cdk/config.ts";
+import { REVOCATION_UNMEASURED } from "../../shared/keys/revocation.ts";
 import { REFUSED_BY_CLOCK } from "../../shared/schedule/sound-time.ts";
 import { cpuStage, gpuStage, templateOf } from "./synthesise.ts";
 import { at, type Resource, resourceOf, resourcesOf, textOf } from "./template.ts";
@@ -81,6 +82,18 @@ test("rounds that a clock refused are counted by what they log", () => {
     LogGroupName: { Ref: expect.stringMatching(/^Caretaker/) },
     MetricTransformations: [{ MetricName: "RoundsRefusedByClock-caretaker", MetricNamespace: "Weir", MetricValue: "1", DefaultValue: 0 }],
   });
+});
+
+test("a canary that cannot measure is told of, by what it logs", () => {
+  const counted = resourcesOf(templateOf(cpuStage), "AWS::Logs::MetricFilter").map(({ properties }) => properties);
+
+  expect(counted).toContainEqual({
+    FilterPattern: `{ $.message = "${REVOCATION_UNMEASURED}" }`,
+    LogGroupName: { Ref: expect.stringMatching(/^Caretaker/) },
+    MetricTransformations: [{ MetricName: "RevocationUnmeasured", MetricNamespace: "Weir", MetricValue: "1", DefaultValue: 0 }],
+  });
+  const [alarm] = alarmsOf(cpuStage).filter((each) => nameOf(each).endsWith("revocation is not measured"));
+  expect(alarm?.properties).toMatchObject({ MetricName: "RevocationUnmeasured", Period: 3 * 3600, Threshold: 2, EvaluationPeriods: 1 });
 });
 
 test("every table, every pool and every function's log has an alarm", () => {
