@@ -60,6 +60,8 @@ export class ScheduledFunction extends Construct {
       onFailure: new SqsDestination(failed),
       // The next round does what this one could not.
       retryAttempts: 0,
+      // Lambda itself would keep calls that it throttles for six hours, and then make hundreds of a minute's rounds at once.
+      maxEventAge: props.every,
     });
     alarmOfRounds(this, made, props);
     alarmOfClock(this, log, props);

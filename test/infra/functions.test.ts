@@ -59,6 +59,20 @@ test("the sealer is called every five minutes, and a call that failed is not rep
   expect(resourceOf(template, "AWS::Lambda::EventInvokeConfig", "Sealer").properties).toMatchObject({ MaximumRetryAttempts: 0 });
 });
 
+test("a call that waits for its function waits no longer than until the next one, wherever it waits", () => {
+  const template = templateOf(cpuStage);
+  const schedules = resourcesOf(template, "AWS::Scheduler::Schedule");
+  const nameOf = (id: string) => id.replace(/Scheduled.*$/, "");
+
+  const ages = schedules.map(({ id }) => {
+    const { properties } = resourceOf(template, "AWS::Lambda::EventInvokeConfig", nameOf(id));
+    return [nameOf(id), at(properties, "MaximumEventAgeInSeconds")];
+  });
+
+  expect(ages).toEqual(schedules.map(({ id, properties }) => [nameOf(id), at(properties, "Target.RetryPolicy.MaximumEventAgeInSeconds")]));
+  expect(schedules.length).toBeGreaterThan(4);
+});
+
 test("intake is tried again twice, within an hour", () => {
   expect(resourceOf(templateOf(cpuStage), "AWS::Lambda::EventInvokeConfig", "Intake").properties).toMatchObject({
     MaximumRetryAttempts: 2,
