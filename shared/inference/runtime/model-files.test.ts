@@ -114,6 +114,42 @@ describe("a decoder", () => {
 
     expect((await readModelFiles(folder)).settings.generation.eosIds).toEqual([0]);
   });
+
+  test("ends where an older folder's map of special tokens says so, if nothing else does", async () => {
+    const folder = await changed("tiny-gpt2", {
+      "config.json": { bos_token_id: null, eos_token_id: null },
+      "generation_config.json": { bos_token_id: null, eos_token_id: null },
+      "tokenizer_config.json": { bos_token: null, eos_token: null },
+      "special_tokens_map.json": { bos_token: "<|endoftext|>", eos_token: { content: "<|endoftext|>", lstrip: false } },
+    });
+
+    expect((await readModelFiles(folder)).settings.generation).toMatchObject({ bosId: 0, eosIds: [0] });
+  });
+});
+
+describe("padding", () => {
+  test("is the map's token, looked for in the vocabulary too, where the configuration names no id", async () => {
+    const folder = await changed("tiny-roberta-embed-cls", {
+      "config.json": { pad_token_id: null },
+      "tokenizer_config.json": { pad_token: null },
+      "tokenizer.json": { added_tokens: [] },
+      "special_tokens_map.json": { pad_token: "<pad>" },
+    });
+
+    expect((await readModelFiles(folder)).settings).toMatchObject({ padId: 1, isPadKnown: false });
+  });
+
+  test.each([
+    [-1, false],
+    [0, true],
+    [1_199, true],
+    [1_200, false],
+    [null, false],
+  ])("is known to the graph if the configuration's id, %s, is one of its vocabulary", async (id, isPadKnown) => {
+    const folder = await changed("tiny-bert-embed", { "config.json": { pad_token_id: id } });
+
+    expect((await readModelFiles(folder)).settings).toMatchObject({ isPadKnown, padId: isPadKnown ? id : 0 });
+  });
 });
 
 test.each([

@@ -102,17 +102,19 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
   const config = required("config.json", await read("config.json", Config));
   const tokenizer = required("tokenizer.json", await read("tokenizer.json", Tokenizer));
   const tokenizerConfig = (await read("tokenizer_config.json", TokenizerConfig)) ?? {};
+  const tokens = await tokenSettings(folder, tokenizer, tokenizerConfig);
+  const specialId = (name: string) => idOf(tokenizer, tokens.specialTokens[name]);
   const settings: ModelSettings = {
     ...(await embeddingSettings(read)),
     ...limitsOf(config, tokenizerConfig, (await read("sentence_bert_config.json", SentenceBert)) ?? {}),
-    ...(await tokenSettings(folder, tokenizer, tokenizerConfig)),
-    ...(await generationSettings(read, { config, tokenizer, tokenizerConfig })),
+    ...tokens,
+    ...(await generationSettings(read, { config, bosId: specialId("bos_token"), eosId: specialId("eos_token") })),
     family: config.model_type,
     architectures: config.architectures ?? [],
     vocabSize: config.vocab_size,
     typeCount: config.type_vocab_size ?? 2,
-    isPadKnown: (config.pad_token_id ?? -1) >= 0,
-    padId: padIdOf(config, tokenizer, tokenizerConfig.pad_token ?? undefined),
+    isPadKnown: graphPadIdOf(config) !== undefined,
+    padId: graphPadIdOf(config) ?? specialId("pad_token") ?? 0,
     labels: config.id2label ? labelsOf(config.id2label) : undefined,
     classifyFunction: functionOf(config),
   };
@@ -159,9 +161,9 @@ async function tokenSettings(folder: string, tokenizer: Tokenizer, config: Token
   };
 }
 
-async function generationSettings(read: Read, files: { config: Config; tokenizer: Tokenizer; tokenizerConfig: TokenizerConfig }) {
-  const { config, tokenizer, tokenizerConfig } = files;
-  const [bosId, eosId] = [tokenizerConfig.bos_token, tokenizerConfig.eos_token].map((token) => idOf(tokenizer, token ?? undefined));
+type Ends = { readonly config: Config; readonly bosId: number | undefined; readonly eosId: number | undefined };
+
+async function generationSettings(read: Read, { config, bosId, eosId }: Ends) {
   const said = (await read("generation_config.json", GenerationConfig)) ?? {};
   const generation = generationOf(config, said, { ...(bosId !== undefined && { bosId }), ...(eosId !== undefined && { eosId }) });
   return { generation, decoder: decoderShapeOf(config) };
@@ -177,11 +179,9 @@ function tokensMaxOf(config: Config, tokenizerMax: number | null | undefined, se
   return limits.length === 0 ? undefined : Math.floor(Math.min(...limits));
 }
 
-function padIdOf(config: Config, tokenizer: Tokenizer, padToken: string | undefined): number {
-  // The graph was made with the configuration's: RoBERTa's positions and a decoder's classifier tell padding by it. Some say -1 for "none".
-  const { pad_token_id: said, vocab_size: vocabSize = Number.POSITIVE_INFINITY } = config;
-  if (typeof said === "number" && said >= 0 && said < vocabSize) return said;
-  return tokenizer.added_tokens?.find(({ content }) => content === padToken)?.id ?? 0;
+/** The graph was made with the configuration's: RoBERTa's positions and a decoder's classifier tell padding by it. Some say -1 for "none". */
+function graphPadIdOf({ pad_token_id: said, vocab_size: vocabSize = Number.POSITIVE_INFINITY }: Config): number | undefined {
+  return typeof said === "number" && said >= 0 && said < vocabSize ? said : undefined;
 }
 
 /** sentence-transformers' 1_Pooling; without it, its default for a plain transformer, the mean. */
