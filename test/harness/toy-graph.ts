@@ -7,6 +7,7 @@ export const TOY_GRAPH: Graph = {
   path: "/models/k/onnx/model.onnx",
   weightBytes: 1,
   padId: 0,
+  firstPosition: 0,
   poolings: [],
   isBatched: true,
   head: { head: "classify", holds: "rows", outputs: ["logits"] },

@@ -13,6 +13,7 @@ const GRAPH: Graph = {
   path: "/m/model.onnx",
   weightBytes: 1,
   padId: 0,
+  firstPosition: 0,
   poolings: [],
   isBatched: true,
   head: { head: "generate", holds: "tokens", outputs: ["logits"] },

@@ -89,7 +89,7 @@ test("the time in which an order has to end goes on while others have their turn
 
 function graphOf(key: string): Graph {
   const head = { head: "generate", holds: "tokens", outputs: ["logits"] } as const;
-  return { key, folder: "/m", path: `/m/${key}`, weightBytes: 1, padId: 0, poolings: [], isBatched: true, head };
+  return { key, folder: "/m", path: `/m/${key}`, weightBytes: 1, padId: 0, firstPosition: 0, poolings: [], isBatched: true, head };
 }
 
 function orderOf(id: string): GenerateOrder {

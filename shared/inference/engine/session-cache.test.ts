@@ -28,6 +28,7 @@ const graph = (key: string, weightBytes = 1): Graph => ({
   path: key,
   weightBytes,
   padId: 0,
+  firstPosition: 0,
   poolings: ["mean"],
   head: { head: "embed", outputs: ["last_hidden_state"], holds: "pooled" },
   isBatched: true,

@@ -7,6 +7,7 @@ const inputOf = (...ids: readonly number[]) => ({ ids: Int32Array.from(ids), typ
 const settingsOf = (head: ForwardSettings["head"], more: Partial<ForwardSettings> = {}): ForwardSettings => ({
   head,
   padId: 1,
+  firstPosition: 0,
   poolings: ["mean"],
   isBatched: true,
   ...more,
@@ -44,6 +45,14 @@ describe("what a graph is fed", () => {
     expect(fed[0]?.["attention_mask"]).toMatchObject({ type: "int64", data: BigInt64Array.of(1n, 1n, 1n, 1n, 0n, 0n) });
     expect(numbersOf(fed[0]?.["token_type_ids"])).toEqual([1, 1, 1, 1, 0, 0]);
     expect(numbersOf(fed[0]?.["position_ids"])).toEqual([0, 1, 2, 0, 1, 2]);
+  });
+
+  test("has positions that begin where the model's family counts from", async () => {
+    const { session, fed } = createToySession({ inputs: [shapeOf("input_ids"), shapeOf("position_ids")], outputs: [], compute: echo });
+
+    await forward(session, [inputOf(7, 8, 9)], settingsOf(TOKENS, { firstPosition: 2 }));
+
+    expect(numbersOf(fed[0]?.["position_ids"])).toEqual([2, 3, 4]);
   });
 
   test("is one input after the other where they must not share a run", async () => {

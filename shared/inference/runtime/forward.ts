@@ -11,6 +11,8 @@ import type { Session, Tensor, TensorShape } from "./session.ts";
 export type ForwardSettings = {
   readonly head: GraphHead;
   readonly padId: number;
+  /** Where positions begin, for graphs that want to be told them. */
+  readonly firstPosition: number;
   readonly poolings: readonly Pooling[];
   /** Whether inputs may share a run; see `isBatchable`. */
   readonly isBatched: boolean;
@@ -23,7 +25,8 @@ const INT32_PER_INT64 = 2;
 
 /** How a graph's inputs run; once per session. */
 export function forwardSettingsOf(head: GraphHead, settings: ModelSettings, dtype: Dtype): ForwardSettings {
-  return { head, padId: settings.padId, poolings: settings.poolings, isBatched: isBatchable(dtype, head, settings) };
+  const { padId, firstPosition, poolings } = settings;
+  return { head, padId, firstPosition, poolings, isBatched: isBatchable(dtype, head, settings) };
 }
 
 /**
@@ -46,10 +49,7 @@ export function checkRows(rows: readonly Rows[]): void {
 
 async function forwardBatch(session: Session, inputs: readonly PlannedInput[], settings: ForwardSettings): Promise<Rows[]> {
   const { outputs: names, holds } = settings.head;
-  const tensors = await session.run(
-    feedsOf(session.inputs, inputs, settings.padId),
-    Object.fromEntries(names.map((name) => [name, undefined])),
-  );
+  const tensors = await session.run(feedsOf(session.inputs, inputs, settings), Object.fromEntries(names.map((name) => [name, undefined])));
   const outputs = names.map((name) => outputOf(tensors[name], name));
   const shape = { rows: inputs.length, tokens: longestOf(inputs) };
   for (const output of outputs) checkShape(output, shape, holds);
@@ -94,14 +94,14 @@ function tokenRows(outputs: readonly Output[], { row, rows, tokens }: Place, kep
 
 const longestOf = (inputs: readonly EncodedInput[]) => inputs.reduce((longest, { ids }) => Math.max(longest, ids.length), 0);
 
-function feedsOf(wanted: readonly TensorShape[], inputs: readonly EncodedInput[], padId: number): Record<string, Tensor> {
+function feedsOf(wanted: readonly TensorShape[], inputs: readonly EncodedInput[], filling: Filling): Record<string, Tensor> {
   const dims = [inputs.length, longestOf(inputs)];
-  return Object.fromEntries(wanted.map(({ name, type }) => [name, feedOf({ name, type, dims }, inputs, padId)]));
+  return Object.fromEntries(wanted.map(({ name, type }) => [name, feedOf({ name, type, dims }, inputs, filling)]));
 }
 
 type Wanted = { readonly name: string; readonly type: TensorShape["type"]; readonly dims: readonly number[] };
 
-function feedOf({ name, type, dims }: Wanted, inputs: readonly EncodedInput[], padId: number): Tensor {
+function feedOf({ name, type, dims }: Wanted, inputs: readonly EncodedInput[], filling: Filling): Tensor {
   const [count = 0, length = 0] = dims;
   const fill = FILLS[name];
   if (fill === undefined) throw new Error(`intake accepted a graph that wants ${name}`);
@@ -111,21 +111,23 @@ function feedOf({ name, type, dims }: Wanted, inputs: readonly EncodedInput[], p
   const halves = new Int32Array(data.buffer);
   const row = new Int32Array(length);
   inputs.forEach((input, index) => {
-    fill(row, input, padId);
+    fill(row, input, filling);
     if (isLong) for (let at = 0; at < length; at += 1) halves[(index * length + at) * INT32_PER_INT64] = row[at] ?? 0;
     else halves.set(row, index * length);
   });
   return { type, data, dims };
 }
 
-const FILLS: Readonly<Record<string, (row: Int32Array, input: EncodedInput, padId: number) => void>> = {
-  input_ids: (row, { ids }, padId) => row.fill(padId).set(ids),
+type Filling = Pick<ForwardSettings, "padId" | "firstPosition">;
+
+const FILLS: Readonly<Record<string, (row: Int32Array, input: EncodedInput, filling: Filling) => void>> = {
+  input_ids: (row, { ids }, { padId }) => row.fill(padId).set(ids),
   attention_mask: (row, { ids }) => row.fill(0).fill(1, 0, ids.length),
   token_type_ids: (row, { typeIds }) => row.fill(0).set(typeIds),
   // Padding is on the right, where no position of the text depends on it.
-  position_ids: (row) =>
+  position_ids: (row, _, { firstPosition }) =>
     row.forEach((_, at) => {
-      row[at] = at;
+      row[at] = firstPosition + at;
     }),
 };
 

@@ -32,8 +32,8 @@ describe("the longest input", () => {
 });
 
 test.each([
-  ["tiny-bert-embed", { padId: 0, poolings: ["mean"], isNormalized: true, vocabSize: 1200, typeCount: 2 }],
-  ["tiny-roberta-embed-cls", { padId: 1, poolings: ["cls"], isNormalized: false, vocabSize: 1100, typeCount: 1 }],
+  ["tiny-bert-embed", { padId: 0, firstPosition: 0, poolings: ["mean"], isNormalized: true, vocabSize: 1200, typeCount: 2 }],
+  ["tiny-roberta-embed-cls", { padId: 1, firstPosition: 2, poolings: ["cls"], isNormalized: false, vocabSize: 1100, typeCount: 1 }],
   ["tiny-electra-embed-max", { padId: 0, poolings: ["max"], isNormalized: true }],
   ["tiny-albert-regression", { labels: ["stars"], classifyFunction: "none" }],
   ["tiny-bert-toxic", { labels: ["toxic", "insult", "threat"], classifyFunction: "sigmoid" }],

@@ -29,6 +29,8 @@ export type ModelSettings = {
   readonly typeCount: number;
   /** What padding is made of: RoBERTa tells padding from text by this id, and it is 1 there. */
   readonly padId: number;
+  /** Where a text's positions begin. */
+  readonly firstPosition: number;
   /** Whether config.json names a padding id, by which a decoder's classifier finds where a text ends. */
   readonly isPadKnown: boolean;
   readonly isLowercased: boolean;
@@ -115,6 +117,7 @@ export async function readModelFiles(folder: string): Promise<ModelFiles> {
     typeCount: config.type_vocab_size ?? 2,
     isPadKnown: graphPadIdOf(config) !== undefined,
     padId: graphPadIdOf(config) ?? specialId("pad_token") ?? 0,
+    firstPosition: firstPositionOf(config),
     labels: config.id2label ? labelsOf(config.id2label) : undefined,
     classifyFunction: functionOf(config),
   };
@@ -173,10 +176,13 @@ async function generationSettings(read: Read, { config, bosId, eosId }: Ends) {
 function tokensMaxOf(config: Config, tokenizerMax: number | null | undefined, sentenceMax: number | null | undefined) {
   const positions = config.max_position_embeddings ?? config.n_positions ?? config.n_ctx ?? undefined;
   // RoBERTa's 514 positions are 512 for text: the padding id and what lies below it are not used.
-  const offset = OFFSET_FAMILIES.has(config.model_type) ? (config.pad_token_id ?? 1) + 1 : 0;
-  const said = [sentenceMax, tokenizerMax, positions === undefined ? undefined : positions - offset];
+  const said = [sentenceMax, tokenizerMax, positions === undefined ? undefined : positions - firstPositionOf(config)];
   const limits = said.filter((limit): limit is number => typeof limit === "number" && limit >= 1 && limit < 1e9);
   return limits.length === 0 ? undefined : Math.floor(Math.min(...limits));
+}
+
+function firstPositionOf(config: Config): number {
+  return OFFSET_FAMILIES.has(config.model_type) ? (config.pad_token_id ?? 1) + 1 : 0;
 }
 
 /** The graph was made with the configuration's: RoBERTa's positions and a decoder's classifier tell padding by it. Some say -1 for "none". */
