@@ -15,8 +15,8 @@ import {
 } from "../shared/billing/invoices/invoice-store.dynamo.ts";
 import { createPriceBookStore } from "../shared/billing/prices/price-book-store.dynamo.ts";
 import { receiptKeysOf } from "../shared/billing/receipts/receipt.ts";
-import { createDynamo, type Dynamo } from "../shared/dynamo/client.ts";
-import { createLeanDynamo, type LeanDynamo } from "../shared/dynamo/lean-client.ts";
+import { type Dynamo, openDynamo } from "../shared/dynamo/client.ts";
+import type { LeanDynamo } from "../shared/dynamo/lean-client.ts";
 import { CONTROL, tableName } from "../shared/dynamo/tables.ts";
 import { createEventStore } from "../shared/events/event-store.dynamo.ts";
 import { createResolve } from "../shared/events/resolve.ts";
@@ -179,8 +179,7 @@ function openUsage(source: { lean: LeanDynamo; tablePrefix: string; schedule: Sh
 
 function openStore(config: EdgeConfig, clock: Clock): World["store"] {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_DYNAMO_ENDPOINT: endpoint } = config;
-  const settings = { region, tablePrefix, endpoint, credentials: credentialsOf(config) };
-  return { dynamo: createDynamo(settings, clock), lean: createLeanDynamo(settings, clock) };
+  return openDynamo({ region, tablePrefix, endpoint, credentials: credentialsOf(config) }, clock);
 }
 
 function limitStoresOf(lean: LeanDynamo, { tablePrefix, name }: { readonly tablePrefix: string; readonly name: string }) {

@@ -2,8 +2,8 @@ import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { systemClock } from "../../shared/base/clock.ts";
 import { createBalanceStore } from "../../shared/billing/balances/balance-store.dynamo.ts";
 import { createPriceBookStore } from "../../shared/billing/prices/price-book-store.dynamo.ts";
-import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
-import { createLeanDynamo, type LeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { type Dynamo, openDynamo } from "../../shared/dynamo/client.ts";
+import type { LeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { type Log, logJson } from "../../shared/log/log.ts";
 import type { Round } from "../../shared/schedule/round.ts";
@@ -38,10 +38,7 @@ export function composeRound({ dynamo, lean, schedule, log }: BalancesSettings):
 export function compose(config: BalancesConfig) {
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_SHARDS: schedule } = config;
   const settings = { region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials: credentialsOf(config) };
-  const [dynamo, lean] = [createDynamo(settings, systemClock), createLeanDynamo(settings, systemClock)];
-  const close = async () => {
-    await Promise.all([lean.close(), dynamo.lean.close()]);
-  };
+  const { dynamo, lean, close } = openDynamo(settings, systemClock);
   // A balance is not read by a clock that is off either: this says so once instead of for each tenant, and asks on behalf of budgets, too.
   return { round: bySoundTime(composeRound({ dynamo, lean, schedule, log: logJson }), { lean, tablePrefix, log: logJson }), close };
 }

@@ -12,9 +12,8 @@ import {
   createSellerStore,
 } from "../../shared/billing/invoices/invoice-store.dynamo.ts";
 import { createInvoicingProgressStore } from "../../shared/billing/invoices/invoicing-progress-store.dynamo.ts";
-import { createDynamo, type Dynamo } from "../../shared/dynamo/client.ts";
+import { type Dynamo, openDynamo } from "../../shared/dynamo/client.ts";
 import { createEraser } from "../../shared/dynamo/eraser.ts";
-import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
 import { createWebhookStore } from "../../shared/events/webhook-store.dynamo.ts";
 import type { KeyMint } from "../../shared/keys/key.ts";
 import { createKeyStore } from "../../shared/keys/key-store.dynamo.ts";
@@ -39,7 +38,7 @@ export async function compose(config: CaretakerConfig, clock: Clock = systemCloc
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_ENV: env, WEIR_CELL: cell } = config;
   const credentials = credentialsOf(config);
   const settings = { region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials };
-  const [dynamo, lean] = [createDynamo(settings, clock), createLeanDynamo(settings, clock)];
+  const { dynamo, lean, close: closeStore } = openDynamo(settings, clock);
   const peppers = await readPeppers(config, credentials);
   const mint: KeyMint = { place: { env, cell }, ids: systemIds, peppers };
   const keys = createKeyStore(dynamo);
@@ -55,7 +54,7 @@ export async function compose(config: CaretakerConfig, clock: Clock = systemCloc
   // The cloud's stores tidy away by themselves what has expired.
   const tidy = config.WEIR_DYNAMO_ENDPOINT === undefined ? [] : [createTidyRound({ eraser: createEraser(dynamo), bodies })];
   const close = async () => {
-    await Promise.all([lean.close(), dynamo.lean.close()]);
+    await closeStore();
     records.close();
     bodies.close();
   };

@@ -1,7 +1,6 @@
 import { credentialsOf } from "../../shared/aws/credentials.ts";
 import { type Clock, systemClock } from "../../shared/base/clock.ts";
-import { createDynamo } from "../../shared/dynamo/client.ts";
-import { createLeanDynamo } from "../../shared/dynamo/lean-client.ts";
+import { openDynamo } from "../../shared/dynamo/client.ts";
 import { createDeliverer } from "../../shared/events/deliver.ts";
 import { createEventStore } from "../../shared/events/event-store.dynamo.ts";
 import { createResolve } from "../../shared/events/resolve.ts";
@@ -17,7 +16,7 @@ export async function compose(config: WebhooksConfig, clock: Clock = systemClock
   const { AWS_REGION: region, WEIR_TABLE_PREFIX: tablePrefix, WEIR_WEBHOOK_TARGETS: rule } = config;
   const credentials = credentialsOf(config);
   const settings = { region, tablePrefix, endpoint: config.WEIR_DYNAMO_ENDPOINT, credentials };
-  const [dynamo, lean] = [createDynamo(settings, clock), createLeanDynamo(settings, clock)];
+  const { dynamo, lean, close } = openDynamo(settings, clock);
   const peppers = await readPeppers(config, credentials);
   const round = createDeliverer({
     store: createEventStore({ lean, tablePrefix }),
@@ -28,8 +27,5 @@ export async function compose(config: WebhooksConfig, clock: Clock = systemClock
     random: Math.random,
     log: logJson,
   });
-  const close = async () => {
-    await Promise.all([lean.close(), dynamo.lean.close()]);
-  };
   return { round: bySoundTime(round, { lean, tablePrefix, log: logJson }), close };
 }

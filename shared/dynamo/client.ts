@@ -25,11 +25,19 @@ const ATTEMPTS_MAX = 3;
 /** Apart from the hot path's, so that lists and histories do not stand in its way. */
 const CONNECTIONS_MAX = 32;
 
+/** The control plane's over connections of its own. */
 export function createDynamo(settings: DynamoSettings, clock: Clock): Dynamo {
   return patientDynamo(createLeanDynamo({ ...settings, connections: CONNECTIONS_MAX }, clock), settings.tablePrefix);
 }
 
-/** The same over a client that is there: a caller waits, so it is asked a few times only. */
+/** Both clients of a process: the control plane's, and one that does not try again, for callers with rules of their own. */
+export function openDynamo(settings: DynamoSettings, clock: Clock) {
+  const dynamo = createDynamo(settings, clock);
+  const lean = createLeanDynamo(settings, clock);
+  return { dynamo, lean, close: async () => void (await Promise.all([lean.close(), dynamo.lean.close()])) };
+}
+
+/** The control plane's over a client that is there: a caller waits, so it is asked a few times only. */
 export function patientDynamo(lean: LeanDynamo, tablePrefix: string): Dynamo {
   return { lean: createPatientLean(lean, { attemptsMax: ATTEMPTS_MAX }), tablePrefix };
 }
